@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# make            build everything into build/ (the program is build/bench)
+# make run        install what is missing, build, run the main job
+# make check      install what is missing, build, run all tests (sanitizers included)
+# make SAN=address,undefined    the same build with sanitizers, in build/san-address,undefined
+# make install    PREFIX=/usr/local, DESTDIR honoured
+# Variables: CC, CLANG (BPF compiler), CFLAGS, V=1 for the commands, WERROR=1.
+
+SHELL := /bin/sh
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang
+PKG_CONFIG ?= pkg-config
+SAN ?=
+BUILD ?= build$(if $(SAN),/san-$(subst $(empty) ,_,$(SAN)))$(if $(filter clang%,$(notdir $(CC))),/clang)
+PREFIX ?= /usr/local
+CFLAGS ?= -O2 -g
+V ?=
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+VERSION := $(shell cat VERSION)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+PKGS := libbpf libelf liburing hwloc jansson inih uuid
+# Evaluated at the first compile only, so that `make deps` works before pkg-config exists.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)) -lpfm -lm -lz -ldl)$(PKG_LIBS)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+	$(if $(WERROR),-Werror)
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+override CPPFLAGS += -D_GNU_SOURCE
+override CFLAGS += -std=gnu17 -pthread -fno-strict-aliasing $(WARN) $(SANFLAGS)
+override LDFLAGS += -pthread -rdynamic $(SANFLAGS)
+
+core_src := $(wildcard userspace/*.c userspace/*/*.c)
+module_src := $(wildcard modules/*.c)
+bpf_src := $(wildcard bpf/*.bpf.c)
+test_src := $(wildcard tests/*/test_*.c)
+tool_src := $(wildcard tests/*/tool_*.c scripts/*.c)
+
+core_obj := $(core_src:%.c=$(BUILD)/%.o)
+module_obj := $(module_src:%.c=$(BUILD)/%.o)
+bpf_obj := $(bpf_src:%.bpf.c=$(BUILD)/%.bpf.o)
+lib_obj := $(filter-out $(BUILD)/userspace/main.o,$(core_obj)) $(module_obj) \
+	$(BUILD)/registry.o $(BUILD)/bpf_images.o
+tests := $(test_src:%.c=$(BUILD)/%)
+test_tools := $(tool_src:%.c=$(BUILD)/%)
+
+all: $(BUILD)/bench $(test_tools)
+
+$(BUILD)/bench: $(BUILD)/userspace/main.o $(BUILD)/libbench.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--whole-archive $(BUILD)/libbench.a \
+		-Wl,--no-whole-archive $(PKG_LIBS)
+
+$(BUILD)/libbench.a: $(lib_obj)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# Modules see the public headers only; that is what keeps them independent of the core.
+$(BUILD)/modules/%.o: modules/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Iuserspace/include $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/userspace/%.o: userspace/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Iuserspace/include -Iuserspace -Ibpf $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/userspace/core/version.o: CPPFLAGS += -DBENCH_VERSION='"$(VERSION)"' -DBENCH_COMMIT='"$(COMMIT)"'
+$(BUILD)/userspace/core/version.o: $(BUILD)/commit
+
+# Rewritten only when the text changes, so a no-op make rebuilds nothing.
+$(BUILD)/commit: FORCE
+	$(Q)mkdir -p $(@D); echo '$(VERSION) $(COMMIT)' >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/registry.c: FORCE scripts/registry.sh
+	$(Q)mkdir -p $(@D); sh scripts/registry.sh >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/registry.o: $(BUILD)/registry.c
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Iuserspace/include -Iuserspace $(PKG_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/bpf_images.S: FORCE scripts/bpf_images.sh
+	$(Q)mkdir -p $(@D); sh scripts/bpf_images.sh $(BUILD) >$@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/bpf_images.o: $(BUILD)/bpf_images.S $(bpf_obj)
+	$(call say,AS,$@)
+	$(Q)$(CC) -c -o $@ $<
+
+bpf_arch := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(bpf_arch) -O2 -g -Wall -Wextra $(if $(WERROR),-Werror) \
+		-Wno-unused-parameter -Ibpf -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libbench.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Iuserspace/include -Iuserspace -Ibpf -Itests $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) \
+		-MMD -MP -MF $@.d -o $@ $< $(BUILD)/libbench.a $(PKG_LIBS) -lcmocka
+
+$(BUILD)/scripts/%: scripts/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -luring
+
+tests: all $(tests)
+
+deps:
+	$(Q)sh scripts/deps.sh
+
+# deps may install the compiler, so the build is a make of its own.
+run: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(BUILD)/bench --runtime=uring --counters
+
+check: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)sh scripts/check.sh
+
+install: all
+	install -D -m 755 $(BUILD)/bench $(DESTDIR)$(PREFIX)/bin/bench
+	install -D -m 644 docs/bench.1 $(DESTDIR)$(PREFIX)/share/man/man1/bench.1
+	install -D -m 644 docs/bench.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bench
+
+clean:
+	rm -rf build
+
+FORCE:
+.PHONY: all tests deps run check install clean FORCE
+
+-include $(core_obj:.o=.d) $(module_obj:.o=.d) $(bpf_obj:.o=.d) $(tests:=.d) $(test_tools:=.d)

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Building and saving a result. */
+#ifndef CORE_RESULT_H
+#define CORE_RESULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "bench/metric.h"
+#include "bench/result.h"
+
+/* --- metrics of one job (bench/metric.h has the functions that fill it) --- */
+struct bench_metric_set *metric_set_new(void);
+void metric_set_free(struct bench_metric_set *set); /* NULL is fine */
+/* Values put from now on belong to the next trial. Values put before the first call are dropped by
+ * metric_set_json() (warm-up). */
+void metric_set_next_trial(struct bench_metric_set *set);
+/* Forget the current trial's values (it was interrupted). */
+void metric_set_drop_trial(struct bench_metric_set *set);
+/* "metrics" of the job: per id the median over trials, its distribution-free 95 % interval (null
+ * below 6 trials, where none exists), the trials, the merged histogram. New reference. */
+json_t *metric_set_json(const struct bench_metric_set *set);
+/* Median over trials so far of a metric without labels, NAN when there is none. */
+double metric_set_value(const struct bench_metric_set *set, const char *name);
+
+const char *bench_status_name(enum bench_status status);
+
+/* --- statistics --- */
+/* Sorts values. NAN when nr is 0. */
+double stats_median(double *values, unsigned nr);
+/* Distribution-free confidence interval of the median from order statistics (David and Nagaraja,
+ * Order Statistics, 7.1): the narrowest symmetric pair of ranks with coverage >= 0.95. values are
+ * sorted. False when nr is too small (below 6) for any. */
+bool stats_median_ci95(const double *sorted, unsigned nr, double *ret_low, double *ret_high);
+
+/* --- the document --- */
+/* schema, tool, id, started, command; the rest is set by the caller. New reference. */
+json_t *result_new(int argc, char *const argv[]);
+/* Append {"text"} to the document's warnings (plain strings), once per distinct text. */
+void result_warn(json_t *result, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Where a result goes, decided and checked before any workload. */
+struct result_target {
+	char *path; /* NULL = not saved */
+	bool force;
+};
+/* spec: NULL = bench-<UTC time>.json in the working directory, "none", a directory or a file. Checks
+ * that it can be written and, without force, does not exist. -EEXIST, -EACCES, -ENOENT, -ENOSPC. */
+int result_target_init(struct result_target *ret_target, const char *spec, bool force,
+		       struct bench_err *err);
+void result_target_done(struct result_target *target);
+/* Write to a temporary name in the same directory, fsync, rename (without replacing unless force).
+ * The file belongs to the invoking user under sudo (SUDO_UID, SUDO_GID). */
+int result_save(const json_t *result, const struct result_target *target, struct bench_err *err);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* perf events by name: libpfm4 and sysfs for the encoding, perf_event_open for the reading. */
+#ifndef COUNTERS_COUNTERS_H
+#define COUNTERS_COUNTERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include "bench/error.h"
+#include "bench/metric.h"
+
+/* The events asked for, resolved to encodings and proved to open on this host, or each with the
+ * status and reason why not. Made once, before any workload. */
+struct counter_plan;
+
+/* list NULL or "" = the default set: software events always, and cycles, instructions, branches,
+ * branch-misses, cache-references, cache-misses where a PMU exists (those missing are kept with
+ * their reason). "none" = no events at all. -ENOENT: an unknown name; err gives the nearest ones.
+ * -EINVAL: bad syntax. */
+int counter_plan_new(struct counter_plan **ret_plan, const char *list, struct bench_err *err);
+void counter_plan_free(struct counter_plan *plan); /* NULL is fine */
+
+/* What to count: the calling thread (tid 0), another thread or process (tid > 0, with inherit its
+ * children too), or a CPU (cpu >= 0, tid -1). */
+struct counter_target {
+	pid_t tid;
+	int cpu;
+	bool inherit;
+	bool enable_on_exec;
+};
+
+/* The plan's events opened on one target; events that cannot be opened keep their status. */
+struct counter_session;
+int counter_open(struct counter_session **ret_session, const struct counter_plan *plan,
+		 const struct counter_target *target, struct bench_err *err);
+/* Start and stop counting; values and times are counted from enable on (deltas). */
+int counter_enable(struct counter_session *s);
+int counter_disable(struct counter_session *s);
+void counter_close(struct counter_session *s); /* NULL is fine */
+
+/* Put this trial's values into set, summed over the nr sessions (all of one plan): every event with
+ * label scope, its status and note, and per operation (`NAME.per_op`, when ops > 0); derived ipc
+ * and ghz where their events are there. An event with different status on two sessions takes the
+ * worse one. */
+void counter_put(const struct counter_plan *plan, struct counter_session *const *sessions,
+		 unsigned nr, const char *scope, uint64_t ops, struct bench_metric_set *set);
+
+/* For --dry-run: "cycles, instructions (not_supported: ...), task-clock". */
+void counter_plan_print(const struct counter_plan *plan, FILE *out);
+/* For `bench list counters`: name, PMU, status and reason, one line each. Needs no root. */
+void counter_list(FILE *out);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef BENCH_ASYNC_H
+#define BENCH_ASYNC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include "bench/module.h"
+
+/* The io_uring of one worker, as ASYNC modules use it: completion objects and explicit state
+ * machines. All calls are made on the worker's own thread. An operation is taken with
+ * bench_op_get(), described by one of the bench_op_*() calls below, goes to the kernel at the end
+ * of the current turn (one io_uring_enter for all of them), and its callback runs after the reap
+ * loop, never inside it. After its callback an operation is free again unless the callback
+ * described it anew. */
+struct bench_async;
+
+struct bench_op {
+	/* Runs on the worker after the reap. res is the CQE's: bytes or negative errno. */
+	void (*done)(struct bench_worker *w, struct bench_op *op);
+	void *user;	      /* the module's own, untouched */
+	uint64_t intended_ns; /* when the op was due: set by bench_op_get() to the turn's time; an
+				 open-loop generator overwrites it */
+	uint64_t submit_ns;   /* stamp of the turn that handed it to the kernel */
+	uint64_t done_ns;     /* stamp of the turn that reaped it */
+	int32_t res;
+	uint32_t cqe_flags;
+	struct bench_op *next; /* the runtime's: free or ready list */
+	uint16_t slot, gen;    /* user_data: never a pointer */
+	uint8_t opcode;
+	uint8_t state; /* the runtime's */
+	bool passive;  /* waits for a peer: the drain at the end of a window does not wait for it */
+	uint8_t tag;   /* the module's own */
+};
+
+/* What the linked library and the running kernel gave this ring (bench_async_has()). */
+enum bench_async_feature {
+	BENCH_ASYNC_FIXED_FILES,
+	BENCH_ASYNC_FIXED_BUFFERS,
+};
+
+/* Operations that may be in flight at once on this ring. bench_op_get() gives NULL beyond it. */
+unsigned bench_async_depth(const struct bench_async *a);
+bool bench_async_has(const struct bench_async *a, enum bench_async_feature feature);
+/* CLOCK_MONOTONIC ns, read once per turn after the reap. */
+uint64_t bench_async_now(const struct bench_async *a);
+
+/* Register a file or buffers with the ring, in enter(). Registration is an optimisation: where the
+ * kernel refuses (old kernel, memlock limit) the functions fail with negative errno and the module
+ * goes on with the plain descriptor or pointer.
+ * bench_async_add_file() returns the index to use as fd together with BENCH_IO_FIXED_FILE.
+ * bench_async_add_buffers() makes buffer i of the array index i. Both are undone by the core after
+ * leave(). */
+int bench_async_add_file(struct bench_async *a, int fd);
+int bench_async_add_buffers(struct bench_async *a, const struct iovec *iov, unsigned nr);
+
+#define BENCH_IO_FIXED_FILE 1u /* fd is an index from bench_async_add_file() */
+#define BENCH_IO_DSYNC 2u      /* write: RWF_DSYNC; fsync: fdatasync */
+
+/* A free operation, or NULL when bench_async_depth() are in use. */
+struct bench_op *bench_op_get(struct bench_async *a);
+/* Give back an operation that was taken but not described. */
+void bench_op_put(struct bench_async *a, struct bench_op *op);
+
+/* Describe the operation; it is queued for the end of the turn. buf_index -1 = not registered.
+ * offset -1 = the file's own position. Buffers stay the kernel's until done() runs. */
+void bench_op_nop(struct bench_async *a, struct bench_op *op);
+void bench_op_read(struct bench_async *a, struct bench_op *op, int fd, void *buf, uint32_t len,
+		   uint64_t offset, int buf_index, unsigned flags);
+void bench_op_write(struct bench_async *a, struct bench_op *op, int fd, const void *buf,
+		    uint32_t len, uint64_t offset, int buf_index, unsigned flags);
+void bench_op_fsync(struct bench_async *a, struct bench_op *op, int fd, unsigned flags);
+void bench_op_recv(struct bench_async *a, struct bench_op *op, int fd, void *buf, uint32_t len,
+		   int msg_flags, unsigned flags);
+void bench_op_send(struct bench_async *a, struct bench_op *op, int fd, const void *buf,
+		   uint32_t len, int msg_flags, unsigned flags);
+void bench_op_accept(struct bench_async *a, struct bench_op *op, int fd);
+void bench_op_connect(struct bench_async *a, struct bench_op *op, int fd,
+		      const struct sockaddr *addr, socklen_t len);
+/* Fires at the absolute CLOCK_MONOTONIC time; res is 0 when it fired, -ECANCELED when cancelled.
+ * Kept in the ring's timer heap: costs no SQE. */
+void bench_op_timeout(struct bench_async *a, struct bench_op *op, uint64_t at_ns);
+void bench_op_poll(struct bench_async *a, struct bench_op *op, int fd, unsigned poll_mask);
+/* Cancel target; op gets its own completion (0, -ENOENT, -EALREADY), target its own. */
+void bench_op_cancel(struct bench_async *a, struct bench_op *op, struct bench_op *target);
+
+#endif

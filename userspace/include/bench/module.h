@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef BENCH_MODULE_H
+#define BENCH_MODULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "bench/clock.h"
+#include "bench/error.h"
+#include "bench/hist.h"
+#include "bench/metric.h"
+#include "bench/option.h"
+
+#define BENCH_MODULE_ABI 1
+
+/* What the module needs to execute; decides which callbacks are mandatory. */
+enum bench_exec {
+	BENCH_EXEC_BLOCKING, /* run(): may sleep in the kernel, one op at a time; either runtime */
+	BENCH_EXEC_ASYNC,    /* start() and op callbacks: never sleep; needs the uring runtime */
+};
+
+/* A job as its module sees it: shared by all its workers, written by setup() only. */
+struct bench_job {
+	const void *params; /* params_size bytes, parsed from options */
+	void *shared;	    /* set by setup(), released by teardown() */
+	unsigned nr_workers;
+	const int *cpus;      /* nr_workers OS CPU numbers; -1 = unbound */
+	const char *workdir;  /* directory for files that the module makes */
+	struct bench_metric_set *metrics; /* for report(); NULL elsewhere */
+};
+
+struct bench_async;
+
+/* The timed window: the shared cache line that starts and ends it, read by all workers, written by
+ * the orchestrator only. Times are CLOCK_MONOTONIC ns. */
+struct bench_window {
+	uint64_t start_ns; /* workers spin until this moment */
+	uint64_t end_ns;   /* no op starts at or after this moment; pulled in to stop early */
+} __attribute__((aligned(64)));
+
+/* One bound thread of one job. Between enter() and leave() only that thread touches it. */
+struct bench_worker {
+	const struct bench_job *job;
+	void *state;		    /* state_size bytes, zeroed, on the worker's NUMA node */
+	struct bench_async *async;  /* ASYNC modules: this worker's ring (bench/async.h) */
+	volatile const struct bench_window *window;
+	unsigned index;		    /* 0 .. nr_workers - 1 */
+	int cpu;		    /* OS CPU number, -1 when unbound */
+	bool passive;		    /* set by enter(): serves others (a server); its ops do not count */
+
+	/* Accounting of the current window; see bench_done(). */
+	uint64_t ops, bytes, errors;
+	struct bench_hist *latency; /* ns, intended start to completion */
+	struct bench_err err;	    /* first failure, for the report */
+};
+
+/* False once the window is over: start no further op. */
+static inline bool bench_running(const struct bench_worker *w, uint64_t now_ns)
+{
+	return now_ns < w->window->end_ns;
+}
+
+/* ASYNC modules: account one op that succeeded. Constant time, no locks, worker thread only. Ops
+ * that complete after the end of the window must not be passed here. */
+static inline void bench_done(struct bench_worker *w, uint64_t bytes, uint64_t latency_ns)
+{
+	w->ops++;
+	w->bytes += bytes;
+	bench_hist_record(w->latency, latency_ns);
+}
+
+/* One op failed. Counts it, keeps the first reason, and returns code. A trial with errors is
+ * `failed`: failed operations never count as fast ones. */
+int bench_worker_fail(struct bench_worker *w, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A workload. One const descriptor per file of modules/: `modules/foo.c` defines
+ * `const struct bench_module bench_module_foo` whose .name is "foo"; the build registers it. */
+struct bench_module {
+	unsigned abi; /* BENCH_MODULE_ABI */
+	enum bench_exec exec;
+	const char *name;    /* file stem */
+	const char *summary; /* one line for `bench list modules` */
+	const char *op;	     /* what one op is: "one random read of bs bytes" */
+	const char *sibling; /* ASYNC: the BLOCKING module of the same family, NULL = none */
+	const struct bench_option *options; /* ends with name NULL; NULL = none */
+	/* Jobs of the default suite, each a parameter list as on the command line ("" = defaults),
+	 * ended by NULL; NULL = not part of it. */
+	const char *const *suite;
+	size_t params_size, state_size;
+
+	/* Number of workers: 0 in min_workers means "as many as the plan gives, default one per
+	 * core" ; otherwise the plan gives between min and max (max 0 = no limit). */
+	unsigned min_workers, max_workers;
+
+	/* Are these parameters possible together? 0, or -EINVAL and why; the request is refused with
+	 * exit 2 before any workload. Optional; touches nothing. */
+	int (*validate)(const void *params, struct bench_err *err);
+	/* Can it run on this host? 0, or negative errno and why; the job is then skipped.
+	 * Optional; leaves no trace. */
+	int (*check)(const void *params, struct bench_err *err);
+	/* Once per job, untimed, on the orchestrator, before enter(). Optional. */
+	int (*setup)(struct bench_job *job, struct bench_err *err);
+	/* On the bound worker, untimed, once per job: allocate, first touch, open. Optional. On
+	 * failure fills w->err through bench_worker_fail() and returns negative errno. */
+	int (*enter)(struct bench_worker *w);
+	/* On the bound worker, untimed, before each window (warm-up and every trial), all workers of
+	 * the job at the same time: connect, rewind. Optional. As enter() on failure. */
+	int (*begin)(struct bench_worker *w);
+	/* BLOCKING, mandatory: perform exactly `ops` ops and account their bytes in w->bytes. The
+	 * core times the call and calibrates ops during warm-up: 1 when one op is long enough to be
+	 * timed alone (its latency is then recorded), else a batch. Passive workers are called once
+	 * per window with UINT64_MAX and return 0 when their peers are done. 0, or negative errno
+	 * through bench_worker_fail(). */
+	int (*run)(struct bench_worker *w, uint64_t ops);
+	/* ASYNC, mandatory: submit the first operations of a window. Their callbacks submit the next
+	 * ones while bench_running(). 0, or negative errno through bench_worker_fail(). */
+	int (*start)(struct bench_worker *w);
+	/* From another thread, when a worker did not return in time after the window: make it, by
+	 * shutting down its sockets, say. Async-signal-safe calls only. Optional. */
+	void (*interrupt)(struct bench_worker *w);
+	/* On the worker, untimed, after each window: also after a failed begin(). Optional. */
+	void (*end)(struct bench_worker *w);
+	/* On the worker, once; also after a failed enter(). Optional. */
+	void (*leave)(struct bench_worker *w);
+	/* Once per job, on the orchestrator; also after a failed setup(). Optional. */
+	void (*teardown)(struct bench_job *job);
+	/* On the orchestrator after each trial: put metrics of its own into job->metrics.
+	 * Optional. */
+	void (*report)(struct bench_job *job, uint64_t trial_ns);
+};
+
+#endif

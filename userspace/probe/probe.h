@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* eBPF metric sources: load, attach, gate by the timed window, read. */
+#ifndef PROBE_PROBE_H
+#define PROBE_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <jansson.h>
+#include <sys/types.h>
+#include "bench/error.h"
+#include "bench/metric.h"
+#include "bench/module.h"
+
+struct probe_set;
+
+/* Load and attach the probes named in list ("all", "none", or names from `bench list probes`,
+ * comma separated), with the gate closed. Fails only on an unknown name (-ENOENT, err gives the
+ * nearest); a probe or metric that this host cannot give becomes a status with its reason. */
+int probe_open(struct probe_set **ret_set, const char *list, struct bench_err *err);
+void probe_close(struct probe_set *set); /* NULL is fine; detaches everything */
+
+/* Follow a thread or process from now on; with children, all that it forks too (double forks
+ * included). Called outside the window. */
+int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct bench_err *err);
+void probe_untrack_all(struct probe_set *set);
+
+/* Publish the window to the programs: events are clipped to [start_ns, end_ns) exactly. end_ns may
+ * be UINT64_MAX and set later by a second call. Resets the values when start_ns changes. */
+void probe_window(struct probe_set *set, const struct bench_window *window);
+/* After the window: put this trial's values into metrics. cpus: the CPUs of the job (nr of them) for
+ * which per-CPU depth is reported. */
+void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
+	       struct bench_metric_set *metrics);
+
+/* "overhead" of the result: per program run count, lost events. New reference. */
+json_t *probe_overhead(struct probe_set *set);
+/* Warnings of the last window worth telling (lost events, failed self-check): appends strings. */
+void probe_warnings(struct probe_set *set, json_t *warnings);
+void probe_print(const struct probe_set *set, FILE *out); /* --dry-run */
+/* `bench list probes`: name, metrics, hooks, availability and why not. Works without root. */
+void probe_list(FILE *out);
+
+#endif

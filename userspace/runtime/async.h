@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The orchestrator's side of bench/async.h: one io_uring per worker thread. */
+#ifndef RUNTIME_ASYNC_H
+#define RUNTIME_ASYNC_H
+
+#include <stdint.h>
+#include "bench/async.h"
+#include "bench/error.h"
+#include "bench/hist.h"
+
+/* Operations in flight that a ring is made for; the CQ is at least twice that, so that it cannot
+ * overflow. */
+#define ASYNC_DEPTH_MAX 1024u
+
+/* What the kernel and the linked liburing allow, found by trial on the orchestrator at start-up and
+ * used for every worker's ring. */
+struct async_caps {
+	unsigned setup_flags;  /* IORING_SETUP_* that worked, masked to what liburing knows */
+	unsigned features;     /* IORING_FEAT_* of the kernel */
+	bool ext_arg;	       /* timed waits in io_uring_enter (5.11) */
+	bool ring_fd;	       /* registered ring descriptor (5.18) */
+	bool cancel_any;       /* ASYNC_CANCEL_ANY (5.19) */
+	bool ops[256];	       /* supported opcodes, from REGISTER_PROBE */
+};
+
+/* Measured over one window, on the worker. */
+struct async_stats {
+	uint64_t submitted, completed;	/* operations; equal once drained */
+	uint64_t enters;		/* io_uring_enter calls */
+	struct bench_hist *submit_batch; /* operations per submitting enter */
+	struct bench_hist *reap_batch;	/* completions per reap that found any */
+	struct bench_hist *loop_lag;	/* ns from a timer's due time to its callback */
+	double inflight_integral;	/* ns x operations */
+	uint64_t inflight_ns;		/* time the integral covers */
+	unsigned inflight_max;
+	unsigned sq_depth_max;		/* SQEs queued when entering, max */
+	unsigned cq_depth_max;		/* CQEs waiting when reaping, max */
+	uint64_t cq_overflow, sq_dropped; /* kernel's counters, delta; must be 0 */
+};
+
+/* Find out whether io_uring may be used at all, and with what. 0, or
+ * -ENOSYS  the kernel has none, or seccomp answers so
+ * -EPERM   kernel.io_uring_disabled, seccomp or an LSM
+ * -ENOMEM  RLIMIT_MEMLOCK (kernels before 5.12)
+ * err gives cause and remedy in one line. Features named in the environment variable
+ * BENCH_URING_MASK (comma list of defer_taskrun, single_issuer, coop_taskrun, ext_arg, ring_fd,
+ * cancel_any, all) are treated as absent, for tests of the ladder. */
+int async_probe(struct async_caps *ret_caps, struct bench_err *err);
+/* Words for the result: "SINGLE_ISSUER", "DEFER_TASKRUN", "EXT_ARG", ... Writes up to nr pointers
+ * to static strings, returns how many. */
+unsigned async_caps_words(const struct async_caps *caps, const char **ret_words, unsigned nr);
+
+/* Make a ring, on the thread that will use it. */
+int async_open(struct bench_async **ret_async, const struct async_caps *caps,
+	       struct bench_err *err);
+/* NULL is fine. Nothing may be in flight. */
+void async_close(struct bench_async *a);
+/* Undo bench_async_add_file() and bench_async_add_buffers(). */
+void async_unregister(struct bench_async *a);
+
+/* Start accounting anew (start of a window). */
+void async_window_begin(struct bench_async *a);
+/* Read this window's accounting. The histograms stay the ring's. */
+void async_window_stats(struct bench_async *a, struct async_stats *ret_stats);
+
+/* One turn: submit what is queued, wait for a completion or until wait_until_ns, reap, run the
+ * callbacks. 0, or negative errno when the ring itself failed (-EBADR: completions were lost; the
+ * trial is invalid). */
+int async_turn(struct bench_async *a, struct bench_worker *w, uint64_t wait_until_ns);
+/* In flight now, without or with the passive ones. */
+unsigned async_inflight(const struct bench_async *a, bool with_passive);
+/* Take turns until nothing but passive operations is in flight. 0, or -ETIME at deadline_ns. */
+int async_drain(struct bench_async *a, struct bench_worker *w, uint64_t deadline_ns);
+/* Cancel everything in flight and wait for every completion. 0, or -ETIME at deadline_ns, when
+ * buffers must be leaked, not freed: the device still owns them. */
+int async_cancel(struct bench_async *a, struct bench_worker *w, uint64_t deadline_ns);
+
+/* Start-up self-test on a ring of its own: NOPs, a timer, a cancel; completions reaped must equal
+ * operations submitted. */
+struct async_selftest {
+	unsigned nr_nops, submitted, completed;
+	uint64_t nop_ns;	/* per NOP, in one batch */
+	uint64_t timer_late_ns; /* lateness of a 1 ms timer */
+};
+int async_selftest(const struct async_caps *caps, struct async_selftest *ret_test,
+		   struct bench_err *err);
+
+#endif
