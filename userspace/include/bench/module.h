@@ -27,6 +27,7 @@ struct bench_job {
 	const int *cpus;      /* nr_workers OS CPU numbers; -1 = unbound */
 	const char *workdir;  /* directory for files that the module makes */
 	struct bench_metric_set *metrics; /* for report(); NULL elsewhere */
+	volatile const bool *stop; /* true once the user interrupts: long set-up returns -EINTR */
 };
 
 struct bench_async;
@@ -99,7 +100,8 @@ struct bench_module {
 	/* Can it run on this host? 0, or negative errno and why; the job is then skipped.
 	 * Optional; leaves no trace. */
 	int (*check)(const void *params, struct bench_err *err);
-	/* Once per job, untimed, on the orchestrator, before enter(). Optional. */
+	/* Once per job, untimed, on worker 0's thread, before enter(). May take long (lay out a
+	 * file) if it looks at job->stop now and then. Optional. */
 	int (*setup)(struct bench_job *job, struct bench_err *err);
 	/* On the bound worker, untimed, once per job: allocate, first touch, open. Optional. On
 	 * failure fills w->err through bench_worker_fail() and returns negative errno. */
@@ -123,7 +125,7 @@ struct bench_module {
 	void (*end)(struct bench_worker *w);
 	/* On the worker, once; also after a failed enter(). Optional. */
 	void (*leave)(struct bench_worker *w);
-	/* Once per job, on the orchestrator; also after a failed setup(). Optional. */
+	/* Once per job, on worker 0's thread; also after a failed setup(). Optional. */
 	void (*teardown)(struct bench_job *job);
 	/* On the orchestrator after each trial: put metrics of its own into job->metrics.
 	 * Optional. */

@@ -24,6 +24,8 @@ struct bench_option {
 	const char *def;	   /* textual default, parsed like user input; NULL = NULL string or 0 */
 	const char *const *values; /* ENUM: the words, ends with NULL */
 	const char *help;	   /* one line, starts lower case, states the unit */
+	const char *implied;	   /* value when given without one; NULL = BOOL: 1, others: error */
+	char letter;		   /* short form on the command line, 0 = none */
 };
 
 #endif
