@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Config files in INI form, read with inih: [general] and one section a job, as in fio.
+#include "core/settings.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/option.h"
+
+struct reader {
+	const struct bench_option *options;
+	void *settings;
+	struct job_list *jobs;
+	char section[128]; /* the job section being read */
+	FILE *file;
+	int line;	/* of the text being parsed */
+	int error_line; /* of the first error */
+	struct bench_err err;
+};
+
+/* Feeds inih line by line, so that errors can name the line. */
+static char *next_line(char *buf, int size, void *arg)
+{
+	struct reader *r = arg;
+	char *got = fgets(buf, size, r->file);
+	size_t len;
+
+	if (!got)
+		return NULL;
+	r->line++;
+	len = strlen(got);
+	if (len + 1 == (size_t)size && got[len - 1] != '\n' && !r->err.code) {
+		r->error_line = r->line;
+		bench_fail(&r->err, -EINVAL, "line is longer than %d characters", size - 2);
+	}
+	return got;
+}
+
+static int set_general(struct reader *r, const char *name, const char *value)
+{
+	const struct bench_option *opt = option_find(r->options, name);
+	const char *kept;
+
+	if (!opt) {
+		/* A file may hold keys of run while exec reads it, and the other way round. */
+		if (option_find(run_options, name) || option_find(exec_options, name))
+			return 0;
+		return option_unknown(r->options, "key in [general]", name, &r->err);
+	}
+	kept = job_list_keep(r->jobs, value);
+	if (!kept)
+		return bench_fail(&r->err, -ENOMEM, "out of memory");
+	return option_set(opt, r->settings, kept, &r->err);
+}
+
+static int set_job(struct reader *r, const char *section, const char *name, const char *value)
+{
+	const char *kept;
+
+	if (strcmp(section, r->section) != 0) {
+		if (strcmp(name, "module") != 0)
+			return bench_fail(&r->err, -EINVAL,
+					  "section [%s]: its first key must be 'module'; the only other "
+					  "section is [general]",
+					  section);
+		snprintf(r->section, sizeof(r->section), "%s", section);
+		return job_list_add_named(r->jobs, section, value, &r->err);
+	}
+	if (strcmp(name, "module") == 0)
+		return bench_fail(&r->err, -EINVAL, "section [%s]: 'module' is given twice", section);
+	kept = job_list_keep(r->jobs, value);
+	if (!kept)
+		return bench_fail(&r->err, -ENOMEM, "out of memory");
+	return job_spec_set(&r->jobs->specs[r->jobs->nr - 1], name, kept, &r->err);
+}
+
+static int handle(void *arg, const char *section, const char *name, const char *value)
+{
+	struct reader *r = arg;
+	int rc;
+
+	if (r->err.code)
+		return 0;
+	if (!section[0])
+		rc = bench_fail(&r->err, -EINVAL, "key '%s' stands before any [section]", name);
+	else if (strcmp(section, "general") == 0)
+		rc = set_general(r, name, value);
+	else
+		rc = set_job(r, section, name, value);
+	if (rc)
+		r->error_line = r->line;
+	return rc == 0;
+}
+
+static FILE *open_default(char *path, size_t size)
+{
+	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	FILE *file = NULL;
+
+	if (xdg && xdg[0] == '/')
+		snprintf(path, size, "%s/bench/bench.conf", xdg);
+	else if (home)
+		snprintf(path, size, "%s/.config/bench/bench.conf", home);
+	else
+		path[0] = '\0';
+	if (path[0])
+		file = fopen(path, "re");
+	if (!file) {
+		snprintf(path, size, "/etc/bench/bench.conf");
+		file = fopen(path, "re");
+	}
+	return file;
+}
+
+int config_read(const char *path, const struct bench_option *options, void *settings,
+		struct job_list *jobs, char **ret_path, struct bench_err *err)
+{
+	struct reader r = { .options = options, .settings = settings, .jobs = jobs };
+	char buf[4096];
+	int rc;
+
+	if (ret_path)
+		*ret_path = NULL;
+	if (path) {
+		snprintf(buf, sizeof(buf), "%s", path);
+		r.file = fopen(path, "re");
+		if (!r.file)
+			return bench_fail(err, -errno, "config file '%s': %s", path, strerror(errno));
+	} else {
+		r.file = open_default(buf, sizeof(buf));
+		if (!r.file)
+			return 0;
+	}
+	rc = ini_parse_stream(next_line, &r, handle, &r);
+	if (!r.err.code && ferror(r.file))
+		bench_fail(&r.err, -EIO, "cannot be read (is it a directory?)");
+	fclose(r.file);
+	if (r.err.code)
+		return bench_fail(err, r.err.code, "%s:%d: %s", buf, r.error_line, r.err.msg);
+	if (rc)
+		return bench_fail(err, -EINVAL, "%s:%d: neither a [section] nor key = value", buf, rc);
+	if (ret_path)
+		*ret_path = strdup(buf);
+	return 0;
+}

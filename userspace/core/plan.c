@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/plan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/option.h"
+
+/* CPUs a job may use, in order. */
+struct cpu_choice {
+	int *cpus;
+	unsigned nr;
+	bool given; /* by the user */
+};
+
+static int choose_cpus(const struct plan *plan, const struct job_spec *spec,
+		       struct cpu_choice *ret_choice, struct bench_err *err)
+{
+	const char *list = spec->common.cpus ? spec->common.cpus : plan->settings->cpus;
+	struct cpu_choice c = { .given = list != NULL };
+
+	if (list) {
+		int rc = topology_parse(plan->topology, list, &c.cpus, &c.nr, err);
+
+		if (rc)
+			return rc;
+	} else {
+		c.nr = topology_nr_cpus(plan->topology);
+		c.cpus = calloc(c.nr, sizeof(*c.cpus));
+		if (!c.cpus)
+			return bench_fail(err, -ENOMEM, "out of memory");
+		for (unsigned i = 0; i < c.nr; i++)
+			c.cpus[i] = topology_cpu(plan->topology, i)->os_index;
+	}
+	*ret_choice = c;
+	return 0;
+}
+
+/* Workers when nobody says how many: one per core, or every CPU of --cpus, and no more than the
+ * cgroup's CPU quota can run at once. */
+static unsigned default_workers(const struct plan *plan, const struct cpu_choice *choice)
+{
+	unsigned nr = choice->given ? choice->nr : topology_nr_cores(plan->topology);
+	const char *source;
+	double quota = topology_quota(plan->topology, &source);
+
+	if (!choice->given && quota > 0 && quota < nr)
+		nr = quota < 1 ? 1 : (unsigned)quota;
+	return nr;
+}
+
+static int count_workers(const struct plan *plan, const struct job_spec *spec,
+			 const struct cpu_choice *choice, unsigned *ret_nr, struct bench_err *err)
+{
+	const struct bench_module *m = spec->module;
+	unsigned nr = (unsigned)spec->common.workers;
+
+	if (nr && m->min_workers &&
+	    (nr < m->min_workers || (m->max_workers && nr > m->max_workers)))
+		return bench_fail(err, -EINVAL, "%s: workers=%u; this module takes %u to %u", spec->name,
+				  nr, m->min_workers, m->max_workers);
+	if (!nr)
+		nr = (unsigned)plan->settings->workers;
+	if (!nr)
+		nr = m->min_workers ? m->min_workers : default_workers(plan, choice);
+	if (nr < m->min_workers)
+		nr = m->min_workers;
+	if (m->max_workers && nr > m->max_workers)
+		nr = m->max_workers;
+	*ret_nr = nr;
+	return 0;
+}
+
+/* No oversubscription unless asked for. Workers that a module needs to talk to each other may share
+ * a CPU, with a warning: a ping-pong on one CPU has one of them runnable at a time. */
+static int check_subscription(const struct plan *plan, struct plan_job *job,
+			      const struct cpu_choice *choice, struct bench_err *err)
+{
+	bool fixed = job->nr_workers == job->spec->module->min_workers;
+	const char *source = NULL;
+	double quota = topology_quota(plan->topology, &source);
+	char text[256] = "";
+
+	if (job->nr_workers > choice->nr)
+		snprintf(text, sizeof(text), "%u workers share %u CPU%s", job->nr_workers, choice->nr,
+			 choice->nr == 1 ? "" : "s");
+	else if (quota > 0 && job->nr_workers > quota && job->nr_workers > 1)
+		snprintf(text, sizeof(text), "%u workers under a cgroup quota of %.2f CPUs (%s)",
+			 job->nr_workers, quota, source);
+	if (!text[0])
+		return 0;
+	if (!fixed && !plan->settings->oversubscribe)
+		return bench_fail(err, -EINVAL,
+				  "%s: %s; use fewer workers, or --oversubscribe if that is meant",
+				  job->spec->name, text);
+	job->warning = strdup(text);
+	return 0;
+}
+
+static int check_runtime(const struct plan *plan, struct plan_job *job, struct bench_err *err)
+{
+	const struct bench_module *m = job->spec->module;
+	char text[256];
+
+	if (m->exec != BENCH_EXEC_ASYNC || plan->runtime == RUNTIME_URING)
+		return 0;
+	snprintf(text, sizeof(text), "module '%s' needs the uring runtime%s%s%s", m->name,
+		 m->sibling ? "; use '" : "", m->sibling ? m->sibling : "",
+		 m->sibling ? "' on the blocking runtime" : "");
+	if (!job->spec->from_suite)
+		return bench_fail(err, -EINVAL, "%s: %s", job->spec->name, text);
+	job->skip = strdup(text);
+	return 0;
+}
+
+static int place(const struct plan *plan, struct plan_job *job, struct bench_err *err)
+{
+	struct cpu_choice choice;
+	int rc;
+
+	if (job->spec->module->validate) {
+		struct bench_err why = { 0 };
+
+		rc = job->spec->module->validate(job->spec->params, &why);
+		if (rc)
+			return bench_fail(err, rc, "%s: %s", job->spec->name, why.msg);
+	}
+	rc = check_runtime(plan, job, err);
+	if (rc)
+		return rc;
+	rc = choose_cpus(plan, job->spec, &choice, err);
+	if (rc)
+		return rc;
+	rc = count_workers(plan, job->spec, &choice, &job->nr_workers, err);
+	if (!rc)
+		rc = check_subscription(plan, job, &choice, err);
+	if (rc)
+		goto out;
+	job->cpus = calloc(job->nr_workers, sizeof(*job->cpus));
+	if (!job->cpus) {
+		rc = bench_fail(err, -ENOMEM, "out of memory");
+		goto out;
+	}
+	for (unsigned i = 0; i < job->nr_workers; i++)
+		job->cpus[i] = choice.cpus[i % choice.nr];
+out:
+	free(choice.cpus);
+	return rc;
+}
+
+int plan_build(struct plan *ret_plan, const struct job_list *list, const struct settings *settings,
+	       const struct topology *topology, enum runtime_kind runtime, struct bench_err *err)
+{
+	struct plan plan = { .settings = settings, .topology = topology, .runtime = runtime };
+	int rc = 0;
+
+	plan.jobs = calloc(list->nr ? list->nr : 1, sizeof(*plan.jobs));
+	if (!plan.jobs)
+		return bench_fail(err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < list->nr && !rc; i++) {
+		struct plan_job *job = &plan.jobs[plan.nr_jobs++];
+
+		job->spec = &list->specs[i];
+		rc = place(&plan, job, err);
+	}
+	if (rc)
+		plan_free(&plan);
+	else
+		*ret_plan = plan;
+	return rc;
+}
+
+void plan_free(struct plan *plan)
+{
+	for (unsigned i = 0; i < plan->nr_jobs; i++) {
+		free(plan->jobs[i].cpus);
+		free(plan->jobs[i].skip);
+		free(plan->jobs[i].warning);
+	}
+	free(plan->jobs);
+	plan->jobs = NULL;
+	plan->nr_jobs = 0;
+}
+
+uint64_t plan_duration_ns(const struct plan *plan)
+{
+	uint64_t each = plan->settings->warmup_ns + plan->settings->trials * plan->settings->duration_ns;
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < plan->nr_jobs; i++)
+		nr += !plan->jobs[i].skip;
+	return nr * each;
+}
+
+void plan_print(const struct plan *plan, FILE *out)
+{
+	const struct settings *s = plan->settings;
+
+	fprintf(out, "runtime   %s\n", runtime_name(plan->runtime));
+	fprintf(out, "per job   warm-up %.3g s, %" PRIu64 " trials of %.3g s\n", (double)s->warmup_ns / 1e9,
+		s->trials, (double)s->duration_ns / 1e9);
+	fprintf(out, "expected  %.3g s in all, beside setting up files\n",
+		(double)plan_duration_ns(plan) / 1e9);
+	for (unsigned i = 0; i < plan->nr_jobs; i++) {
+		const struct plan_job *job = &plan->jobs[i];
+		const struct bench_module *m = job->spec->module;
+		char value[256];
+
+		fprintf(out, "\njob %u     %s\n", i + 1, job->spec->name);
+		if (job->skip) {
+			fprintf(out, "  skipped    %s\n", job->skip);
+			continue;
+		}
+		fprintf(out, "  module     %s (%s): %s\n", m->name,
+			m->exec == BENCH_EXEC_ASYNC ? "async" : "blocking", m->op);
+		fprintf(out, "  placement  %u worker%s on cpu", job->nr_workers,
+			job->nr_workers == 1 ? "" : "s");
+		for (unsigned w = 0; w < job->nr_workers; w++)
+			fprintf(out, "%s%d", w ? "," : " ", job->cpus[w]);
+		fprintf(out, "\n  params    ");
+		for (const struct bench_option *o = m->options; o && o->name; o++) {
+			option_print(o, job->spec->params, value, sizeof(value));
+			if (value[0])
+				fprintf(out, " %s=%s", o->name, value);
+		}
+		fputc('\n', out);
+		if (job->warning)
+			fprintf(out, "  warning    %s\n", job->warning);
+	}
+}
