@@ -17,7 +17,8 @@
 struct bench_hist {
 	uint32_t bits;
 	uint32_t nr_buckets;
-	uint64_t count, sum, min, max; /* exact; min is UINT64_MAX while count is 0 */
+	uint64_t count, sum, min, max; /* exact; min is UINT64_MAX while count is 0. sum wraps
+					  at 2^64: 584 years when the values are ns */
 	uint64_t n[];		       /* nr_buckets */
 };
 
@@ -29,11 +30,12 @@ void bench_hist_free(struct bench_hist *hist);
 void bench_hist_reset(struct bench_hist *hist);
 /* Add from's values to into. Both must have the same bits (programmer error otherwise). */
 void bench_hist_merge(struct bench_hist *into, const struct bench_hist *from);
-/* Smallest value that falls into bucket index, and the smallest that falls into the next one. */
+/* Smallest value that falls into bucket index, and the smallest that falls into the next one
+ * (UINT64_MAX for the last bucket, which includes it). */
 uint64_t bench_hist_low(const struct bench_hist *hist, uint32_t index);
 uint64_t bench_hist_high(const struct bench_hist *hist, uint32_t index);
 /* The value below which quantile q (0..1) of the values lie: the middle of its bucket, clamped to
- * [min, max]. 0 when empty. */
+ * [min, max]; q 0 is min, q 1 is max. 0 when empty. */
 uint64_t bench_hist_at(const struct bench_hist *hist, double q);
 
 static inline uint32_t bench_hist_index(uint32_t bits, uint64_t value)
