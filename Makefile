@@ -40,7 +40,7 @@ override CPPFLAGS += -D_GNU_SOURCE
 override CFLAGS += -std=gnu17 -pthread -fno-strict-aliasing $(WARN) $(SANFLAGS)
 override LDFLAGS += -pthread -rdynamic $(SANFLAGS)
 
-core_src := $(wildcard userspace/*.c userspace/*/*.c)
+core_src := $(wildcard userspace/*.c userspace/*/*.c userspace/*/*/*.c)
 module_src := $(wildcard modules/*.c)
 bpf_src := $(wildcard bpf/*.bpf.c)
 test_src := $(wildcard tests/*/test_*.c)
