@@ -163,7 +163,8 @@ static int cpu_check(const void *params, struct bench_err *err)
 	const struct cpu_params *p = params;
 
 	if (p->kernel == CPU_FLOAT && !__builtin_cpu_supports("fma"))
-		return bench_fail(err, -EOPNOTSUPP, "kernel=float: this CPU has no FMA instructions");
+		return bench_fail(err, -EOPNOTSUPP,
+				  "kernel=float: this CPU has no FMA instructions");
 #else
 	(void)params;
 	(void)err;
@@ -234,10 +235,12 @@ static void cpu_teardown(struct bench_job *job)
  * the time in which others had the core left out. */
 static void cpu_report(struct bench_job *job, uint64_t trial_ns)
 {
-	static const struct bench_metric_id mean = { "cpu.clock", "Hz", BENCH_SOURCE_MODULE,
-						     BENCH_BETTER_HIGHER, { { NULL, NULL } } };
-	static const struct bench_metric_id slowest = { "cpu.clock_min", "Hz", BENCH_SOURCE_MODULE,
-							BENCH_BETTER_HIGHER, { { NULL, NULL } } };
+	static const struct bench_metric_id mean = {
+		"cpu.clock", "Hz", BENCH_SOURCE_MODULE, BENCH_BETTER_HIGHER, { { NULL, NULL } }
+	};
+	static const struct bench_metric_id slowest = {
+		"cpu.clock_min", "Hz", BENCH_SOURCE_MODULE, BENCH_BETTER_HIGHER, { { NULL, NULL } }
+	};
 	const struct cpu_params *p = job->params;
 	const struct cpu_meter *meters = job->shared;
 	double sum = 0, min = 0;

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What disk (io_uring) and disk_sync (pread, pwrite) share: parameters named as fio's, the file,
+ * and which block comes next. */
+#ifndef MODULES_DISK_COMMON_H
+#define MODULES_DISK_COMMON_H
+
+#include "bench/module.h"
+#include "disk_file.h"
+#include "prng.h"
+
+enum disk_rw { DISK_RANDREAD, DISK_READ, DISK_RANDWRITE, DISK_WRITE, DISK_RANDRW };
+
+struct disk_params {
+	uint64_t rw, rwmixread, bs, size, direct;
+	uint64_t depth; /* disk only */
+	const char *filename, *directory;
+};
+
+/* Memory that a worker's buffers may take. */
+#define DISK_BUFFERS_MAX (1ull << 30)
+
+static const char *const disk_rw_words[] = { "randread", "read",   "randwrite",
+					     "write",	 "randrw", NULL };
+
+#define DISK_OPTIONS                                                                               \
+	{ .name = "rw",                                                                            \
+	  .type = BENCH_OPT_ENUM,                                                                  \
+	  .offset = offsetof(struct disk_params, rw),                                              \
+	  .def = "randread",                                                                       \
+	  .values = disk_rw_words,                                                                 \
+	  .help = "what to do: random or sequential reads or writes, or random of both" },         \
+		{ .name = "rwmixread",                                                             \
+		  .type = BENCH_OPT_U64,                                                           \
+		  .offset = offsetof(struct disk_params, rwmixread),                               \
+		  .max = 100,                                                                      \
+		  .def = "50",                                                                     \
+		  .help = "share of reads in rw=randrw, per cent" },                               \
+		{ .name = "bs",                                                                    \
+		  .type = BENCH_OPT_SIZE,                                                          \
+		  .offset = offsetof(struct disk_params, bs),                                      \
+		  .min = 512,                                                                      \
+		  .max = 64u << 20,                                                                \
+		  .def = "4k",                                                                     \
+		  .help = "bytes per operation" },                                                 \
+		{ .name = "size",                                                                  \
+		  .type = BENCH_OPT_SIZE,                                                          \
+		  .offset = offsetof(struct disk_params, size),                                    \
+		  .min = 4096,                                                                     \
+		  .max = 1ull << 44,                                                               \
+		  .def = "1g",                                                                     \
+		  .help = "bytes of the temporary file; with filename= the part used, from its "   \
+			  "start" },                                                               \
+		{ .name = "direct",                                                                \
+		  .type = BENCH_OPT_BOOL,                                                          \
+		  .offset = offsetof(struct disk_params, direct),                                  \
+		  .def = "1",                                                                      \
+		  .help = "1: past the page cache (O_DIRECT); 0: through it, cold at the start" }, \
+		{ .name = "filename",                                                              \
+		  .type = BENCH_OPT_STRING,                                                        \
+		  .offset = offsetof(struct disk_params, filename),                                \
+		  .help = "existing file or device to read; it is never written" },                \
+	{                                                                                          \
+		.name = "directory", .type = BENCH_OPT_STRING,                                     \
+		.offset = offsetof(struct disk_params, directory),                                 \
+		.help = "where the temporary file is made (default: the run's directory)"          \
+	}
+
+static inline bool disk_random(const struct disk_params *p)
+{
+	return p->rw == DISK_RANDREAD || p->rw == DISK_RANDWRITE || p->rw == DISK_RANDRW;
+}
+
+static inline bool disk_writes(const struct disk_params *p)
+{
+	return p->rw != DISK_RANDREAD && p->rw != DISK_READ;
+}
+
+static inline int disk_validate(const void *params, struct bench_err *err)
+{
+	const struct disk_params *p = params;
+
+	if (p->filename && disk_writes(p))
+		return bench_fail(err, -EINVAL,
+				  "filename='%s' with rw=%s: only a file that bench "
+				  "made itself is written; leave filename= out",
+				  p->filename, disk_rw_words[p->rw]);
+	if (p->filename && p->directory)
+		return bench_fail(err, -EINVAL, "filename= and directory= exclude each other");
+	if (p->bs % 512)
+		return bench_fail(err, -EINVAL, "bs=%" PRIu64 " is not a multiple of 512", p->bs);
+	if (p->bs > p->size)
+		return bench_fail(err, -EINVAL, "bs=%" PRIu64 " is larger than size=%" PRIu64,
+				  p->bs, p->size);
+	if (p->depth > 1 && p->bs * p->depth > DISK_BUFFERS_MAX)
+		return bench_fail(err, -EINVAL,
+				  "bs=%" PRIu64 " times depth=%" PRIu64 " needs more "
+				  "than 1 GiB of buffers for each worker",
+				  p->bs, p->depth);
+	return 0;
+}
+
+struct disk_shared {
+	struct disk_file file;
+	uint64_t nr_blocks;
+	double cached;	/* share of the file in the page cache when the window began */
+	int cached_err; /* negative errno: not known */
+};
+
+static inline int disk_setup(struct bench_job *job, struct bench_err *err)
+{
+	const struct disk_params *p = job->params;
+	struct disk_shared *s = calloc(1, sizeof(*s));
+	const char *dir = p->directory ? p->directory : job->workdir ? job->workdir : ".";
+	int ret;
+
+	if (!s)
+		return bench_fail(err, -ENOMEM, "out of memory");
+	s->file.fd = -1;
+	job->shared = s;
+	if (p->filename)
+		ret = disk_file_open(&s->file, p->filename, p->direct, err);
+	else
+		ret = disk_file_make(&s->file, dir, p->size - p->size % p->bs, p->bs, p->direct,
+				     err);
+	if (ret)
+		return ret;
+	if (s->file.size > p->size)
+		s->file.size = p->size;
+	if (p->bs % s->file.align)
+		return bench_fail(err, -EINVAL,
+				  "bs=%" PRIu64 " is not a multiple of %u, which "
+				  "direct I/O needs on '%s'",
+				  p->bs, s->file.align, p->filename);
+	s->nr_blocks = s->file.size / p->bs;
+	if (s->nr_blocks < (disk_random(p) ? 1 : job->nr_workers))
+		return bench_fail(err, -EINVAL,
+				  "%" PRIu64 " bytes are too few for blocks of %" PRIu64
+				  " bytes and %u workers",
+				  s->file.size, p->bs, job->nr_workers);
+	return 0;
+}
+
+static inline void disk_teardown(struct bench_job *job)
+{
+	struct disk_shared *s = job->shared;
+
+	if (!s)
+		return;
+	disk_file_close(&s->file);
+	free(s);
+	job->shared = NULL;
+}
+
+/* The sequence of one worker: uniform over all blocks, or the blocks of a region of its own, in
+ * order and over again. */
+struct disk_cursor {
+	struct prng rng;
+	uint64_t bs, first, nr, next;
+	unsigned read_percent; /* 0, 100 or the mix */
+	bool random;
+};
+
+static inline void disk_cursor_init(struct disk_cursor *c, const struct disk_params *p,
+				    uint64_t nr_blocks, unsigned worker, unsigned nr_workers)
+{
+	*c = (struct disk_cursor){ .bs = p->bs, .nr = nr_blocks, .random = disk_random(p) };
+	prng_seed(&c->rng, 0x6469736bull + worker);
+	c->read_percent = p->rw == DISK_RANDRW ? (unsigned)p->rwmixread : disk_writes(p) ? 0 : 100;
+	if (!c->random) {
+		c->first = nr_blocks / nr_workers * worker;
+		c->nr = worker + 1 == nr_workers ? nr_blocks - c->first : nr_blocks / nr_workers;
+	}
+}
+
+/* Offset in bytes of the next operation, and whether it writes. */
+static inline uint64_t disk_cursor_next(struct disk_cursor *c, bool *ret_write)
+{
+	uint64_t block;
+
+	*ret_write = c->read_percent < 100 &&
+		     (c->read_percent == 0 || prng_below(&c->rng, 100) >= c->read_percent);
+	if (c->random)
+		return prng_below(&c->rng, c->nr) * c->bs;
+	block = c->first + c->next;
+	if (++c->next == c->nr)
+		c->next = 0;
+	return block * c->bs;
+}
+
+/* Anonymous pages for nr buffers, touched here and thus local; random when they will be written.
+ * NULL when there is no memory. */
+static inline void *disk_buffers_new(const struct disk_params *p, uint64_t nr, struct prng *rng)
+{
+	void *buf = mmap(NULL, p->bs * nr, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (buf == MAP_FAILED)
+		return NULL;
+	if (disk_writes(p))
+		prng_fill(rng, buf, p->bs * nr);
+	return buf;
+}
+
+/* Make the data of each write another one, so that nothing on the way down can store it once. One
+ * word a sector is cheap and enough: no sector occurs twice. */
+static inline void disk_refresh(struct prng *rng, void *buf, uint64_t bs)
+{
+	uint64_t stamp = prng_next(rng);
+
+	for (uint64_t at = 0; at < bs; at += 512) {
+		uint64_t word = stamp + at;
+
+		memcpy((char *)buf + at, &word, sizeof(word));
+	}
+}
+
+/* Before each window: with direct=0 the cache is emptied, and what it still holds is measured. */
+static inline int disk_begin(struct bench_worker *w)
+{
+	const struct disk_params *p = w->job->params;
+	struct disk_shared *s = w->job->shared;
+	int ret;
+
+	if (w->index != 0 || p->direct)
+		return 0;
+	ret = disk_file_drop_cache(&s->file);
+	if (ret)
+		return bench_worker_fail(w, ret, "drop the page cache of the file: %s",
+					 strerror(-ret));
+	s->cached_err = disk_file_cached(&s->file, &s->cached);
+	return 0;
+}
+
+/* An operation that did not transfer bs bytes. res: bytes or negative errno. */
+static inline int disk_failed(struct bench_worker *w, bool write, uint64_t bs, uint64_t offset,
+			      int64_t res)
+{
+	const char *what = write ? "write" : "read";
+
+	if (res < 0)
+		return bench_worker_fail(
+			w, (int)res, "%s of %" PRIu64 " bytes at offset %" PRIu64 ": %s (errno %d)",
+			what, bs, offset, strerror((int)-res), (int)-res);
+	return bench_worker_fail(
+		w, -EIO, "%s of %" PRIu64 " bytes at offset %" PRIu64 ": short, %" PRId64 " bytes",
+		what, bs, offset, res);
+}
+
+/* disk.cached says which cache state a result stands for. With direct=0: at the start of the
+ * window, 0 is cold. With direct=1: after it, and a file that has moved into the cache means that
+ * the filesystem did buffered I/O instead (some do, silently). */
+static inline void disk_report(struct bench_job *job, uint64_t trial_ns)
+{
+	const struct disk_params *p = job->params;
+	const struct disk_shared *s = job->shared;
+	const struct bench_metric_id id = {
+		.name = "disk.cached",
+		.unit = "ratio",
+		.source = BENCH_SOURCE_MODULE,
+		.labels = { { "at", p->direct ? "end" : "start" } },
+	};
+	double cached = s->cached;
+	int err = p->direct ? disk_file_cached(&s->file, &cached) : s->cached_err;
+
+	(void)trial_ns;
+	if (err == -EPERM || err == -EACCES)
+		bench_metric_put_status(job->metrics, &id, BENCH_NOT_PERMITTED, 0,
+					"cachestat: this user may not look at the file's cache");
+	else if (err)
+		bench_metric_put_status(job->metrics, &id, BENCH_NOT_SUPPORTED, 0,
+					err == -ENOSYS ? "cachestat needs Linux 6.5"
+						       : strerror(-err));
+	else if (p->direct && s->file.own && cached > 0.01)
+		bench_metric_put_status(
+			job->metrics, &id, BENCH_INVALID, cached,
+			"direct I/O left the file in the page cache: the filesystem "
+			"did buffered I/O instead");
+	else
+		bench_metric_put(job->metrics, &id, cached);
+}
+
+#endif

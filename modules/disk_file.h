@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The file that the disk modules work on: an existing one, opened for reading only, or a temporary
+ * one without a name, which is gone when the program is, however that ends. */
+#ifndef MODULES_DISK_FILE_H
+#define MODULES_DISK_FILE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "bench/clock.h"
+#include "bench/error.h"
+#include "prng.h"
+
+#define DISK_ALIGN 4096u
+#define DISK_CHUNK (1u << 20)
+#if !defined(__NR_cachestat)
+#define __NR_cachestat 451 /* x86, arm64 and what else uses the common table */
+#endif
+
+struct disk_file {
+	int fd; /* -1 = none */
+	uint64_t size;
+	uint32_t align; /* of offset, length and memory; 1 when not direct */
+	bool direct;
+	bool own; /* made by us: may be written */
+};
+
+/* What O_DIRECT asks of offset, length and memory; 0 = it is not supported. */
+static inline uint32_t disk_file_dio_align(int fd, const struct stat *st)
+{
+	uint32_t align = DISK_ALIGN;
+#if defined(STATX_DIOALIGN)
+	struct statx sx;
+
+	if (!statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) && (sx.stx_mask & STATX_DIOALIGN))
+		return sx.stx_dio_offset_align > sx.stx_dio_mem_align ? sx.stx_dio_offset_align
+								      : sx.stx_dio_mem_align;
+#endif
+	if (S_ISBLK(st->st_mode)) {
+		int sector;
+
+		if (!ioctl(fd, BLKSSZGET, &sector) && sector > 0)
+			align = (uint32_t)sector;
+	}
+	return align;
+}
+
+/* Kind and size of what was opened, and whether its blocks are all there. */
+static inline int disk_file_examine(struct disk_file *f, const char *path, struct bench_err *err)
+{
+	struct stat st;
+
+	if (fstat(f->fd, &st))
+		return bench_fail(err, -errno, "stat '%s': %s", path, strerror(errno));
+	f->size = (uint64_t)st.st_size;
+	if (S_ISBLK(st.st_mode)) {
+		if (ioctl(f->fd, BLKGETSIZE64, &f->size))
+			return bench_fail(err, -errno, "size of '%s': %s", path, strerror(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		return bench_fail(err, -EINVAL, "'%s' is neither a file nor a block device", path);
+	} else if (!f->own) {
+		off_t hole = lseek(f->fd, 0, SEEK_HOLE);
+
+		/* Reads of a hole, or of blocks never written, do no I/O: absurdly fast. */
+		if (hole >= 0 && hole < st.st_size)
+			return bench_fail(err, -EINVAL,
+					  "'%s' has a hole at offset %lld: reading it does no I/O; "
+					  "write the file fully first",
+					  path, (long long)hole);
+	}
+	f->align = f->direct ? disk_file_dio_align(f->fd, &st) : 1;
+	if (!f->align)
+		return bench_fail(err, -EOPNOTSUPP,
+				  "'%s' does not support direct I/O; use direct=0", path);
+	return 0;
+}
+
+/* Open an existing file or device for reading. */
+static inline int disk_file_open(struct disk_file *f, const char *path, bool direct,
+				 struct bench_err *err)
+{
+	struct stat st;
+
+	*f = (struct disk_file){ .fd = -1, .direct = direct };
+	/* Opening a pipe would wait for a writer, and opening some devices has effects. */
+	if (!stat(path, &st) && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return bench_fail(err, -EINVAL, "'%s' is neither a file nor a block device", path);
+	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (direct ? O_DIRECT : 0));
+	if (f->fd >= 0)
+		return disk_file_examine(f, path, err);
+
+	int e = errno;
+
+	if (e == EINVAL && direct)
+		return bench_fail(err, -EOPNOTSUPP,
+				  "'%s' does not support direct I/O; use direct=0", path);
+	if (e == EACCES || e == EPERM)
+		return bench_fail(err, -e,
+				  "open '%s' for reading: %s; this user may not read it "
+				  "(a raw device needs root or the group that owns it)",
+				  path, strerror(e));
+	return bench_fail(err, -e, "open '%s' for reading: %s", path, strerror(e));
+}
+
+/* A nameless file in dir, or a named one that is unlinked at once where the filesystem lacks
+ * O_TMPFILE (NFS, FUSE, overlays of old kernels). Descriptor or negative errno. */
+static inline int disk_file_tmp(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	/* EISDIR: the kernel does not know the flag. */
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+		return -errno;
+	if (snprintf(path, sizeof(path), "%s/bench-XXXXXX", dir) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (unlink(path)) {
+		int e = errno;
+
+		close(fd);
+		return -e; /* a file that outlives the program is not a temporary one */
+	}
+	return fd;
+}
+
+/* Room for size bytes with a margin that keeps the filesystem usable for others. */
+static inline int disk_file_room(const char *dir, uint64_t size, struct bench_err *err)
+{
+	uint64_t need = size + size / 8 + (64u << 20);
+	struct rlimit limit;
+	struct statvfs vfs;
+
+	if (statvfs(dir, &vfs))
+		return bench_fail(err, -errno, "free space of '%s': %s", dir, strerror(errno));
+
+	uint64_t room = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+
+	if (room < need)
+		return bench_fail(err, -ENOSPC,
+				  "'%s' has %" PRIu64 " MiB free, size=%" PRIu64
+				  " MiB needs %" PRIu64
+				  " MiB (with a margin); use a smaller size= or another directory=",
+				  dir, room >> 20, size >> 20, need >> 20);
+	/* Writing beyond it would kill the process with SIGXFSZ. */
+	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < size)
+		return bench_fail(err, -EFBIG,
+				  "the file size limit (ulimit -f) is %llu bytes, "
+				  "size= asks for %" PRIu64,
+				  (unsigned long long)limit.rlim_cur, size);
+	return 0;
+}
+
+/* Has the user asked to stop? The orchestrator takes these signals from a signalfd, so they are
+ * pending while it is busy here. */
+static inline bool disk_file_stop(void)
+{
+	sigset_t set;
+
+	return !sigpending(&set) &&
+	       (sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1);
+}
+
+/* Write every block once, with data that does not compress, and make it durable. */
+static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, struct bench_err *err)
+{
+	uint64_t start_ns = bench_now_ns(), told_ns = start_ns;
+	bool tty = isatty(STDERR_FILENO), told = false;
+	struct prng rng;
+	void *buf;
+	int ret = 0;
+
+	if (posix_memalign(&buf, DISK_ALIGN, DISK_CHUNK))
+		return bench_fail(err, -ENOMEM, "out of memory for the lay-out of the file");
+	prng_seed(&rng, 0x6c61796f7574ull ^ start_ns);
+	for (uint64_t at = 0; at < size && !ret;) {
+		size_t len = size - at < DISK_CHUNK ? (size_t)(size - at) : DISK_CHUNK;
+		ssize_t n;
+
+		prng_fill(&rng, buf, len);
+		n = pwrite(f->fd, buf, len, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			ret = bench_fail(err, n ? -errno : -EIO,
+					 "lay-out: write of %zu bytes at offset %" PRIu64 ": %s",
+					 len, at, n ? strerror(errno) : "nothing written");
+		else if (disk_file_stop())
+			ret = bench_fail(err, -EINTR, "interrupted during the lay-out of the file");
+		else
+			at += (uint64_t)n - (uint64_t)n % f->align;
+
+		uint64_t now_ns = bench_now_ns();
+
+		if (tty && now_ns - start_ns > BENCH_NS_PER_SEC &&
+		    now_ns - told_ns > BENCH_NS_PER_SEC / 5) {
+			told = true;
+			told_ns = now_ns;
+			fprintf(stderr, "\rlay-out of %" PRIu64 " MiB: %3u %%", size >> 20,
+				(unsigned)(at * 100 / size));
+		}
+	}
+	if (told)
+		fprintf(stderr, "\r\033[K");
+	if (!ret && fsync(f->fd))
+		ret = bench_fail(err, -errno, "lay-out: fsync: %s", strerror(errno));
+	free(buf);
+	return ret;
+}
+
+/* Make and fill a temporary file of size bytes. What bs (the block size) must be a multiple of is
+ * checked before anything is written. */
+static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t size, uint64_t bs,
+				 bool direct, struct bench_err *err)
+{
+	struct statfs fs;
+	int ret;
+
+	*f = (struct disk_file){ .fd = -1, .direct = direct, .own = true };
+	if (!statfs(dir, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC))
+		return bench_fail(err, -EOPNOTSUPP,
+				  "'%s' is in memory (tmpfs): there is no disk to "
+				  "measure; give a directory= on a disk",
+				  dir);
+	ret = disk_file_room(dir, size, err);
+	if (ret)
+		return ret;
+	ret = disk_file_tmp(dir);
+	if (ret < 0)
+		return bench_fail(err, ret, "make a temporary file in '%s': %s", dir,
+				  strerror(-ret));
+	f->fd = ret;
+	/* Not at open(2): old kernels make the file and then fail. */
+	if (direct && fcntl(f->fd, F_SETFL, O_DIRECT))
+		return bench_fail(err, -EOPNOTSUPP,
+				  "the filesystem of '%s' does not support direct "
+				  "I/O; use direct=0 or another directory=",
+				  dir);
+	ret = disk_file_examine(f, dir, err);
+	if (ret)
+		return ret;
+	if (bs % f->align)
+		return bench_fail(err, -EINVAL,
+				  "bs=%" PRIu64 " is not a multiple of %u, which "
+				  "direct I/O needs in '%s'",
+				  bs, f->align, dir);
+	ret = disk_file_lay_out(f, size, err);
+	f->size = size;
+	return ret;
+}
+
+static inline void disk_file_close(struct disk_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+}
+
+/* Write back and forget what the page cache holds of the file. */
+static inline int disk_file_drop_cache(const struct disk_file *f)
+{
+	/* Dirty pages stay: they must reach the disk first. */
+	if (f->own && fdatasync(f->fd))
+		return -errno;
+	return -posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+/* Share of the file that the page cache holds, by cachestat(2) (Linux 6.5), or negative errno. */
+static inline int disk_file_cached(const struct disk_file *f, double *ret_share)
+{
+	struct {
+		uint64_t off, len;
+	} range = { 0, f->size };
+	struct {
+		uint64_t cache, dirty, writeback, evicted, recently_evicted;
+	} stat = { 0 };
+
+	if (syscall(__NR_cachestat, f->fd, &range, &stat, 0))
+		return -errno;
+
+	double pages = (double)f->size / (double)sysconf(_SC_PAGESIZE);
+
+	*ret_share = pages > 0 ? (double)stat.cache / pages : 0;
+	return 0;
+}
+
+#endif

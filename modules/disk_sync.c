@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Disk by pread(2) and pwrite(2): one operation at a time for each worker, no io_uring. */
+#include "disk_common.h"
+
+struct disk_sync {
+	struct disk_cursor cursor;
+	struct prng data;
+	void *buf;
+};
+
+static int disk_sync_enter(struct bench_worker *w)
+{
+	const struct disk_params *p = w->job->params;
+	const struct disk_shared *s = w->job->shared;
+	struct disk_sync *d = w->state;
+
+	disk_cursor_init(&d->cursor, p, s->nr_blocks, w->index, w->job->nr_workers);
+	prng_seed(&d->data, bench_now_ns() + w->index);
+	d->buf = disk_buffers_new(p, 1, &d->data);
+	if (!d->buf)
+		return bench_worker_fail(w, -ENOMEM, "no memory for a buffer of %" PRIu64 " bytes",
+					 p->bs);
+	return 0;
+}
+
+static int disk_sync_run(struct bench_worker *w, uint64_t ops)
+{
+	const struct disk_shared *s = w->job->shared;
+	struct disk_sync *d = w->state;
+	uint64_t bs = d->cursor.bs;
+
+	for (uint64_t i = 0; i < ops; i++) {
+		bool write;
+		uint64_t offset = disk_cursor_next(&d->cursor, &write);
+		ssize_t n;
+
+		if (write) {
+			disk_refresh(&d->data, d->buf, bs);
+			n = pwrite(s->file.fd, d->buf, bs, (off_t)offset);
+		} else {
+			n = pread(s->file.fd, d->buf, bs, (off_t)offset);
+		}
+		if (n != (ssize_t)bs)
+			return disk_failed(w, write, bs, offset, n < 0 ? -errno : n);
+		w->bytes += bs;
+	}
+	return 0;
+}
+
+static void disk_sync_leave(struct bench_worker *w)
+{
+	const struct disk_params *p = w->job->params;
+	struct disk_sync *d = w->state;
+
+	if (d->buf)
+		munmap(d->buf, p->bs);
+	d->buf = NULL;
+}
+
+static const struct bench_option disk_sync_options[] = {
+	DISK_OPTIONS,
+	{ .name = NULL },
+};
+
+static const char *const disk_sync_suite[] = { "rw=randread,size=256m", NULL };
+
+const struct bench_module bench_module_disk_sync = {
+	.abi = BENCH_MODULE_ABI,
+	.exec = BENCH_EXEC_BLOCKING,
+	.name = "disk_sync",
+	.summary = "disk by pread and pwrite, one operation at a time for each worker",
+	.op = "one read or write of bs bytes",
+	.options = disk_sync_options,
+	.suite = disk_sync_suite,
+	.params_size = sizeof(struct disk_params),
+	.state_size = sizeof(struct disk_sync),
+	.validate = disk_validate,
+	.setup = disk_setup,
+	.enter = disk_sync_enter,
+	.begin = disk_begin,
+	.run = disk_sync_run,
+	.leave = disk_sync_leave,
+	.teardown = disk_teardown,
+	.report = disk_report,
+};
