@@ -10,6 +10,7 @@
 
 #include "bench/clock.h"
 #include "core/nearest.h"
+#include "core/result.h"
 
 struct suffix {
 	const char *text;
@@ -231,7 +232,7 @@ json_t *option_json(const struct bench_option *table, const void *params)
 		json_t *value;
 
 		if (o->type == BENCH_OPT_STRING)
-			value = string_of(o, params) ? json_string(string_of(o, params)) : json_null();
+			value = result_text(string_of(o, params));
 		else if (o->type == BENCH_OPT_ENUM)
 			value = json_string(o->values[value_of(o, params)]);
 		else if (o->type == BENCH_OPT_BOOL)

@@ -93,7 +93,7 @@ const struct bench_module *module_find(const char *name, struct bench_err *err)
 	return NULL;
 }
 
-void job_list_free(struct job_list *list)
+void job_list_drop_jobs(struct job_list *list)
 {
 	for (unsigned i = 0; i < list->nr; i++) {
 		free(list->specs[i].name);
@@ -101,6 +101,13 @@ void job_list_free(struct job_list *list)
 		free(list->specs[i].text);
 	}
 	free(list->specs);
+	list->specs = NULL;
+	list->nr = 0;
+}
+
+void job_list_free(struct job_list *list)
+{
+	job_list_drop_jobs(list);
 	for (unsigned i = 0; i < list->nr_texts; i++)
 		free(list->texts[i]);
 	free(list->texts);

@@ -51,6 +51,8 @@ struct job_list {
 };
 
 void job_list_free(struct job_list *list);
+/* Forget the jobs but keep the texts, which settings may point to. */
+void job_list_drop_jobs(struct job_list *list);
 /* Text that lives as long as the list, or NULL when out of memory. */
 const char *job_list_keep(struct job_list *list, const char *text);
 /* Append "MODULE[,key=value...]". A backslash quotes a comma. -EINVAL, err says what is unknown or

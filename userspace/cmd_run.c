@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// argv and config file -> plan -> run -> report and saved result.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "core/cli.h"
+#include "core/option.h"
+#include "core/output.h"
+#include "core/run.h"
+
+/* What belongs to the command line only. */
+struct run_command {
+	const char *config;
+	uint64_t dry_run, help;
+};
+
+static const char *const file_word[] = { "FILE", NULL };
+
+static const struct bench_option command_options[] = {
+	{ "config", BENCH_OPT_STRING, offsetof(struct run_command, config), 0, 0, NULL, file_word,
+	  "config file (default: ~/.config/bench/bench.conf, /etc/bench/bench.conf)", NULL, 0 },
+	{ "dry-run", BENCH_OPT_BOOL, offsetof(struct run_command, dry_run), 0, 0, "0", NULL,
+	  "print the plan and run nothing", NULL, 'n' },
+	{ "help", BENCH_OPT_BOOL, offsetof(struct run_command, help), 0, 0, "0", NULL,
+	  "this text", NULL, 'h' },
+	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
+};
+
+static int help(void)
+{
+	printf("Usage: bench [run] [OPTIONS] [MODULE[,key=value...]...]\n\n"
+	       "Runs each job: warm-up, then trials; prints a report and saves the result. Without\n"
+	       "modules the jobs of the config file run, or else the default suite.\n\n");
+	option_help(command_options, "--", stdout);
+	option_help(run_options, "--", stdout);
+	printf("\nModules and their parameters: bench list modules\n");
+	return 0;
+}
+
+static int refuse(const struct bench_err *err)
+{
+	fprintf(stderr, "bench: %s\n", err->msg);
+	return EXIT_REQUEST;
+}
+
+static int read_request(struct cli *cli, int argc, char **argv, struct run_command *command,
+			struct settings *settings, struct job_list *jobs, struct bench_err *err)
+{
+	int rc;
+
+	option_defaults(command_options, command);
+	option_defaults(run_options, settings);
+	cli->tables[0] = command_options;
+	cli->tables[1] = run_options;
+	rc = cli_parse(cli, argc, argv, false, err);
+	if (!rc)
+		rc = cli_apply(cli, 0, command, err);
+	if (rc || command->help)
+		return rc;
+	rc = config_read(command->config, run_options, settings, jobs, NULL, err);
+	if (!rc)
+		rc = cli_apply(cli, 1, settings, err);
+	if (rc)
+		return rc;
+	/* Modules on the command line replace the jobs of the config file. */
+	if (cli->nr_words)
+		job_list_drop_jobs(jobs);
+	for (unsigned i = 0; i < cli->nr_words && !rc; i++)
+		rc = job_list_add(jobs, cli->words[i], false, err);
+	if (!rc && !jobs->nr)
+		rc = job_list_add_suite(jobs, err);
+	return rc;
+}
+
+static void print_plan(const struct run *run, const struct plan *plan)
+{
+	plan_print(plan, stdout);
+	printf("\nevents    ");
+	if (run->counters)
+		counter_plan_print(run->counters, stdout);
+	else
+		printf("none\n");
+	printf("probes    ");
+	if (run->probes)
+		probe_print(run->probes, stdout);
+	else
+		printf("none\n");
+}
+
+static int execute(const struct settings *settings, const struct run_command *command,
+		   const struct job_list *jobs, int argc, char **argv)
+{
+	struct output output = { 0 };
+	struct bench_err err = { 0 };
+	struct plan plan = { 0 };
+	struct run run;
+	int code = EXIT_REQUEST;
+
+	if (!command->dry_run && output_init(&output, settings, &err))
+		return refuse(&err);
+	if (run_open(&run, settings, argc, argv, &err) ||
+	    plan_build(&plan, jobs, settings, run.topology, runtime_active(run.runtime), &err) ||
+	    run_open_probes(&run, &err)) {
+		refuse(&err);
+		goto out;
+	}
+	if (command->dry_run) {
+		print_plan(&run, &plan);
+		code = 0;
+		goto out;
+	}
+	run_plan(&run, &plan);
+	run_finish(&run);
+	code = output_finish(&output, &run, stdout);
+	if (run.stuck)
+		_exit(code);
+out:
+	plan_free(&plan);
+	run_close(&run);
+	output_done(&output);
+	return code;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_command command;
+	struct settings settings;
+	struct job_list jobs = { 0 };
+	struct bench_err err = { 0 };
+	struct cli cli = { 0 };
+	int code;
+
+	if (read_request(&cli, argc, argv, &command, &settings, &jobs, &err))
+		code = refuse(&err);
+	else if (command.help)
+		code = help();
+	else
+		code = execute(&settings, &command, &jobs, argc, argv);
+	job_list_free(&jobs);
+	cli_done(&cli);
+	return code;
+}

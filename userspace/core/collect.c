@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/collect.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/run.h"
+
+/* Sums over the active workers of one trial. */
+struct totals {
+	uint64_t ops, bytes, errors, cpu_ns, longest_ns;
+	double ops_per_s, bytes_per_s;
+	unsigned nr_active;
+	struct bench_hist *latency;
+};
+
+void iowq_sample(struct iowq_sample *ret_sample)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+
+	*ret_sample = (struct iowq_sample){ 0 };
+	while (dir && (entry = readdir(dir))) {
+		char path[64], text[64] = "";
+		uint64_t ran;
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%.16s/comm", entry->d_name);
+		file = fopen(path, "re");
+		if (file && !fgets(text, sizeof(text), file))
+			text[0] = '\0';
+		if (file)
+			fclose(file);
+		if (strncmp(text, "iou-wrk-", 8) != 0)
+			continue;
+		ret_sample->nr_threads++;
+		snprintf(path, sizeof(path), "/proc/self/task/%.16s/schedstat", entry->d_name);
+		file = fopen(path, "re");
+		if (file && fscanf(file, "%" SCNu64, &ran) == 1)
+			ret_sample->cpu_ns += ran;
+		if (file)
+			fclose(file);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+void collect_begin(struct collect_span *span)
+{
+	iowq_sample(&span->iowq[0]);
+	host_sample(&span->host[0]);
+}
+
+void collect_end(struct collect_span *span)
+{
+	host_sample(&span->host[1]);
+	iowq_sample(&span->iowq[1]);
+}
+
+static void put(struct bench_metric_set *set, enum bench_source source, const char *name,
+		const char *unit, enum bench_better better, double value)
+{
+	const struct bench_metric_id id = {
+		.name = name, .unit = unit, .source = source, .better = better
+	};
+
+	bench_metric_put(set, &id, value);
+}
+
+static void put_stat(struct bench_metric_set *set, const char *name, const char *unit,
+		     const char *stat, double value)
+{
+	const struct bench_metric_id id = { .name = name,
+					    .unit = unit,
+					    .source = BENCH_SOURCE_RUNTIME,
+					    .labels = { { "stat", stat } } };
+
+	bench_metric_put(set, &id, value);
+}
+
+static void add_totals(const struct job_run *jr, struct totals *t)
+{
+	for (unsigned i = 0; i < jr->nr; i++) {
+		const struct worker_run *wr = &jr->workers[i];
+		uint64_t took = wr->stop_ns - wr->start_ns;
+
+		t->cpu_ns += wr->cpu_ns;
+		t->errors += wr->w.errors;
+		if (wr->w.passive || !took)
+			continue;
+		t->nr_active++;
+		t->ops += wr->w.ops;
+		t->bytes += wr->w.bytes;
+		t->ops_per_s += (double)wr->w.ops * 1e9 / (double)took;
+		t->bytes_per_s += (double)wr->w.bytes * 1e9 / (double)took;
+		if (took > t->longest_ns)
+			t->longest_ns = took;
+		if (t->latency)
+			bench_hist_merge(t->latency, wr->w.latency);
+	}
+}
+
+static void put_module(const struct totals *t, struct bench_metric_set *set)
+{
+	const struct bench_metric_id latency = {
+		.name = "latency", .unit = "ns", .source = BENCH_SOURCE_MODULE, .better = BENCH_BETTER_LOWER
+	};
+
+	put(set, BENCH_SOURCE_MODULE, "ops", "1/s", BENCH_BETTER_HIGHER, t->ops_per_s);
+	if (t->bytes)
+		put(set, BENCH_SOURCE_MODULE, "bytes", "B/s", BENCH_BETTER_HIGHER, t->bytes_per_s);
+	put(set, BENCH_SOURCE_MODULE, "errors", "count", BENCH_BETTER_LOWER, (double)t->errors);
+	if (t->latency && t->latency->count)
+		bench_metric_put_hist(set, &latency, t->latency);
+	if (t->ops)
+		put(set, BENCH_SOURCE_MODULE, "cpu.per_op", "ns", BENCH_BETTER_LOWER,
+		    (double)t->cpu_ns / (double)t->ops);
+}
+
+static void put_hist(struct bench_metric_set *set, const char *name, const char *unit,
+		     const struct bench_hist *hist)
+{
+	const struct bench_metric_id id = { .name = name, .unit = unit, .source = BENCH_SOURCE_RUNTIME };
+
+	if (hist->count)
+		bench_metric_put_hist(set, &id, hist);
+}
+
+/* Depths and batches of the active workers, faults of all. False when completions and submissions
+ * do not match. */
+static bool put_rings(const struct job_run *jr, struct bench_metric_set *set, char *reason,
+		      size_t size)
+{
+	uint64_t overflow = 0, dropped = 0, submitted = 0, completed = 0;
+	unsigned inflight_max = 0, sq = 0, cq = 0;
+	double inflight = 0;
+
+	for (unsigned i = 0; i < jr->nr; i++) {
+		const struct async_stats *s = &jr->workers[i].async;
+
+		overflow += s->cq_overflow;
+		dropped += s->sq_dropped;
+		submitted += s->submitted;
+		completed += s->completed;
+		if (s->sq_depth_max > sq)
+			sq = s->sq_depth_max;
+		if (s->cq_depth_max > cq)
+			cq = s->cq_depth_max;
+		if (jr->workers[i].w.passive)
+			continue;
+		inflight_max += s->inflight_max;
+		if (s->inflight_ns)
+			inflight += s->inflight_integral / (double)s->inflight_ns;
+		put_hist(set, "runtime.submit_batch", "ops", s->submit_batch);
+		put_hist(set, "runtime.reap_batch", "ops", s->reap_batch);
+		put_hist(set, "runtime.loop_lag", "ns", s->loop_lag);
+	}
+	put_stat(set, "runtime.inflight", "ops", "mean", inflight);
+	put_stat(set, "runtime.inflight", "ops", "max", inflight_max);
+	put_stat(set, "runtime.sq_depth", "ops", "max", sq);
+	put_stat(set, "runtime.cq_depth", "ops", "max", cq);
+	put(set, BENCH_SOURCE_RUNTIME, "runtime.cq_overflow", "count", BENCH_BETTER_LOWER,
+	    (double)overflow);
+	put(set, BENCH_SOURCE_RUNTIME, "runtime.sq_dropped", "count", BENCH_BETTER_LOWER,
+	    (double)dropped);
+	if (submitted != completed || overflow || dropped) {
+		snprintf(reason, size,
+			 "io_uring: %" PRIu64 " operations submitted, %" PRIu64 " completed, %" PRIu64
+			 " CQ overflows, %" PRIu64 " SQEs dropped",
+			 submitted, completed, overflow, dropped);
+		return false;
+	}
+	return true;
+}
+
+bool collect_trial(struct run *run, struct job_run *jr, const struct collect_span *span,
+		   struct bench_metric_set *metrics, char *reason, size_t size)
+{
+	struct totals t = { .latency = bench_hist_new(BENCH_HIST_BITS_WORKER) };
+	struct counter_session **sessions = calloc(jr->nr, sizeof(*sessions));
+	bool valid = true;
+
+	add_totals(jr, &t);
+	/* io-wq threads come and go: one that is gone takes its time with it. */
+	if (span->iowq[1].cpu_ns > span->iowq[0].cpu_ns)
+		t.cpu_ns += span->iowq[1].cpu_ns - span->iowq[0].cpu_ns;
+	put_module(&t, metrics);
+	put(metrics, BENCH_SOURCE_RUNTIME, "runtime.threads", "count", BENCH_BETTER_NONE, jr->nr);
+	if (jr->module->exec == BENCH_EXEC_ASYNC) {
+		put(metrics, BENCH_SOURCE_RUNTIME, "runtime.iowq_threads", "count",
+		    BENCH_BETTER_NONE, span->iowq[1].nr_threads);
+		valid = put_rings(jr, metrics, reason, size);
+	}
+	if (valid && !t.ops) {
+		snprintf(reason, size, "not one op finished within a trial; make --duration longer");
+		valid = false;
+	}
+	if (run->counters && sessions) {
+		for (unsigned i = 0; i < jr->nr; i++)
+			sessions[i] = jr->workers[i].counters;
+		counter_put(run->counters, sessions, jr->nr, "worker", t.ops, metrics);
+	}
+	if (run->probes)
+		probe_put(run->probes, jr->job.cpus, jr->nr, metrics);
+	host_put(&span->host[0], &span->host[1], metrics);
+	if (jr->module->report)
+		jr->module->report(&jr->job, t.longest_ns);
+	bench_hist_free(t.latency);
+	free(sessions);
+	return valid;
+}

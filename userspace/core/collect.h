@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From what the workers, the runtime, the counters, the probes and the host hold after a window to
+ * the metrics of the trial. */
+#ifndef CORE_COLLECT_H
+#define CORE_COLLECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "bench/metric.h"
+#include "core/worker.h"
+#include "host/host.h"
+
+struct run;
+
+/* CPU time of the kernel's io_uring workers (threads "iou-wrk-*" of this process), from
+ * /proc/self/task. */
+struct iowq_sample {
+	unsigned nr_threads;
+	uint64_t cpu_ns;
+};
+void iowq_sample(struct iowq_sample *ret_sample);
+
+/* What is read around a window rather than in it. */
+struct collect_span {
+	struct host_sample host[2];
+	struct iowq_sample iowq[2];
+};
+void collect_begin(struct collect_span *span);
+void collect_end(struct collect_span *span);
+
+/* Put the trial's metrics. False when the trial contradicts itself; reason says how. */
+bool collect_trial(struct run *run, struct job_run *jr, const struct collect_span *span,
+		   struct bench_metric_set *metrics, char *reason, size_t size);
+
+#endif

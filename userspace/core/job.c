@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The life of one job: check, set-up, enter, warm-up, trials, leave. The orchestrator's side; what
+// the workers do is in worker.c.
+#include "core/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/clock.h"
+#include "core/collect.h"
+#include "core/result.h"
+#include "core/worker.h"
+
+/* The window starts this long after the workers were told, enough for all of them to wake up. */
+#define LEAD_NS BENCH_NS_PER_MS
+/* A worker that is still busy this long after its window gets its module's interrupt(). */
+#define GRACE_NS (10 * BENCH_NS_PER_SEC)
+/* And after this long more it is given up. */
+#define GIVE_UP_NS (10 * BENCH_NS_PER_SEC)
+/* How often the progress line is redrawn. */
+#define REDRAW_NS (250 * BENCH_NS_PER_MS)
+
+struct execution {
+	struct run *run;
+	const struct plan_job *plan;
+	struct job_run jr;
+	struct bench_metric_set *metrics;
+	unsigned nr_trials;	/* finished */
+	const char *status;	/* of the job, "ok" so far */
+	char reason[400];
+};
+
+static void fail(struct execution *x, const char *status, const char *reason)
+{
+	if (strcmp(x->status, "ok") != 0)
+		return;
+	x->status = status;
+	snprintf(x->reason, sizeof(x->reason), "%s", reason);
+}
+
+/* Wait until the first nr workers finished their phase. Told to stop, or late by GRACE_NS, the
+ * module is asked to interrupt them. */
+static int wait_phase(struct execution *x, unsigned nr, uint64_t due_ns)
+{
+	struct loop *loop = runtime_loop(x->run->runtime);
+	uint64_t deadline = due_ns == UINT64_MAX ? UINT64_MAX : due_ns + GRACE_NS;
+	bool interrupted = false;
+
+	for (unsigned i = 0; i < nr; i++) {
+		struct worker_run *wr = &x->jr.workers[i];
+
+		while (!wr->done) {
+			uint64_t now = bench_now_ns();
+			uint64_t until = now + REDRAW_NS < deadline ? now + REDRAW_NS : deadline;
+			int rc = loop_run(loop, &wr->done, until);
+
+			if (rc && rc != -ETIME)
+				return rc;
+			now = bench_now_ns();
+			if (x->run->stop && deadline > now + GRACE_NS)
+				deadline = now + GRACE_NS;
+			if (wr->done || now < deadline)
+				continue;
+			if (interrupted)
+				return -ETIME;
+			interrupted = true;
+			deadline = now + GIVE_UP_NS;
+			for (unsigned j = 0; x->jr.module->interrupt && j < nr; j++)
+				if (!x->jr.workers[j].done)
+					x->jr.module->interrupt(&x->jr.workers[j].w);
+		}
+	}
+	return 0;
+}
+
+/* Post a phase to the first nr workers, wait, and keep the first error. */
+static int phase(struct execution *x, void (*fn)(struct runtime_thread *, void *), unsigned nr,
+		 uint64_t due_ns)
+{
+	int rc;
+
+	for (unsigned i = 0; i < nr; i++) {
+		x->jr.workers[i].done = false;
+		runtime_post(x->run->runtime, x->jr.workers[i].thread, fn, &x->jr.workers[i],
+			     &x->jr.workers[i].done);
+	}
+	rc = wait_phase(x, nr, due_ns);
+	if (rc) {
+		x->run->stuck = true;
+		fail(x, "failed", "a worker does not come back from the kernel");
+		return rc;
+	}
+	for (unsigned i = 0; i < nr; i++) {
+		struct worker_run *wr = &x->jr.workers[i];
+
+		if (!wr->rc)
+			continue;
+		if (x->run->stop)
+			fail(x, "interrupted", strsignal(x->run->signo));
+		fail(x, "failed", wr->w.err.msg[0] ? wr->w.err.msg : strerror(-wr->rc));
+		rc = wr->rc;
+	}
+	return rc;
+}
+
+static int window(struct execution *x, uint64_t duration_ns, bool timed)
+{
+	struct job_run *jr = &x->jr;
+	struct collect_span span;
+	int rc, end_rc;
+
+	rc = phase(x, worker_begin, jr->nr, bench_now_ns());
+	if (!rc) {
+		jr->active_left = 0;
+		for (unsigned i = 0; i < jr->nr; i++)
+			jr->active_left += !jr->workers[i].w.passive;
+		if (timed)
+			collect_begin(&span);
+		jr->window.start_ns = bench_now_ns() + LEAD_NS;
+		jr->window.end_ns = jr->window.start_ns + duration_ns;
+		x->run->window = &jr->window;
+		if (timed && x->run->probes)
+			probe_window(x->run->probes, &jr->window);
+		rc = phase(x, worker_window, jr->nr, jr->window.end_ns);
+		x->run->window = NULL;
+		if (timed)
+			collect_end(&span);
+	}
+	if (x->run->stuck)
+		return rc;
+	end_rc = phase(x, worker_end, jr->nr, bench_now_ns());
+	if (rc || end_rc)
+		return rc ? rc : end_rc;
+	if (timed && !x->run->stop) {
+		metric_set_next_trial(x->metrics);
+		if (x->run->probes)
+			probe_window(x->run->probes, &jr->window);
+		if (!collect_trial(x->run, jr, &span, x->metrics, x->reason, sizeof(x->reason)))
+			x->status = "invalid";
+		x->nr_trials++;
+	}
+	return 0;
+}
+
+static int trials(struct execution *x)
+{
+	const struct settings *s = x->run->settings;
+	int rc = 0;
+
+	if (s->warmup_ns && !x->run->stop) {
+		progress_step(&x->run->progress, "warm-up");
+		rc = window(x, s->warmup_ns, false);
+	}
+	for (unsigned i = 0; i < s->trials && !rc && !x->run->stop; i++) {
+		progress_step(&x->run->progress, "trial %u/%u", i + 1, (unsigned)s->trials);
+		rc = window(x, s->duration_ns, true);
+	}
+	if (x->run->stop)
+		fail(x, "interrupted", strsignal(x->run->signo));
+	return rc;
+}
+
+static int track(struct execution *x)
+{
+	struct bench_err err = { 0 };
+
+	for (unsigned i = 0; x->run->probes && i < x->jr.nr; i++) {
+		const struct runtime_thread *t =
+			runtime_thread(x->run->runtime, x->jr.workers[i].thread);
+		int rc = probe_track(x->run->probes, t->tid, false, &err);
+
+		if (rc) {
+			result_warn(x->run->result, "probes do not follow worker %u: %s", i, err.msg);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/* set-up .. tear-down on threads that exist. */
+static void execute(struct execution *x)
+{
+	unsigned nr = x->jr.nr;
+	int rc;
+
+	progress_step(&x->run->progress, "set-up");
+	rc = phase(x, worker_setup, 1, UINT64_MAX);
+	if (x->run->stop) {
+		fail(x, "interrupted", strsignal(x->run->signo));
+	} else if (!rc) {
+		rc = phase(x, worker_enter, nr, UINT64_MAX);
+		if (!rc) {
+			(void)track(x);
+			rc = trials(x);
+		}
+		if (x->run->probes)
+			probe_untrack_all(x->run->probes);
+		if (!x->run->stuck)
+			(void)phase(x, worker_leave, nr, bench_now_ns());
+	}
+	if (!x->run->stuck)
+		(void)phase(x, worker_teardown, 1, bench_now_ns());
+}
+
+static int prepare(struct execution *x, struct bench_err *err)
+{
+	const struct plan_job *plan = x->plan;
+	struct job_run *jr = &x->jr;
+	unsigned *threads;
+	int rc;
+
+	jr->workers = aligned_alloc(64, plan->nr_workers * sizeof(*jr->workers));
+	threads = calloc(plan->nr_workers, sizeof(*threads));
+	if (!jr->workers || !threads) {
+		free(threads);
+		return bench_fail(err, -ENOMEM, "out of memory");
+	}
+	memset(jr->workers, 0, plan->nr_workers * sizeof(*jr->workers));
+	rc = runtime_threads(x->run->runtime, plan->cpus, plan->nr_workers, threads, err);
+	for (unsigned i = 0; i < plan->nr_workers; i++) {
+		jr->workers[i].run = jr;
+		jr->workers[i].thread = threads[i];
+		jr->workers[i].w = (struct bench_worker){ .job = &jr->job,
+							  .window = &jr->window,
+							  .index = i,
+							  .cpu = plan->cpus[i] };
+	}
+	free(threads);
+	/* Where there are CPUs to spare, the orchestrator stays off the workers'. */
+	(void)topology_bind(x->run->topology, -1, plan->cpus, plan->nr_workers);
+	return rc;
+}
+
+static json_t *row(const struct execution *x)
+{
+	json_t *object = job_not_run(x->run, x->plan, x->status, x->reason[0] ? x->reason : NULL);
+	const struct bench_module *m = x->plan->spec->module;
+
+	json_object_set_new(object, "op", json_string(m->op));
+	json_object_set_new(object, "trials", json_integer(x->nr_trials));
+	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
+	return object;
+}
+
+json_t *job_execute(struct run *run, const struct plan_job *plan)
+{
+	const struct bench_module *m = plan->spec->module;
+	struct execution x = { .run = run, .plan = plan, .status = "ok" };
+	struct bench_err err = { 0 };
+	json_t *object;
+
+	if (m->check && m->check(plan->spec->params, &err)) {
+		result_warn(run->result, "%s: skipped: %s", plan->spec->name, err.msg);
+		return job_not_run(run, plan, "skipped", err.msg);
+	}
+	x.metrics = metric_set_new();
+	x.jr.module = m;
+	x.jr.counters = run->counters;
+	x.jr.nr = plan->nr_workers;
+	x.jr.job = (struct bench_job){ .params = plan->spec->params,
+				       .nr_workers = plan->nr_workers,
+				       .cpus = plan->cpus,
+				       .workdir = run->settings->directory,
+				       .metrics = x.metrics,
+				       .stop = &run->stop };
+	if (prepare(&x, &err))
+		fail(&x, "failed", err.msg);
+	else
+		execute(&x);
+	object = row(&x);
+	/* A thread that hangs still uses them. */
+	if (!run->stuck) {
+		metric_set_free(x.metrics);
+		free(x.jr.workers);
+	}
+	return object;
+}

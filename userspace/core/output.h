@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The end of a run: print the report, save the result, say where. */
+#ifndef CORE_OUTPUT_H
+#define CORE_OUTPUT_H
+
+#include <stdio.h>
+#include "core/report.h"
+#include "core/result.h"
+#include "core/run.h"
+
+struct output {
+	const struct bench_reporter *reporter;
+	struct result_target target;
+};
+
+/* Check format and output file before any workload. */
+int output_init(struct output *output, const struct settings *settings, struct bench_err *err);
+/* Print to out and save. Returns the exit code: run_exit_code(), or 1 when it cannot be written. */
+int output_finish(struct output *output, struct run *run, FILE *out);
+void output_done(struct output *output);
+
+#endif

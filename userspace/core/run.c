@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/run.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "bench/clock.h"
+#include "core/option.h"
+#include "core/result.h"
+
+/* First signal: stop what runs, save what finished. Second: leave at once; temporary files are
+ * unnamed and the kernel drops probes and counters with us. */
+static void on_signal(void *arg, short revents)
+{
+	struct run *run = arg;
+	struct signalfd_siginfo info;
+
+	(void)revents;
+	if (read(run->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (run->stop)
+		_exit(128 + (int)info.ssi_signo);
+	run->signo = (int)info.ssi_signo;
+	run->stop = true;
+	if (run->window && run->window->end_ns > bench_now_ns())
+		run->window->end_ns = bench_now_ns();
+	progress_clear(&run->progress);
+	if (!run->settings->quiet)
+		fprintf(stderr, "bench: %s: stopping; once more to leave at once\n",
+			strsignal(run->signo));
+}
+
+/* Blocked before any thread exists, so that all of them inherit it and only the loop sees them. */
+static int open_signals(struct run *run, struct bench_err *err)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (run->signal_fd < 0)
+		return bench_fail(err, -errno, "signalfd: %s", strerror(errno));
+	return 0;
+}
+
+static json_t *runtime_json(const struct run *run, const char *fallback)
+{
+	const struct async_selftest *test = runtime_selftest(run->runtime);
+	const struct async_caps *caps = runtime_caps(run->runtime);
+	json_t *object = json_pack("{s:s, s:s, s:s*}", "requested",
+				   runtime_name((enum runtime_kind)run->settings->runtime), "active",
+				   runtime_name(runtime_active(run->runtime)), "reason",
+				   fallback[0] ? fallback : NULL);
+	json_t *features = json_array();
+	const char *words[64];
+
+	if (!fallback[0])
+		json_object_set_new(object, "reason", json_null());
+	if (test)
+		json_object_set_new(object, "selftest",
+				    json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "passed",
+					      test->submitted == test->completed, "nops",
+					      (json_int_t)test->nr_nops, "submitted",
+					      (json_int_t)test->submitted, "completed",
+					      (json_int_t)test->completed, "nop_ns",
+					      (json_int_t)test->nop_ns, "timer_late_ns",
+					      (json_int_t)test->timer_late_ns));
+	else
+		json_object_set_new(object, "selftest", json_null());
+	for (unsigned i = 0, nr = caps ? async_caps_words(caps, words, 64) : 0; i < nr; i++)
+		json_array_append_new(features, json_string(words[i]));
+	json_object_set_new(object, "features", features);
+	json_object_set_new(object, "workers", json_array());
+	return object;
+}
+
+int run_open(struct run *run, const struct settings *settings, int argc, char *const argv[],
+	     struct bench_err *err)
+{
+	struct bench_err fallback = { 0 };
+	int rc;
+
+	*run = (struct run){ .settings = settings, .signal_fd = -1, .started_ns = bench_now_ns() };
+	progress_init(&run->progress, settings->quiet, 0);
+	run->result = result_new(argc, argv);
+	rc = open_signals(run, err);
+	if (rc)
+		return rc;
+	rc = topology_open(&run->topology, err);
+	if (rc)
+		return rc;
+	if (!settings->counters || strcmp(settings->counters, "none") != 0) {
+		rc = counter_plan_new(&run->counters, settings->counters, err);
+		if (rc)
+			return rc;
+	}
+	rc = runtime_open(&run->runtime, (enum runtime_kind)settings->runtime, &fallback, err);
+	if (rc)
+		return rc;
+	rc = loop_watch(runtime_loop(run->runtime), run->signal_fd, POLLIN, on_signal, run);
+	if (rc)
+		return bench_fail(err, rc, "signals: %s", strerror(-rc));
+	json_object_set_new(run->result, "host", host_facts(run->topology));
+	json_object_set_new(run->result, "audit", host_audit(run->topology));
+	json_object_set_new(run->result, "runtime", runtime_json(run, fallback.msg));
+	json_object_set_new(run->result, "jobs", json_array());
+	if (run->counters)
+		json_object_set_new(run->result, "events", counter_plan_json(run->counters));
+	if (fallback.msg[0]) {
+		result_warn(run->result, "blocking runtime: %s", fallback.msg);
+		fprintf(stderr, "bench: warning: falling back to the blocking runtime: %s\n",
+			fallback.msg);
+	}
+	return 0;
+}
+
+int run_open_probes(struct run *run, struct bench_err *err)
+{
+	const char *list = run->settings->probes;
+
+	if (list && strcmp(list, "none") == 0)
+		return 0;
+	return probe_open(&run->probes, list, err);
+}
+
+void run_close(struct run *run)
+{
+	/* Threads that hang in the kernel cannot be joined; the kernel cleans up after us. */
+	if (run->stuck)
+		return;
+	probe_close(run->probes);
+	counter_plan_free(run->counters);
+	if (run->runtime && run->signal_fd >= 0)
+		loop_unwatch(runtime_loop(run->runtime), run->signal_fd);
+	runtime_close(run->runtime);
+	topology_close(run->topology);
+	if (run->signal_fd >= 0)
+		close(run->signal_fd);
+	json_decref(run->result);
+}
+
+json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
+		    const char *reason)
+{
+	const struct bench_module *m = plan->spec->module;
+	json_t *cpus = json_array();
+
+	for (unsigned i = 0; plan->cpus && i < plan->nr_workers; i++)
+		json_array_append_new(cpus, json_integer(plan->cpus[i]));
+	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:[]}", "name",
+			 result_text(plan->spec->name), "module", m->name, "exec",
+			 m->exec == BENCH_EXEC_ASYNC ? "async" : "blocking", "runtime",
+			 runtime_name(runtime_active(run->runtime)), "status", status, "reason",
+			 result_text(reason),
+			 "params", option_json(m->options, plan->spec->params), "placement", cpus,
+			 "trials", 0, "trial_ns", (json_int_t)run->settings->duration_ns, "metrics");
+}
+
+/* Threads the pool got for this job, for result.runtime.workers. */
+static void note_workers(struct run *run, const struct plan_job *plan)
+{
+	json_t *workers = json_object_get(json_object_get(run->result, "runtime"), "workers");
+
+	for (unsigned i = 0; i < plan->nr_workers; i++) {
+		const struct topology_cpu *cpu = topology_find(run->topology, plan->cpus[i]);
+		bool known = false;
+		json_t *row;
+		size_t n;
+
+		json_array_foreach(workers, n, row)
+			known |= json_integer_value(json_object_get(row, "cpu")) == plan->cpus[i];
+		if (known || !cpu)
+			continue;
+		json_array_append_new(workers,
+				      json_pack("{s:i, s:i, s:i, s:i, s:i}", "index",
+						(int)json_array_size(workers), "cpu", cpu->os_index,
+						"core", cpu->core, "package", cpu->package, "numa",
+						cpu->numa));
+	}
+}
+
+void run_plan(struct run *run, const struct plan *plan)
+{
+	json_t *jobs = json_object_get(run->result, "jobs");
+
+	run->progress.nr_jobs = plan->nr_jobs;
+	run->progress.end_ns = bench_now_ns() + plan_duration_ns(plan);
+	for (unsigned i = 0; i < plan->nr_jobs; i++) {
+		const struct plan_job *job = &plan->jobs[i];
+		json_t *row;
+
+		if (job->warning)
+			result_warn(run->result, "%s: %s", job->spec->name, job->warning);
+		if (job->skip) {
+			row = job_not_run(run, job, "skipped", job->skip);
+			result_warn(run->result, "%s: skipped: %s", job->spec->name, job->skip);
+		} else if (run->stop || run->stuck) {
+			row = job_not_run(run, job, run->stuck ? "failed" : "interrupted",
+					  run->stuck ? "an earlier job hangs in the kernel" :
+						       "not started");
+		} else {
+			progress_job(&run->progress, i + 1, job->spec->name);
+			note_workers(run, job);
+			row = job_execute(run, job);
+		}
+		json_array_append_new(jobs, row);
+	}
+	progress_clear(&run->progress);
+}
+
+void run_finish(struct run *run)
+{
+	json_t *result = run->result, *overhead;
+
+	overhead = run->probes ? probe_overhead(run->probes) : json_object();
+	json_object_set_new(result, "overhead", overhead);
+	if (run->probes)
+		probe_warnings(run->probes, json_object_get(result, "warnings"));
+	json_object_set_new(result, "artifacts", json_array());
+	json_object_set_new(result, "elapsed_ns",
+			    json_integer((json_int_t)(bench_now_ns() - run->started_ns)));
+}
+
+int run_exit_code(const struct run *run)
+{
+	json_t *jobs = json_object_get(run->result, "jobs"), *job;
+	size_t i;
+
+	if (run->signo)
+		return 128 + run->signo;
+	json_array_foreach(jobs, i, job) {
+		const char *status = bench_result_str(job, "status");
+
+		if (strcmp(status, "failed") == 0 || strcmp(status, "invalid") == 0)
+			return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One run: everything that lives from start-up to the saved result. */
+#ifndef CORE_RUN_H
+#define CORE_RUN_H
+
+#include <jansson.h>
+#include "bench/error.h"
+#include "core/plan.h"
+#include "core/progress.h"
+#include "core/settings.h"
+#include "counters/counters.h"
+#include "host/host.h"
+#include "host/topology.h"
+#include "probe/probe.h"
+#include "runtime/runtime.h"
+
+struct run {
+	const struct settings *settings;
+	struct topology *topology;
+	struct runtime *runtime;
+	struct counter_plan *counters; /* NULL = none */
+	struct probe_set *probes;      /* NULL = none */
+	json_t *result;
+	uint64_t started_ns;
+	struct progress progress;
+	int signal_fd;
+	bool stop;  /* the user interrupted */
+	int signo;  /* by which signal */
+	bool stuck; /* a thread does not come back: leave with _exit() */
+	struct bench_window *window; /* of the job in execution, NULL between jobs */
+};
+
+/* Start topology, runtime and counters, and begin the result. Signals must not have been touched
+ * yet. What is wrong with the request is -EINVAL or -ENOENT (exit 2). */
+int run_open(struct run *run, const struct settings *settings, int argc, char *const argv[],
+	     struct bench_err *err);
+/* Load the probes asked for. Separate from run_open() because it is the slow part. */
+int run_open_probes(struct run *run, struct bench_err *err);
+void run_close(struct run *run);
+
+/* Execute every job of the plan; appends to result.jobs and result.warnings. */
+void run_plan(struct run *run, const struct plan *plan);
+/* Complete the document: elapsed time, overhead. */
+void run_finish(struct run *run);
+/* Exit code for the jobs in the result: 0, 1, or 128 + signal. */
+int run_exit_code(const struct run *run);
+
+/* Execute one job (core/job.c): returns its object for result.jobs, new reference. */
+json_t *job_execute(struct run *run, const struct plan_job *plan);
+/* The row of a job that did not run. */
+json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
+		    const char *reason);
+
+#endif

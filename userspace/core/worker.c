@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The measured loops. Between the start and the end of the window nothing here allocates, locks or
+// does I/O of its own.
+#include "core/worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* An op this long is timed alone: two clock reads (26 ns each) are then below 3 % of it. */
+#define ALONE_NS 1000u
+/* Otherwise a batch is made this long, so that the clock read costs less than 0.2 % of it and the
+ * end of the window is met within it. */
+#define BATCH_NS 20000u
+/* Calibration gives up growing the batch here. */
+#define BATCH_MAX (1ull << 30)
+#define CALIBRATE_NS (2 * BENCH_NS_PER_MS)
+
+/* Sleep until this close to the start of the window, then spin. */
+#define SPIN_NS (100 * BENCH_NS_PER_US)
+/* A worker with nothing to reap looks at the window this often. */
+#define LOOK_NS (50 * BENCH_NS_PER_MS)
+/* A passive worker looks this often whether its peers are done, once the window is over. */
+#define PASSIVE_LOOK_NS BENCH_NS_PER_MS
+/* Limits of the three-phase stop: operations due may finish, then everything is cancelled. */
+#define DRAIN_NS (2 * BENCH_NS_PER_SEC)
+#define CANCEL_NS (5 * BENCH_NS_PER_SEC)
+
+int bench_worker_fail(struct bench_worker *w, int code, const char *fmt, ...)
+{
+	char text[sizeof(w->err.msg)];
+	va_list ap;
+
+	w->errors++;
+	if (w->err.code)
+		return code;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return bench_fail(&w->err, code, "worker %u: %s", w->index, text);
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * BENCH_NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static void wait_for_start(volatile const struct bench_window *window)
+{
+	uint64_t wake = window->start_ns - SPIN_NS;
+	struct timespec ts = { .tv_sec = (time_t)(wake / BENCH_NS_PER_SEC),
+			       .tv_nsec = (long)(wake % BENCH_NS_PER_SEC) };
+
+	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	while (bench_now_ns() < window->start_ns)
+		cpu_relax();
+}
+
+/* How many ops make one timed call: run doubling batches until one is long enough. */
+static int calibrate(struct worker_run *wr)
+{
+	const struct bench_module *m = wr->run->module;
+	uint64_t deadline = bench_now_ns() + CALIBRATE_NS, batch = 1;
+
+	for (;;) {
+		uint64_t begin = bench_now_ns(), took;
+		int rc = m->run(&wr->w, batch);
+
+		if (rc)
+			return rc;
+		took = bench_now_ns() - begin;
+		if (took >= BATCH_NS || batch >= BATCH_MAX || begin > deadline) {
+			uint64_t per_op = took / batch;
+
+			/* The first calls are cold: an op is only taken for long when it stays so. */
+			if (per_op >= ALONE_NS && (batch > 1 || begin > deadline - CALIBRATE_NS / 2)) {
+				wr->batch = 1;
+				return 0;
+			}
+			if (per_op < ALONE_NS) {
+				wr->batch = batch;
+				return 0;
+			}
+		}
+		batch = took >= BATCH_NS ? batch : batch * 2;
+	}
+}
+
+static int run_alone(struct worker_run *wr)
+{
+	struct bench_worker *w = &wr->w;
+	const struct bench_module *m = wr->run->module;
+	uint64_t now = bench_now_ns();
+
+	wr->start_ns = now;
+	while (bench_running(w, now)) {
+		uint64_t next;
+		int rc = m->run(w, 1);
+
+		next = bench_now_ns();
+		if (rc)
+			return rc;
+		w->ops++;
+		bench_hist_record(w->latency, next - now);
+		now = next;
+	}
+	wr->stop_ns = now;
+	return 0;
+}
+
+static int run_batches(struct worker_run *wr)
+{
+	struct bench_worker *w = &wr->w;
+	const struct bench_module *m = wr->run->module;
+	uint64_t now = bench_now_ns();
+
+	wr->start_ns = now;
+	while (bench_running(w, now)) {
+		int rc = m->run(w, wr->batch);
+
+		if (rc)
+			return rc;
+		w->ops += wr->batch;
+		now = bench_now_ns();
+	}
+	wr->stop_ns = now;
+	return 0;
+}
+
+static int run_passive(struct worker_run *wr)
+{
+	wr->start_ns = bench_now_ns();
+	int rc = wr->run->module->run(&wr->w, UINT64_MAX);
+
+	wr->stop_ns = bench_now_ns();
+	return rc;
+}
+
+static int run_blocking(struct worker_run *wr)
+{
+	if (wr->w.passive)
+		return run_passive(wr);
+	return wr->batch == 1 ? run_alone(wr) : run_batches(wr);
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Stop in three phases: the module starts no more, what is due drains, the rest is cancelled. */
+static int stop_async(struct worker_run *wr)
+{
+	struct bench_worker *w = &wr->w;
+	struct bench_async *a = w->async;
+	int rc = async_drain(a, w, bench_now_ns() + DRAIN_NS);
+
+	if (rc && rc != -ETIME)
+		return rc;
+	if (w->passive) {
+		uint64_t give_up = bench_now_ns() + DRAIN_NS + CANCEL_NS;
+
+		while (atomic_load(&wr->run->active_left) && bench_now_ns() < give_up) {
+			rc = async_turn(a, w, bench_now_ns() + PASSIVE_LOOK_NS);
+			if (rc)
+				return rc;
+		}
+	}
+	rc = async_cancel(a, w, bench_now_ns() + CANCEL_NS);
+	if (rc)
+		return bench_worker_fail(w, rc, "%u operations did not end within %llu s of cancelling",
+					 async_inflight(a, true), CANCEL_NS / BENCH_NS_PER_SEC);
+	return 0;
+}
+
+static int run_async(struct worker_run *wr)
+{
+	struct bench_worker *w = &wr->w;
+	struct bench_async *a = w->async;
+	uint64_t now;
+	int rc;
+
+	async_window_begin(a);
+	now = wr->start_ns = bench_now_ns();
+	rc = wr->run->module->start(w);
+	while (!rc && bench_running(w, now)) {
+		rc = async_turn(a, w, min_u64(w->window->end_ns, now + LOOK_NS));
+		now = bench_async_now(a);
+		if (w->err.code)
+			break;
+	}
+	wr->stop_ns = bench_running(w, now) ? now : w->window->end_ns;
+	wr->cpu_ns = thread_cpu_ns() - wr->cpu_ns;
+	async_window_stats(a, &wr->async);
+	if (rc && !w->err.code)
+		(void)bench_worker_fail(w, rc, "io_uring: %s%s", strerror(-rc),
+					rc == -EBADR ? " (completions were lost)" : "");
+	if (rc != -EBADR)
+		rc = stop_async(wr) ? : rc;
+	async_window_stats(a, &wr->async);
+	return rc;
+}
+
+/* A CPU that went offline takes its threads elsewhere without a word. */
+static void check_cpu(struct worker_run *wr)
+{
+	int cpu = sched_getcpu();
+
+	if (wr->w.cpu >= 0 && cpu != wr->w.cpu)
+		(void)bench_worker_fail(&wr->w, -EXDEV,
+					"was moved from cpu %d to cpu %d: the CPU went offline or its "
+					"affinity was changed",
+					wr->w.cpu, cpu);
+}
+
+void worker_window(struct runtime_thread *thread, void *arg)
+{
+	struct worker_run *wr = arg;
+	struct bench_worker *w = &wr->w;
+	bool async = wr->run->module->exec == BENCH_EXEC_ASYNC;
+
+	(void)thread;
+	w->ops = w->bytes = w->errors = 0;
+	bench_hist_reset(w->latency);
+	wr->rc = 0;
+	if (!async && !w->passive && !wr->batch)
+		wr->rc = calibrate(wr);
+	w->ops = w->bytes = 0;
+	wait_for_start(w->window);
+	if (wr->counters)
+		(void)counter_enable(wr->counters);
+	wr->cpu_ns = thread_cpu_ns();
+	wr->start_ns = wr->stop_ns = bench_now_ns();
+	if (wr->rc == 0)
+		wr->rc = async ? run_async(wr) : run_blocking(wr);
+	if (!async)
+		wr->cpu_ns = thread_cpu_ns() - wr->cpu_ns;
+	if (wr->counters)
+		(void)counter_disable(wr->counters);
+	if (!w->passive)
+		atomic_fetch_sub(&wr->run->active_left, 1);
+	check_cpu(wr);
+	if (w->err.code && !wr->rc)
+		wr->rc = w->err.code;
+}
+
+void worker_setup(struct runtime_thread *thread, void *arg)
+{
+	struct worker_run *wr = arg;
+	const struct bench_module *m = wr->run->module;
+
+	(void)thread;
+	wr->rc = m->setup ? m->setup(&wr->run->job, &wr->w.err) : 0;
+}
+
+void worker_teardown(struct runtime_thread *thread, void *arg)
+{
+	struct worker_run *wr = arg;
+
+	(void)thread;
+	wr->rc = 0;
+	if (wr->run->module->teardown)
+		wr->run->module->teardown(&wr->run->job);
+}
+
+void worker_enter(struct runtime_thread *thread, void *arg)
+{
+	struct worker_run *wr = arg;
+	const struct bench_module *m = wr->run->module;
+	struct counter_target self = { .tid = 0, .cpu = -1 };
+	struct bench_err err = { 0 };
+
+	wr->rc = 0;
+	wr->w.async = thread->async;
+	wr->w.latency = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	/* Allocated and touched here, on the worker: local to its NUMA node. */
+	if (m->state_size)
+		wr->w.state = aligned_alloc(64, (m->state_size + 63) / 64 * 64);
+	if (!wr->w.latency || (m->state_size && !wr->w.state)) {
+		wr->rc = bench_worker_fail(&wr->w, -ENOMEM, "out of memory");
+		return;
+	}
+	if (m->state_size)
+		memset(wr->w.state, 0, m->state_size);
+	if (wr->run->counters) {
+		wr->rc = counter_open(&wr->counters, wr->run->counters, &self, &err);
+		if (wr->rc) {
+			(void)bench_worker_fail(&wr->w, wr->rc, "%s", err.msg);
+			return;
+		}
+	}
+	if (m->enter)
+		wr->rc = m->enter(&wr->w);
+}
+
+void worker_begin(struct runtime_thread *thread, void *arg)
+{
+	struct worker_run *wr = arg;
+
+	(void)thread;
+	wr->rc = wr->run->module->begin ? wr->run->module->begin(&wr->w) : 0;
+}
+
+void worker_end(struct runtime_thread *thread, void *arg)
+{
+	struct worker_run *wr = arg;
+
+	(void)thread;
+	wr->rc = 0;
+	if (wr->run->module->end)
+		wr->run->module->end(&wr->w);
+	/* end() may find that the trial was wrong. */
+	if (wr->w.err.code)
+		wr->rc = wr->w.err.code;
+}
+
+void worker_leave(struct runtime_thread *thread, void *arg)
+{
+	struct worker_run *wr = arg;
+
+	wr->rc = 0;
+	if (wr->run->module->leave)
+		wr->run->module->leave(&wr->w);
+	if (thread->async)
+		async_unregister(thread->async);
+	counter_close(wr->counters);
+	wr->counters = NULL;
+	bench_hist_free(wr->w.latency);
+	wr->w.latency = NULL;
+	free(wr->w.state);
+	wr->w.state = NULL;
+}
