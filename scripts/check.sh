@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# All tests: warnings as errors with gcc and clang, unit tests under the address and undefined
+# behaviour sanitizers, thread sanitizer where threads share, then the programs of tests/ against the
+# plain and the sanitized binary, under both runtimes. `make check` runs it after the build.
+#
+#   sh scripts/check.sh [PATTERN]   only the steps whose name contains PATTERN
+#
+# A step passes with exit 0, is skipped with exit 77, and fails with anything else. Its output goes
+# to build/check/STEP.log and is shown when it fails; skips are shown with their reason.
+set -u
+cd "$(dirname "$0")/.."
+
+pattern=${1:-}
+logs=build/check
+jobs=$(nproc)
+passed=0 failed=0 skipped=0
+san=build/san-address,undefined
+tsan=build/san-thread
+mkdir -p "$logs"
+
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=second_deadlock_stack=1:halt_on_error=1
+export LC_ALL=C.UTF-8
+
+step() { # name command...
+	name=$1
+	shift
+	case $name in *"$pattern"*) ;; *) return 0 ;; esac
+	log=$logs/$(echo "$name" | tr ' /' '__').log
+	start=$(date +%s)
+	"$@" >"$log" 2>&1 </dev/null
+	code=$?
+	took=$(($(date +%s) - start))
+	# Cases that a program skipped by itself are worth knowing, too.
+	case $code in
+	0) passed=$((passed + 1)) && echo "ok    $name (${took}s)" ;;
+	77) skipped=$((skipped + 1)) && echo "skip  $name: $(tail -n 1 "$log")" ;;
+	*)
+		failed=$((failed + 1))
+		echo "FAIL  $name (exit $code, ${took}s), last lines of $log:"
+		tail -n 40 "$log" | sed 's/^/      /'
+		;;
+	esac
+	grep -hiE '^(skip[: ]|\[  SKIPPED \] [a-z_]+: )' "$log" | sed 's/^/      /' | sort -u | head -20
+	return 0
+}
+
+lint() {
+	if ! command -v shellcheck >/dev/null; then
+		echo "shellcheck is not installed"
+		return 77
+	fi
+	# shellcheck disable=SC2046
+	shellcheck $(git ls-files '*.sh')
+}
+
+step 'build gcc' make -j"$jobs" WERROR=1 BUILD=build/gcc tests
+step 'build clang' make -j"$jobs" WERROR=1 CC=clang tests
+step 'build asan+ubsan' make -j"$jobs" WERROR=1 SAN=address,undefined tests
+step 'build tsan' make -j"$jobs" WERROR=1 SAN=thread tests
+step 'build default' make -j"$jobs" all tests
+step 'lint shell' lint
+
+for t in tests/*/test_*.c; do
+	[ -e "$t" ] || continue
+	t=${t%.c}
+	step "$t asan" "$san/$t"
+done
+# Threads share in the runtime, the worker loop and the orchestrator. setarch -R: the thread sanitizer
+# of gcc 12 cannot place its shadow memory under the wider address randomisation of newer kernels.
+for t in async loop runtime; do
+	step "tests/unit/test_$t tsan" setarch -R "$tsan/tests/unit/test_$t"
+done
+
+for s in tests/*/*.sh; do
+	[ -e "$s" ] || continue
+	case $s in
+	*/lib.sh) continue ;;
+	*/san_*.sh) # made for a sanitized binary
+		step "$s asan" env BENCH="$san/bench" sh "$s"
+		step "$s tsan" env BENCH="$tsan/bench" setarch -R sh "$s"
+		;;
+	*) step "$s" env BENCH=build/bench sh "$s" ;;
+	esac
+done
+
+echo
+echo "logs are in $logs"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
