@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The turn of a ring: one io_uring_enter that submits and waits, then a reap that only moves
+ * completions to the ready list, one clock read, then the callbacks. liburing makes and maps the
+ * ring and encodes SQEs; the turn works on the mapped ring itself, because every enter is counted
+ * and every completion is checked against the operation that it claims to be. */
+#include "runtime/uring.h"
+
+#include <errno.h>
+
+static inline unsigned cq_waiting(const struct bench_async *a)
+{
+	return __atomic_load_n(a->cq_ktail, __ATOMIC_ACQUIRE) - a->cq_head;
+}
+
+/* in flight x time, up to now_ns. */
+static inline void inflight_until(struct bench_async *a, uint64_t now_ns)
+{
+	a->stats.inflight_integral += (double)a->inflight * (double)(now_ns - a->inflight_since_ns);
+	a->inflight_since_ns = now_ns;
+}
+
+/* The kernel took nr SQEs in the enter that began at now_ns. */
+static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
+{
+	unsigned first = a->sq_tail - a->queued, mask = a->sq_mask, depth = a->depth;
+	const struct io_uring_sqe *sqes = a->sqes;
+	unsigned nr_ops = 0, nr_active = 0;
+	struct bench_op *ops = a->ops;
+
+	for (unsigned i = first; i != first + nr; i++) {
+		unsigned slot = (uint16_t)sqes[i & mask].user_data;
+
+		if (slot >= depth)
+			continue;
+		ops[slot].submit_ns = now_ns;
+		nr_ops++;
+		nr_active += !(ops[slot].state & URING_OP_PASSIVE);
+	}
+	a->queued -= nr;
+	if (!nr_ops)
+		return;
+	inflight_until(a, now_ns);
+	a->inflight += nr_active;
+	if (a->inflight > a->stats.inflight_max)
+		a->stats.inflight_max = a->inflight;
+	a->stats.submitted += nr_active;
+	bench_hist_record(a->stats.submit_batch, nr_ops);
+}
+
+/* One io_uring_enter. 0; -EAGAIN or -EBUSY when the kernel wants its completions reaped before it
+ * takes more; any other failure ends the ring. */
+static int enter(struct bench_async *a, uint64_t now_ns, unsigned wait_nr, unsigned flags,
+		 void *arg, size_t size)
+{
+	int rc;
+
+	if (a->queued > a->stats.sq_depth_max)
+		a->stats.sq_depth_max = a->queued;
+	__atomic_store_n(a->sq_ktail, a->sq_tail, __ATOMIC_RELEASE);
+	a->stats.enters++;
+	/* GETEVENTS also where nothing is waited for: a DEFER_TASKRUN ring completes only then. */
+	rc = io_uring_enter2((unsigned)a->ring.enter_ring_fd, a->queued, wait_nr,
+			     flags | IORING_ENTER_GETEVENTS | a->enter_flags, arg, size);
+	if (rc > 0)
+		account_submit(a, (unsigned)rc, now_ns);
+	if (rc >= 0 || rc == -ETIME || rc == -EINTR)
+		return 0;
+	if (rc != -EAGAIN && rc != -EBUSY)
+		a->failed = a->refuse = rc;
+	return rc;
+}
+
+/* Where waits cannot be timed, a TIMEOUT goes with the batch. A count of 1 makes it end with the
+ * first completion, so that at most one of them outlives its wait. */
+static bool queue_timeout(struct bench_async *a, uint64_t deadline_ns)
+{
+	struct io_uring_sqe *sqe = uring_sqe(a);
+
+	if (!sqe)
+		return false;
+	a->timeout.tv_sec = (long long)(deadline_ns / BENCH_NS_PER_SEC);
+	a->timeout.tv_nsec = (long long)(deadline_ns % BENCH_NS_PER_SEC);
+	io_uring_prep_timeout(sqe, &a->timeout, 1, IORING_TIMEOUT_ABS);
+	sqe->user_data = URING_SLOT_TIMEOUT;
+	return true;
+}
+
+static int wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline_ns)
+{
+	struct io_uring_getevents_arg arg = { 0 };
+	struct __kernel_timespec ts;
+
+	if (deadline_ns == UINT64_MAX)
+		return enter(a, now_ns, 1, 0, NULL, 0);
+	if (!a->caps.ext_arg) {
+		/* Making room in a full SQ may have reaped: then there is nothing to wait for. */
+		if (!queue_timeout(a, deadline_ns) || a->ready)
+			return enter(a, now_ns, 0, 0, NULL, 0);
+		return enter(a, now_ns, 1, 0, NULL, 0);
+	}
+	ts.tv_sec = (long long)((deadline_ns - now_ns) / BENCH_NS_PER_SEC);
+	ts.tv_nsec = (long long)((deadline_ns - now_ns) % BENCH_NS_PER_SEC);
+	arg.sigmask_sz = _NSIG / 8;
+	arg.ts = (uint64_t)(uintptr_t)&ts;
+	return enter(a, now_ns, 1, IORING_ENTER_EXT_ARG, &arg, sizeof(arg));
+}
+
+/* Submit, and wait unless there is something to do already. The system call is left out when it
+ * would do nothing, which makes a spinning turn cheap. */
+static int submit_and_wait(struct bench_async *a, uint64_t wait_until_ns)
+{
+	uint64_t deadline_ns = timers_next(&a->timers), now_ns = 0;
+	bool wait = !a->ready && !cq_waiting(a);
+	unsigned flags;
+
+	if (wait_until_ns < deadline_ns)
+		deadline_ns = wait_until_ns;
+	if (deadline_ns == UINT64_MAX && !a->live)
+		wait = false; /* nothing could end it */
+	if (a->queued || (wait && deadline_ns != UINT64_MAX))
+		now_ns = bench_now_ns();
+	if (wait && deadline_ns > now_ns)
+		return wait_until(a, now_ns, deadline_ns);
+	flags = __atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED);
+	if (a->queued || flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))
+		return enter(a, now_ns, 0, 0, NULL, 0);
+	return 0;
+}
+
+/* Move completions to the ready list. Returns how many of the operations were active ones. */
+static unsigned reap(struct bench_async *a)
+{
+	unsigned nr = cq_waiting(a), end = a->cq_head + nr, nr_ops = 0, nr_active = 0;
+	unsigned mask = a->cq_mask, depth = a->depth;
+	const struct io_uring_cqe *cqes = a->cqes;
+	struct bench_op *ops = a->ops;
+
+	if (!nr)
+		return 0;
+	for (unsigned head = a->cq_head; head != end; head++) {
+		const struct io_uring_cqe *cqe = &cqes[head & mask];
+		uint64_t data = cqe->user_data;
+		struct bench_op *op;
+
+		if (data >= URING_SLOT_INTERNAL && data <= UINT16_MAX)
+			continue;
+		op = (uint16_t)data < depth ? &ops[(uint16_t)data] : NULL;
+		if (!op || data != uring_op_data(op) ||
+		    (op->state & URING_OP_STATES) != URING_OP_KERNEL ||
+		    cqe->flags & IORING_CQE_F_MORE) {
+			/* A completion of nothing that is in flight: no count can be trusted. */
+			a->failed = a->refuse = -EPROTO;
+			continue;
+		}
+		nr_ops++;
+		nr_active += !(op->state & URING_OP_PASSIVE);
+		op->cqe_flags = cqe->flags;
+		uring_ready(a, op, cqe->res);
+	}
+	a->cq_head = end;
+	__atomic_store_n(a->cq_khead, end, __ATOMIC_RELEASE);
+	if (nr > a->stats.cq_depth_max)
+		a->stats.cq_depth_max = nr;
+	if (nr_ops)
+		bench_hist_record(a->stats.reap_batch, nr_ops);
+	return nr_active;
+}
+
+static void reap_and_account(struct bench_async *a)
+{
+	unsigned nr_active = reap(a);
+
+	a->now_ns = bench_now_ns();
+	if (nr_active) {
+		inflight_until(a, a->now_ns);
+		a->inflight -= nr_active;
+		a->stats.completed += nr_active;
+	}
+	if (__atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW)
+		a->overflow_seen++;
+}
+
+int uring_submit(struct bench_async *a)
+{
+	int rc = 0;
+
+	/* Each try reaps, so the kernel has room again unless it is out of memory. */
+	for (unsigned tries = 0; tries < 64 && !a->failed; tries++) {
+		rc = enter(a, bench_now_ns(), 0, 0, NULL, 0);
+		if (a->queued < a->sq_entries)
+			return 0;
+		reap_and_account(a);
+	}
+	return a->failed ? a->failed : rc ? rc : -EBUSY;
+}
+
+static void fire_timers(struct bench_async *a)
+{
+	uint64_t due_ns;
+	int slot;
+
+	while ((slot = timers_pop(&a->timers, a->now_ns, &due_ns)) >= 0) {
+		bench_hist_record(a->stats.loop_lag, a->now_ns - due_ns);
+		a->ops[slot].cqe_flags = 0;
+		uring_ready(a, &a->ops[slot], 0);
+	}
+}
+
+/* What callbacks make ready (a refused operation, say) runs in the next turn. */
+static void run_ready(struct bench_async *a, struct bench_worker *w)
+{
+	struct bench_op *op = a->ready, *next;
+
+	a->ready = NULL;
+	a->ready_tail = &a->ready;
+	for (; op; op = next) {
+		next = op->next;
+		a->live--;
+		a->live_passive -= !!(op->state & URING_OP_PASSIVE);
+		op->done_ns = a->now_ns;
+		op->state = URING_OP_RUNNING;
+		op->done(w, op);
+		if (op->state == URING_OP_RUNNING)
+			bench_op_put(a, op);
+	}
+}
+
+int async_turn(struct bench_async *a, struct bench_worker *w, uint64_t wait_until_ns)
+{
+	if (a->failed)
+		return a->failed;
+	/* A refusal to take more is not final: reaping, below, is the cure. */
+	(void)submit_and_wait(a, wait_until_ns);
+	reap_and_account(a);
+	if (a->timers.nr)
+		fire_timers(a);
+	run_ready(a, w);
+	return a->failed;
+}
+
+void async_window_begin(struct bench_async *a)
+{
+	struct async_stats *s = &a->stats;
+
+	bench_hist_reset(s->submit_batch);
+	bench_hist_reset(s->reap_batch);
+	bench_hist_reset(s->loop_lag);
+	s->submitted = a->inflight; /* left over from before: will complete in this window */
+	s->completed = 0;
+	s->enters = 0;
+	s->inflight_integral = 0;
+	s->inflight_max = a->inflight;
+	s->sq_depth_max = 0;
+	s->cq_depth_max = 0;
+	a->overflow_base = __atomic_load_n(a->ring.cq.koverflow, __ATOMIC_RELAXED);
+	a->dropped_base = __atomic_load_n(a->ring.sq.kdropped, __ATOMIC_RELAXED);
+	a->overflow_seen = 0;
+	a->now_ns = a->window_ns = a->inflight_since_ns = bench_now_ns();
+}
+
+void async_window_stats(struct bench_async *a, struct async_stats *ret_stats)
+{
+	unsigned overflow = __atomic_load_n(a->ring.cq.koverflow, __ATOMIC_RELAXED);
+	unsigned dropped = __atomic_load_n(a->ring.sq.kdropped, __ATOMIC_RELAXED);
+
+	inflight_until(a, bench_now_ns());
+	a->stats.inflight_ns = a->inflight_since_ns - a->window_ns;
+	a->stats.cq_overflow = overflow - a->overflow_base + a->overflow_seen;
+	a->stats.sq_dropped = dropped - a->dropped_base;
+	*ret_stats = a->stats;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files that make up a ring share: uring.c (open, close, the turn), uring_ops.c
+ * (describing operations), uring_stop.c (drain and cancel), uring_probe.c (what the kernel allows).
+ */
+#ifndef RUNTIME_URING_H
+#define RUNTIME_URING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <liburing.h>
+#include <sched.h>
+#include "bench/clock.h"
+#include "runtime/async.h"
+#include "runtime/timers.h"
+
+#define URING_SQ_ENTRIES 256u
+#define URING_CQ_ENTRIES 4096u
+
+/* Set-up flags that the linked liburing understands. A kernel may know more, but a library that
+ * does not know a flag maps the rings wrongly: liburing 2.3 with NO_SQARRAY sees endless
+ * completions that never were. NO_SQARRAY is left out for every version, because the turn here
+ * fills the array once and relies on it. 0x3fff = everything up to DEFER_TASKRUN, all of liburing
+ * 2.3; later versions add NO_MMAP (2.5, needs another set-up call) and nothing that we ask for. */
+#define URING_KNOWN_SETUP_FLAGS 0x3fffu
+#define URING_SETUP_NO_SQARRAY (1u << 16)
+#if defined(IO_URING_VERSION_MAJOR) && IO_URING_VERSION_MAJOR < 2
+#error "liburing 2.3 or newer is needed"
+#endif
+
+/* user_data = slot | generation << 16. Slots from URING_SLOT_INTERNAL are not operations. */
+#define URING_SLOT_INTERNAL 0xfff0u
+#define URING_SLOT_TIMEOUT 0xfff0u /* wakes a wait where the kernel has no EXT_ARG */
+#define URING_SLOT_CANCEL 0xfff1u  /* from async_cancel() */
+
+/* bench_op.state: one of these, and URING_OP_PASSIVE as it was when the operation was described. */
+enum {
+	URING_OP_FREE,
+	URING_OP_TAKEN,	  /* bench_op_get() gave it out */
+	URING_OP_KERNEL,  /* described: in the SQ or with the kernel */
+	URING_OP_TIMER,	  /* in the timer heap */
+	URING_OP_READY,	  /* done, callback to come */
+	URING_OP_RUNNING, /* in its callback */
+	URING_OP_STATES = 0x7f,
+	URING_OP_PASSIVE = 0x80,
+};
+
+struct bench_async {
+	/* Submission. The SQ ring's own index array is the identity and never changes. */
+	struct io_uring_sqe *sqes;
+	unsigned *sq_ktail, *sq_kflags;
+	unsigned sq_mask, sq_entries, sq_tail;
+	unsigned queued; /* SQEs that the kernel has not taken */
+
+	/* Completion. */
+	struct io_uring_cqe *cqes;
+	unsigned *cq_khead, *cq_ktail;
+	unsigned cq_mask, cq_head;
+
+	unsigned depth;
+	struct bench_op *ops;
+	struct bench_op *free;
+	struct bench_op *ready, **ready_tail;
+	uint64_t now_ns;
+	int failed; /* sticky: the ring cannot be used any more */
+	int refuse; /* what is described now completes with this at once: failed, or -ECANCELED */
+	unsigned live, live_passive; /* described, callback not yet run; live includes passive */
+
+	/* The window's accounting. Passive operations are in the batch sizes only. */
+	struct async_stats stats;
+	unsigned inflight; /* with the kernel, passive ones not counted */
+	uint64_t inflight_since_ns;
+	uint64_t window_ns;
+	unsigned overflow_base, dropped_base;
+	uint64_t overflow_seen; /* turns that found CQEs waiting outside the CQ */
+
+	struct timers timers;
+	struct io_uring ring;
+	unsigned enter_flags;		  /* IORING_ENTER_REGISTERED_RING or 0 */
+	struct __kernel_timespec timeout; /* of the newest URING_SLOT_TIMEOUT */
+	struct async_caps caps;
+	struct sockaddr_storage *addrs; /* by slot: the kernel reads it at the end of the turn */
+	bool *files;			/* by index: in use */
+	unsigned nr_files;		/* size of the registered table, 0 = none */
+	bool buffers;
+	cpu_set_t iowq_cpus; /* where this ring's kernel workers may run */
+};
+
+static inline uint64_t uring_user_data(uint16_t slot, uint16_t gen)
+{
+	return (uint64_t)slot | (uint64_t)gen << 16;
+}
+
+static inline uint64_t uring_op_data(const struct bench_op *op)
+{
+	return uring_user_data(op->slot, op->gen);
+}
+
+/* Append to the list whose callbacks run next. */
+static inline void uring_ready(struct bench_async *a, struct bench_op *op, int res)
+{
+	op->res = res;
+	op->state = (op->state & URING_OP_PASSIVE) | URING_OP_READY;
+	op->next = NULL;
+	*a->ready_tail = op;
+	a->ready_tail = &op->next;
+}
+
+/* Hand over what is queued without waiting. 0, or negative errno when the kernel took nothing. */
+int uring_submit(struct bench_async *a);
+
+/* An SQE, submitting first when the SQ is full. NULL when even that did not help. */
+static inline struct io_uring_sqe *uring_sqe(struct bench_async *a)
+{
+	if (__builtin_expect(a->queued == a->sq_entries, 0) && uring_submit(a) < 0)
+		return NULL;
+	a->queued++;
+	return &a->sqes[a->sq_tail++ & a->sq_mask];
+}
+
+/* Keep the ring's kernel workers on the CPUs of the calling thread. Kernels before 5.14 cannot. */
+void uring_bind_iowq(struct bench_async *a);
+
+/* Like io_uring_queue_init_params() with what a ring of this project has. */
+int uring_setup(struct io_uring *ret_ring, unsigned setup_flags);
+
+/* What was seen when io_uring was refused; split from the reading of it for the tests. */
+struct uring_denial {
+	int code;	  /* negative errno of io_uring_setup(2) */
+	int disabled;	  /* kernel.io_uring_disabled, -1 = there is none */
+	int seccomp;	  /* "Seccomp:" of /proc/self/status, -1 = unknown */
+	uint64_t memlock; /* RLIMIT_MEMLOCK, bytes */
+};
+/* Fill err with cause and remedy, and return the code for async_probe(). */
+int uring_explain(const struct uring_denial *denial, struct bench_err *err);
+
+#endif

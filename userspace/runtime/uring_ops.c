@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The describing calls of bench/async.h: each fills one SQE, or a place in the timer heap. */
+#include "runtime/uring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "bench/async.h"
+
+unsigned bench_async_depth(const struct bench_async *a)
+{
+	return a->depth;
+}
+
+bool bench_async_has(const struct bench_async *a, enum bench_async_feature feature)
+{
+	switch (feature) {
+	case BENCH_ASYNC_FIXED_FILES:
+		return a->nr_files > 0;
+	case BENCH_ASYNC_FIXED_BUFFERS:
+		return a->caps.ops[IORING_OP_READ_FIXED] && a->caps.ops[IORING_OP_WRITE_FIXED];
+	}
+	return false;
+}
+
+uint64_t bench_async_now(const struct bench_async *a)
+{
+	return a->now_ns;
+}
+
+struct bench_op *bench_op_get(struct bench_async *a)
+{
+	struct bench_op *op = a->free;
+
+	if (!op)
+		return NULL;
+	a->free = op->next;
+	op->state = URING_OP_TAKEN;
+	op->done = NULL;
+	op->user = NULL;
+	op->intended_ns = a->now_ns;
+	op->passive = false;
+	op->tag = 0;
+	return op;
+}
+
+void bench_op_put(struct bench_async *a, struct bench_op *op)
+{
+	assert(op->state == URING_OP_TAKEN || op->state == URING_OP_RUNNING);
+	op->state = URING_OP_FREE;
+	op->next = a->free;
+	a->free = op;
+}
+
+/* The part that is common to all: the operation is now described, under a new generation, so that a
+ * late completion of its former use cannot pass for one of this. Returns its user_data. */
+static inline uint64_t describe(struct bench_async *a, struct bench_op *op, uint8_t opcode,
+				uint8_t state)
+{
+	/* In registers: reading back slot and generation as one word right after the generation was
+	 * written would stall the CPU, which costs a tenth of a NOP. */
+	uint16_t slot = op->slot, gen = op->gen + 1;
+	unsigned passive = op->passive;
+
+	assert(op->state == URING_OP_TAKEN || op->state == URING_OP_RUNNING);
+	assert(op->done);
+	op->gen = gen;
+	op->opcode = opcode;
+	op->state = state | (passive ? URING_OP_PASSIVE : 0);
+	a->live++;
+	a->live_passive += passive;
+	return uring_user_data(slot, gen);
+}
+
+/* Describe op by one SQE. False when it could not go to the kernel; it is then ready with the
+ * reason. Always inlined, so that the compiler drops the fields that are constant. */
+static inline __attribute__((always_inline)) struct io_uring_sqe *op_sqe(struct bench_async *a,
+									 struct bench_op *op,
+									 uint8_t opcode,
+									 uint64_t *ret_data)
+{
+	struct io_uring_sqe *sqe = NULL;
+
+	*ret_data = describe(a, op, opcode, URING_OP_KERNEL);
+	if (__builtin_expect(!a->refuse, 1))
+		sqe = uring_sqe(a);
+	if (__builtin_expect(!sqe, 0)) {
+		op->submit_ns = a->now_ns;
+		op->cqe_flags = 0;
+		uring_ready(a, op, a->refuse ? a->refuse : -EAGAIN);
+	}
+	return sqe;
+}
+
+static inline void set_file(struct io_uring_sqe *sqe, unsigned flags)
+{
+	if (flags & BENCH_IO_FIXED_FILE)
+		sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+void bench_op_nop(struct bench_async *a, struct bench_op *op)
+{
+	uint64_t data;
+	struct io_uring_sqe *sqe = op_sqe(a, op, IORING_OP_NOP, &data);
+
+	if (!sqe)
+		return;
+	io_uring_prep_nop(sqe);
+	sqe->user_data = data;
+}
+
+void bench_op_read(struct bench_async *a, struct bench_op *op, int fd, void *buf, uint32_t len,
+		   uint64_t offset, int buf_index, unsigned flags)
+{
+	uint8_t opcode = buf_index >= 0 ? IORING_OP_READ_FIXED : IORING_OP_READ;
+	uint64_t data;
+	struct io_uring_sqe *sqe = op_sqe(a, op, opcode, &data);
+
+	if (!sqe)
+		return;
+	io_uring_prep_rw(opcode, sqe, fd, buf, len, offset);
+	if (buf_index >= 0)
+		sqe->buf_index = (uint16_t)buf_index;
+	set_file(sqe, flags);
+	sqe->user_data = data;
+}
+
+void bench_op_write(struct bench_async *a, struct bench_op *op, int fd, const void *buf,
+		    uint32_t len, uint64_t offset, int buf_index, unsigned flags)
+{
+	uint8_t opcode = buf_index >= 0 ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
+	uint64_t data;
+	struct io_uring_sqe *sqe = op_sqe(a, op, opcode, &data);
+
+	if (!sqe)
+		return;
+	io_uring_prep_rw(opcode, sqe, fd, buf, len, offset);
+	if (buf_index >= 0)
+		sqe->buf_index = (uint16_t)buf_index;
+	if (flags & BENCH_IO_DSYNC)
+		sqe->rw_flags = RWF_DSYNC;
+	set_file(sqe, flags);
+	sqe->user_data = data;
+}
+
+void bench_op_fsync(struct bench_async *a, struct bench_op *op, int fd, unsigned flags)
+{
+	uint64_t data;
+	struct io_uring_sqe *sqe = op_sqe(a, op, IORING_OP_FSYNC, &data);
+
+	if (!sqe)
+		return;
+	io_uring_prep_fsync(sqe, fd, flags & BENCH_IO_DSYNC ? IORING_FSYNC_DATASYNC : 0);
+	set_file(sqe, flags);
+	sqe->user_data = data;
+}
+
+void bench_op_recv(struct bench_async *a, struct bench_op *op, int fd, void *buf, uint32_t len,
+		   int msg_flags, unsigned flags)
+{
+	uint64_t data;
+	struct io_uring_sqe *sqe = op_sqe(a, op, IORING_OP_RECV, &data);
+
+	if (!sqe)
+		return;
+	io_uring_prep_recv(sqe, fd, buf, len, msg_flags);
+	set_file(sqe, flags);
+	sqe->user_data = data;
+}
+
+void bench_op_send(struct bench_async *a, struct bench_op *op, int fd, const void *buf,
+		   uint32_t len, int msg_flags, unsigned flags)
+{
+	uint64_t data;
+	struct io_uring_sqe *sqe = op_sqe(a, op, IORING_OP_SEND, &data);
+
+	if (!sqe)
+		return;
+	/* A peer that has gone is -EPIPE in res, never a signal. */
+	io_uring_prep_send(sqe, fd, buf, len, msg_flags | MSG_NOSIGNAL);
+	set_file(sqe, flags);
+	sqe->user_data = data;
+}
+
+void bench_op_accept(struct bench_async *a, struct bench_op *op, int fd)
+{
+	uint64_t data;
+	struct io_uring_sqe *sqe = op_sqe(a, op, IORING_OP_ACCEPT, &data);
+
+	if (!sqe)
+		return;
+	io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+	sqe->user_data = data;
+}
+
+void bench_op_connect(struct bench_async *a, struct bench_op *op, int fd,
+		      const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_storage *copy = &a->addrs[op->slot];
+	struct io_uring_sqe *sqe;
+	uint64_t data;
+
+	/* Too long for any address family: leave it to the kernel to say so. */
+	memcpy(copy, addr, len < sizeof(*copy) ? len : sizeof(*copy));
+	sqe = op_sqe(a, op, IORING_OP_CONNECT, &data);
+	if (!sqe)
+		return;
+	io_uring_prep_connect(sqe, fd, (const struct sockaddr *)copy, len);
+	sqe->user_data = data;
+}
+
+void bench_op_timeout(struct bench_async *a, struct bench_op *op, uint64_t at_ns)
+{
+	(void)describe(a, op, IORING_OP_TIMEOUT, URING_OP_TIMER);
+	op->submit_ns = a->now_ns;
+	op->cqe_flags = 0;
+	if (a->refuse)
+		uring_ready(a, op, a->refuse);
+	else
+		timers_add(&a->timers, op->slot, at_ns);
+}
+
+void bench_op_poll(struct bench_async *a, struct bench_op *op, int fd, unsigned poll_mask)
+{
+	uint64_t data;
+	struct io_uring_sqe *sqe = op_sqe(a, op, IORING_OP_POLL_ADD, &data);
+
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, fd, poll_mask);
+	sqe->user_data = data;
+}
+
+void bench_op_cancel(struct bench_async *a, struct bench_op *op, struct bench_op *target)
+{
+	unsigned state = target->state & URING_OP_STATES;
+	struct io_uring_sqe *sqe;
+	uint64_t data;
+
+	assert(target != op);
+	if (state == URING_OP_KERNEL) {
+		sqe = op_sqe(a, op, IORING_OP_ASYNC_CANCEL, &data);
+		if (!sqe)
+			return;
+		io_uring_prep_cancel64(sqe, uring_op_data(target), 0);
+		sqe->user_data = data;
+		return;
+	}
+	(void)describe(a, op, IORING_OP_ASYNC_CANCEL, URING_OP_TIMER);
+	op->submit_ns = a->now_ns;
+	op->cqe_flags = 0;
+	if (state == URING_OP_TIMER && timers_del(&a->timers, target->slot)) {
+		uring_ready(a, target, -ECANCELED);
+		uring_ready(a, op, 0);
+	} else {
+		uring_ready(a, op, -ENOENT); /* done already */
+	}
+}

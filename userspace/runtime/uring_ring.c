@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Making and unmaking a ring: memory, set-up flags, registered files and buffers, and the bounds on
+ * its kernel workers. */
+#include "runtime/uring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "runtime/async.h"
+
+/* Kernel workers that one ring may have at work: enough for a queue of buffered or metadata
+ * operations to overlap, too few to flood the CPUs. (The kernel's own bound for regular files is
+ * min(SQ entries, 4 x CPUs), and RLIMIT_NPROC for the rest.) */
+#define IOWQ_BOUNDED 8u
+#define IOWQ_UNBOUNDED 16u
+
+#define FILES_MAX 1024u
+
+int uring_setup(struct io_uring *ret_ring, unsigned setup_flags)
+{
+	struct io_uring_params p = { 0 };
+
+	p.flags = setup_flags & URING_KNOWN_SETUP_FLAGS;
+	if (p.flags & IORING_SETUP_CQSIZE)
+		p.cq_entries = URING_CQ_ENTRIES;
+	return io_uring_queue_init_params(URING_SQ_ENTRIES, ret_ring, &p);
+}
+
+void uring_bind_iowq(struct bench_async *a)
+{
+	cpu_set_t cpus;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_EQUAL(&cpus, &a->iowq_cpus))
+		return;
+	/* Where the kernel cannot, its workers roam as they always did; punts are counted. */
+	(void)io_uring_register_iowq_aff(&a->ring, sizeof(cpus), &cpus);
+	a->iowq_cpus = cpus;
+}
+
+static void bound_iowq(struct bench_async *a)
+{
+	unsigned max[2] = { IOWQ_BOUNDED, IOWQ_UNBOUNDED };
+
+	(void)io_uring_register_iowq_max_workers(&a->ring, max); /* 5.15 */
+	CPU_ZERO(&a->iowq_cpus);
+	uring_bind_iowq(a);
+}
+
+/* An empty table, filled by bench_async_add_file(). Kernels before 5.19 have no sparse call but
+ * take -1 for an empty place. Without one, plain descriptors are used. */
+static void register_files(struct bench_async *a)
+{
+	unsigned nr = a->depth < FILES_MAX ? a->depth : FILES_MAX;
+	struct rlimit lim;
+	int none[FILES_MAX];
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < nr)
+		nr = (unsigned)lim.rlim_cur; /* else EMFILE */
+	a->files = calloc(nr, sizeof(*a->files));
+	if (!a->files)
+		return;
+	memset(none, 0xff, sizeof(none));
+	if (io_uring_register_files_sparse(&a->ring, nr) == 0 ||
+	    io_uring_register_files(&a->ring, none, nr) == 0)
+		a->nr_files = nr;
+}
+
+static void map_ring(struct bench_async *a)
+{
+	struct io_uring_sq *sq = &a->ring.sq;
+	struct io_uring_cq *cq = &a->ring.cq;
+
+	a->sqes = sq->sqes;
+	a->sq_ktail = sq->ktail;
+	a->sq_kflags = sq->kflags;
+	a->sq_entries = *sq->kring_entries;
+	a->sq_mask = *sq->kring_mask;
+	a->sq_tail = *sq->ktail;
+	a->cqes = cq->cqes;
+	a->cq_khead = cq->khead;
+	a->cq_ktail = cq->ktail;
+	a->cq_mask = *cq->kring_mask;
+	a->cq_head = *cq->khead;
+	for (unsigned i = 0; i < a->sq_entries; i++)
+		sq->array[i] = i;
+	a->depth = *cq->kring_entries / 2;
+	if (a->depth > ASYNC_DEPTH_MAX)
+		a->depth = ASYNC_DEPTH_MAX;
+}
+
+static int alloc_ops(struct bench_async *a)
+{
+	static_assert(sizeof(struct bench_op) == 64, "an operation is one cache line");
+
+	a->ops = aligned_alloc(64, a->depth * sizeof(*a->ops));
+	a->addrs = calloc(a->depth, sizeof(*a->addrs));
+	a->stats.submit_batch = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	a->stats.reap_batch = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	a->stats.loop_lag = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	if (!a->ops || !a->addrs || !a->stats.submit_batch || !a->stats.reap_batch ||
+	    !a->stats.loop_lag || timers_init(&a->timers, a->depth) < 0)
+		return -ENOMEM;
+	memset(a->ops, 0, a->depth * sizeof(*a->ops));
+	a->ready_tail = &a->ready;
+	for (unsigned i = a->depth; i-- > 0;) {
+		a->ops[i].slot = (uint16_t)i;
+		a->ops[i].next = a->free;
+		a->free = &a->ops[i];
+	}
+	return 0;
+}
+
+int async_open(struct bench_async **ret_async, const struct async_caps *caps, struct bench_err *err)
+{
+	struct bench_async *a;
+	int rc;
+
+	a = aligned_alloc(64, (sizeof(*a) + 63) / 64 * 64);
+	if (!a)
+		return bench_fail(err, -ENOMEM, "make a ring: out of memory");
+	memset(a, 0, sizeof(*a));
+	a->caps = *caps;
+	a->ring.ring_fd = -1;
+	rc = uring_setup(&a->ring, caps->setup_flags);
+	if (rc < 0) {
+		a->ring.ring_fd = -1;
+		bench_fail(err, rc, "make a ring of %u entries: %s", URING_SQ_ENTRIES,
+			   strerror(-rc));
+		goto out;
+	}
+	map_ring(a);
+	rc = alloc_ops(a);
+	if (rc < 0) {
+		bench_fail(err, rc, "make a ring: out of memory");
+		goto out;
+	}
+	if (caps->ring_fd && io_uring_register_ring_fd(&a->ring) == 1)
+		a->enter_flags = IORING_ENTER_REGISTERED_RING;
+	bound_iowq(a);
+	register_files(a);
+	async_window_begin(a);
+	*ret_async = a;
+out:
+	if (rc < 0)
+		async_close(a);
+	return rc;
+}
+
+void async_close(struct bench_async *a)
+{
+	if (!a)
+		return;
+	if (a->ring.ring_fd >= 0)
+		io_uring_queue_exit(&a->ring);
+	timers_done(&a->timers);
+	bench_hist_free(a->stats.submit_batch);
+	bench_hist_free(a->stats.reap_batch);
+	bench_hist_free(a->stats.loop_lag);
+	free(a->files);
+	free(a->addrs);
+	free(a->ops);
+	free(a);
+}
+
+int bench_async_add_file(struct bench_async *a, int fd)
+{
+	for (unsigned i = 0; i < a->nr_files; i++) {
+		int rc;
+
+		if (a->files[i])
+			continue;
+		rc = io_uring_register_files_update(&a->ring, i, &fd, 1);
+		if (rc < 0)
+			return rc;
+		a->files[i] = true;
+		return (int)i;
+	}
+	return a->nr_files ? -ENOSPC : -EOPNOTSUPP;
+}
+
+int bench_async_add_buffers(struct bench_async *a, const struct iovec *iov, unsigned nr)
+{
+	int rc = io_uring_register_buffers(&a->ring, iov, nr);
+
+	if (rc < 0)
+		return rc;
+	a->buffers = true;
+	return 0;
+}
+
+void async_unregister(struct bench_async *a)
+{
+	int none = -1;
+
+	for (unsigned i = 0; i < a->nr_files; i++) {
+		if (!a->files[i])
+			continue;
+		/* Emptying a place cannot fail; the table goes with the ring in any case. */
+		(void)io_uring_register_files_update(&a->ring, i, &none, 1);
+		a->files[i] = false;
+	}
+	if (a->buffers)
+		(void)io_uring_unregister_buffers(&a->ring);
+	a->buffers = false;
+}
