@@ -31,6 +31,9 @@ struct cpu_meter {
 /* The loop counter runs beside the chain and does not lengthen it: 64 ops per turn. */
 #define CPU_UNROLL 64
 
+/* The operands below are early clobbers ("&"): the chain writes them while its other operands are
+ * still read, and a compiler may give one register to two operands of equal value. */
+
 #if defined(__x86_64__)
 static uint64_t cpu_int_chain(uint64_t x, uint64_t step, uint64_t ops)
 {
@@ -41,7 +44,7 @@ static uint64_t cpu_int_chain(uint64_t x, uint64_t step, uint64_t ops)
 			 "2:\ttest %[r], %[r]\n\tjz 4f\n"
 			 "3:\tadd %[s], %[x]\n\tdec %[r]\n\tjnz 3b\n"
 			 "4:\n"
-			 : [x] "+r"(x), [t] "+r"(turns), [r] "+r"(rest)
+			 : [x] "+&r"(x), [t] "+&r"(turns), [r] "+&r"(rest)
 			 : [s] "r"(step)
 			 : "cc");
 	return x;
@@ -59,7 +62,7 @@ static double cpu_float_chain(double x, double one, uint64_t ops)
 			 "2:\ttest %[r], %[r]\n\tjz 4f\n"
 			 "3:\tvfmadd213sd %[o], %[o], %[x]\n\tdec %[r]\n\tjnz 3b\n"
 			 "4:\n"
-			 : [x] "+x"(x), [t] "+r"(turns), [r] "+r"(rest)
+			 : [x] "+&x"(x), [t] "+&r"(turns), [r] "+&r"(rest)
 			 : [o] "x"(one)
 			 : "cc");
 	return x;
@@ -75,7 +78,7 @@ static uint64_t cpu_int_chain(uint64_t x, uint64_t step, uint64_t ops)
 			 "2:\tcbz %[r], 4f\n"
 			 "3:\tadd %[x], %[x], %[s]\n\tsub %[r], %[r], #1\n\tcbnz %[r], 3b\n"
 			 "4:\n"
-			 : [x] "+r"(x), [t] "+r"(turns), [r] "+r"(rest)
+			 : [x] "+&r"(x), [t] "+&r"(turns), [r] "+&r"(rest)
 			 : [s] "r"(step));
 	return x;
 }
@@ -93,7 +96,7 @@ static double cpu_float_chain(double x, double one, uint64_t ops)
 			 "3:\tfmadd %d[x], %d[x], %d[o], %d[o]\n\tsub %[r], %[r], #1\n"
 			 "\tcbnz %[r], 3b\n"
 			 "4:\n"
-			 : [x] "+w"(x), [t] "+r"(turns), [r] "+r"(rest)
+			 : [x] "+&w"(x), [t] "+&r"(turns), [r] "+&r"(rest)
 			 : [o] "w"(one));
 	return x;
 }
