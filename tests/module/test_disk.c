@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../../modules/disk_common.h"
+#include "module/rig.h"
+
+extern const struct bench_module bench_module_disk, bench_module_disk_sync;
+
+/* A directory that can hold files with direct I/O, or NULL. */
+static char dir[64];
+
+static int make_dir(void **state)
+{
+	(void)state;
+	strcpy(dir, "bench-test-disk-XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return rmdir(dir); /* fails when a test left something in it */
+}
+
+static void refused(const char *text, const char *word)
+{
+	struct rig r;
+	int ret;
+
+	rig_init(&r, &bench_module_disk, 1);
+	ret = rig_params(&r, text);
+	if (ret != -EINVAL || !strstr(r.err.msg, word))
+		fail_msg("'%s' gave %d '%s', not -EINVAL with '%s'", text, ret, r.err.msg, word);
+	rig_done(&r);
+}
+
+static void impossible_parameters_are_refused(void **state)
+{
+	(void)state;
+	refused("rw=randwrite,filename=/dev/null", "filename");
+	refused("rw=write,filename=/dev/null", "filename");
+	refused("rw=randrw,filename=/dev/null", "filename");
+	refused("filename=/x,directory=/y", "exclude");
+	refused("bs=1000", "512");
+	refused("bs=2m,size=1m", "larger");
+	refused("bs=2m,depth=1024", "1 GiB");
+	refused("depth=0", "depth");
+	refused("depth=1025", "depth");
+	refused("rwmixread=101", "rwmixread");
+	refused("rw=trim", "rw");
+}
+
+static void suite_and_defaults_are_valid(void **state)
+{
+	const struct bench_module *modules[] = { &bench_module_disk, &bench_module_disk_sync };
+
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		struct rig r;
+
+		rig_init(&r, modules[m], 1);
+		assert_int_equal(rig_params(&r, ""), 0);
+		for (const char *const *s = modules[m]->suite; *s; s++)
+			assert_int_equal(rig_params(&r, *s), 0);
+		rig_done(&r);
+	}
+}
+
+static void random_offsets_cover_all_blocks_evenly(void **state)
+{
+	enum { BLOCKS = 1000, DRAWS = 200 * BLOCKS };
+	const struct disk_params p = { .rw = DISK_RANDREAD, .bs = 4096 };
+	unsigned count[BLOCKS] = { 0 };
+	struct disk_cursor c;
+	double chi2 = 0;
+
+	(void)state;
+	disk_cursor_init(&c, &p, BLOCKS, 0, 2);
+	for (unsigned i = 0; i < DRAWS; i++) {
+		bool write = true;
+		uint64_t offset = disk_cursor_next(&c, &write);
+
+		assert_false(write);
+		assert_int_equal(offset % 4096, 0);
+		assert_true(offset / 4096 < BLOCKS);
+		count[offset / 4096]++;
+	}
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		double d = count[i] - (double)DRAWS / BLOCKS;
+
+		assert_true(count[i] > 0);
+		chi2 += d * d / ((double)DRAWS / BLOCKS);
+	}
+	/* 999 degrees of freedom: mean 999, standard deviation 44.7; five of them either side. */
+	assert_true(chi2 > 775 && chi2 < 1223);
+}
+
+static void workers_draw_different_but_repeatable_sequences(void **state)
+{
+	const struct disk_params p = { .rw = DISK_RANDREAD, .bs = 512 };
+	struct disk_cursor a, again, other;
+	unsigned same = 0;
+	bool write;
+
+	(void)state;
+	disk_cursor_init(&a, &p, 1u << 30, 0, 2);
+	disk_cursor_init(&again, &p, 1u << 30, 0, 2);
+	disk_cursor_init(&other, &p, 1u << 30, 1, 2);
+	for (unsigned i = 0; i < 1000; i++) {
+		uint64_t offset = disk_cursor_next(&a, &write);
+
+		assert_int_equal(offset, disk_cursor_next(&again, &write));
+		same += offset == disk_cursor_next(&other, &write);
+	}
+	assert_true(same < 5);
+}
+
+static void sequential_workers_share_all_blocks_without_overlap(void **state)
+{
+	enum { BLOCKS = 1003, WORKERS = 4 };
+	const struct disk_params p = { .rw = DISK_WRITE, .bs = 4096 };
+	unsigned count[BLOCKS] = { 0 };
+
+	(void)state;
+	for (unsigned worker = 0; worker < WORKERS; worker++) {
+		struct disk_cursor c;
+		uint64_t first, last = 0;
+
+		disk_cursor_init(&c, &p, BLOCKS, worker, WORKERS);
+		for (uint64_t i = 0; i < c.nr; i++) {
+			bool write = false;
+			uint64_t block = disk_cursor_next(&c, &write) / p.bs;
+
+			assert_true(write);
+			first = i ? first : block;
+			assert_true(i == 0 || block == last + 1);
+			last = block;
+			count[block]++;
+		}
+		bool write;
+
+		assert_int_equal(disk_cursor_next(&c, &write) / p.bs, first);
+	}
+	for (unsigned i = 0; i < BLOCKS; i++)
+		assert_int_equal(count[i], 1);
+}
+
+static void mix_has_the_share_of_reads_asked_for(void **state)
+{
+	(void)state;
+	for (unsigned percent = 0; percent <= 100; percent += 25) {
+		const struct disk_params p = { .rw = DISK_RANDRW,
+					       .bs = 4096,
+					       .rwmixread = percent };
+		struct disk_cursor c;
+		unsigned reads = 0;
+
+		disk_cursor_init(&c, &p, 100, 0, 1);
+		for (unsigned i = 0; i < 100000; i++) {
+			bool write;
+
+			disk_cursor_next(&c, &write);
+			reads += !write;
+		}
+		/* Five standard deviations of a fair coin are 0.8 %. */
+		assert_true(reads + 800 >= 1000 * percent && reads <= 1000 * percent + 800);
+		assert_true((percent > 0) == (reads > 0) && (percent < 100) == (reads < 100000));
+	}
+}
+
+static void refreshed_sectors_never_repeat(void **state)
+{
+	static unsigned char a[4096], b[4096];
+	struct prng rng;
+
+	(void)state;
+	prng_seed(&rng, 1);
+	disk_refresh(&rng, a, sizeof(a));
+	memcpy(b, a, sizeof(b));
+	disk_refresh(&rng, b, sizeof(b));
+	for (unsigned i = 0; i < sizeof(a); i += 512)
+		for (unsigned j = 0; j < sizeof(a); j += 512) {
+			assert_true(memcmp(a + i, b + j, 512) != 0);
+			assert_true(i == j || memcmp(a + i, a + j, 512) != 0);
+		}
+}
+
+static void temporary_file_is_nameless_full_and_incompressible(void **state)
+{
+	enum { SIZE = (3 << 20) + 8192 };
+	struct disk_file f;
+	struct bench_err err = { 0 };
+	struct stat st;
+	unsigned char *data = malloc(SIZE);
+	unsigned count[256] = { 0 };
+
+	(void)state;
+	assert_int_equal(disk_file_make(&f, dir, SIZE, 4096, false, &err), 0);
+	assert_int_equal(fstat(f.fd, &st), 0);
+	assert_int_equal(st.st_nlink, 0);
+	assert_int_equal(st.st_size, SIZE);
+	assert_true((uint64_t)st.st_blocks * 512 >= SIZE);
+	assert_int_equal(lseek(f.fd, 0, SEEK_HOLE), SIZE);
+	assert_int_equal(pread(f.fd, data, SIZE, 0), SIZE);
+	for (unsigned i = 0; i < SIZE; i++)
+		count[data[i]]++;
+	for (unsigned i = 0; i < 256; i++)
+		assert_true(count[i] > SIZE / 256 * 9 / 10 && count[i] < SIZE / 256 * 11 / 10);
+	assert_true(memcmp(data, data + (1 << 20), 1 << 20) != 0);
+	disk_file_close(&f);
+	free(data);
+}
+
+static void dropped_cache_is_seen_as_cold(void **state)
+{
+	struct disk_file f;
+	struct bench_err err = { 0 };
+	char *buf = malloc(1 << 20);
+	double cached = -1;
+
+	(void)state;
+	assert_int_equal(disk_file_make(&f, dir, 4 << 20, 4096, false, &err), 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pread(f.fd, buf, 1 << 20, i << 20), 1 << 20);
+	free(buf);
+	if (disk_file_cached(&f, &cached) == -ENOSYS) {
+		disk_file_close(&f);
+		print_message("cachestat needs Linux 6.5\n");
+		skip();
+	}
+	assert_true(cached > 0.99);
+	assert_int_equal(disk_file_drop_cache(&f), 0);
+	assert_int_equal(disk_file_cached(&f, &cached), 0);
+	assert_true(cached < 0.01);
+	disk_file_close(&f);
+}
+
+static void too_large_a_file_is_refused_before_it_is_made(void **state)
+{
+	struct disk_file f;
+	struct bench_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(disk_file_make(&f, dir, 1ull << 44, 4096, true, &err), -ENOSPC);
+	assert_non_null(strstr(err.msg, "MiB free"));
+	assert_int_equal(f.fd, -1);
+}
+
+static void memory_filesystem_is_refused(void **state)
+{
+	struct disk_file f;
+	struct bench_err err = { 0 };
+	struct statfs fs;
+
+	(void)state;
+	if (statfs("/dev/shm", &fs) || fs.f_type != TMPFS_MAGIC) {
+		print_message("/dev/shm is not tmpfs here\n");
+		skip();
+	}
+	assert_int_equal(disk_file_make(&f, "/dev/shm", 1 << 20, 4096, true, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.msg, "tmpfs"));
+}
+
+static void unsuitable_files_are_refused(void **state)
+{
+	struct disk_file f;
+	struct bench_err err = { 0 };
+	char path[128];
+	int fd;
+
+	(void)state;
+	assert_int_equal(disk_file_open(&f, "/dev/zero", true, &err), -EINVAL);
+	assert_int_equal(disk_file_open(&f, dir, true, &err), -EINVAL);
+	assert_int_equal(disk_file_open(&f, "/nonexistent/x", true, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, "/nonexistent/x"));
+
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(disk_file_open(&f, path, true, &err), -EINVAL); /* and does not wait */
+	unlink(path);
+
+	snprintf(path, sizeof(path), "%s/holes", dir);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_int_equal(pwrite(fd, path, 1, 1 << 20), 1);
+	close(fd);
+	assert_int_equal(disk_file_open(&f, path, false, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "hole"));
+	disk_file_close(&f);
+	unlink(path);
+}
+
+static void sync_module_reads_and_writes(void **state)
+{
+	static const char *const modes[] = { "randread", "read", "randwrite", "write", "randrw" };
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(modes) / sizeof(*modes); i++) {
+		const struct bench_module *m = &bench_module_disk_sync;
+		struct bench_worker w;
+		struct rig r;
+		char text[200];
+		int ret;
+
+		rig_init(&r, m, 1);
+		rig_worker(&r, &w, 0);
+		snprintf(text, sizeof(text), "rw=%s,size=1m,directory=%s,direct=%u", modes[i / 2],
+			 dir, i % 2);
+		assert_int_equal(rig_params(&r, text), 0);
+		ret = m->setup(&r.job, &r.err);
+		if (ret == -EOPNOTSUPP) {
+			print_message("%s: %s\n", text, r.err.msg);
+		} else {
+			assert_int_equal(ret, 0);
+			assert_int_equal(m->enter(&w), 0);
+			assert_int_equal(m->begin(&w), 0);
+			assert_int_equal(m->run(&w, 500), 0);
+			assert_int_equal(w.bytes, 500 * 4096);
+			assert_int_equal(w.errors, 0);
+			m->leave(&w);
+		}
+		rig_worker_done(&w);
+		rig_done(&r);
+	}
+}
+
+/* The file is cut behind the module's back: reads beyond its end are short. */
+static void short_read_is_an_error_that_names_the_offset(void **state)
+{
+	const struct bench_module *m = &bench_module_disk_sync;
+	struct disk_shared *s;
+	struct bench_worker w;
+	struct rig r;
+	char text[200];
+
+	(void)state;
+	rig_init(&r, m, 1);
+	rig_worker(&r, &w, 0);
+	snprintf(text, sizeof(text), "rw=read,size=16k,directory=%s,direct=0", dir);
+	assert_int_equal(rig_params(&r, text), 0);
+	assert_int_equal(m->setup(&r.job, &r.err), 0);
+	assert_int_equal(m->enter(&w), 0);
+	s = r.job.shared;
+	assert_int_equal(ftruncate(s->file.fd, 8192 + 100), 0);
+	assert_int_equal(m->run(&w, 4), -EIO);
+	assert_int_equal(w.errors, 1);
+	assert_int_equal(w.bytes, 8192);
+	assert_non_null(strstr(w.err.msg, "read of 4096 bytes at offset 8192: short, 100 bytes"));
+	m->leave(&w);
+	rig_worker_done(&w);
+	rig_done(&r);
+}
+
+static void failed_write_tells_operation_offset_and_errno(void **state)
+{
+	const struct bench_module *m = &bench_module_disk_sync;
+	struct disk_shared *s;
+	struct bench_worker w;
+	struct rig r;
+	char text[200], proc[40];
+	int fd;
+
+	(void)state;
+	rig_init(&r, m, 1);
+	rig_worker(&r, &w, 0);
+	snprintf(text, sizeof(text), "rw=write,size=16k,directory=%s,direct=0", dir);
+	assert_int_equal(rig_params(&r, text), 0);
+	assert_int_equal(m->setup(&r.job, &r.err), 0);
+	assert_int_equal(m->enter(&w), 0);
+	s = r.job.shared;
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", s->file.fd);
+	fd = open(proc, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(dup2(fd, s->file.fd), s->file.fd);
+	close(fd);
+	assert_int_equal(m->run(&w, 4), -EBADF);
+	assert_non_null(strstr(w.err.msg, "write of 4096 bytes at offset 0: "));
+	assert_non_null(strstr(w.err.msg, "(errno 9)"));
+	m->leave(&w);
+	rig_worker_done(&w);
+	rig_done(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(impossible_parameters_are_refused),
+		cmocka_unit_test(suite_and_defaults_are_valid),
+		cmocka_unit_test(random_offsets_cover_all_blocks_evenly),
+		cmocka_unit_test(workers_draw_different_but_repeatable_sequences),
+		cmocka_unit_test(sequential_workers_share_all_blocks_without_overlap),
+		cmocka_unit_test(mix_has_the_share_of_reads_asked_for),
+		cmocka_unit_test(refreshed_sectors_never_repeat),
+		cmocka_unit_test(temporary_file_is_nameless_full_and_incompressible),
+		cmocka_unit_test(dropped_cache_is_seen_as_cold),
+		cmocka_unit_test(too_large_a_file_is_refused_before_it_is_made),
+		cmocka_unit_test(memory_filesystem_is_refused),
+		cmocka_unit_test(unsuitable_files_are_refused),
+		cmocka_unit_test(sync_module_reads_and_writes),
+		cmocka_unit_test(short_read_is_an_error_that_names_the_offset),
+		cmocka_unit_test(failed_write_tells_operation_offset_and_errno),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

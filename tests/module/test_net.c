@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <pthread.h>
+#include <cmocka.h>
+
+#include "../../modules/net_common.h"
+#include "module/rig.h"
+
+extern const struct bench_module bench_module_net, bench_module_net_sync;
+
+struct end {
+	struct bench_worker w;
+	const struct bench_module *module;
+	uint64_t ops; /* client: 0 = until the end of the window */
+	int ret;
+};
+
+/* enter .. leave on one thread, as the core calls them. */
+static void *run_end(void *arg)
+{
+	struct end *e = arg;
+	const struct bench_module *m = e->module;
+
+	e->ret = m->enter(&e->w);
+	if (!e->ret)
+		e->ret = m->begin(&e->w);
+	if (!e->ret && e->w.passive)
+		e->ret = m->run(&e->w, UINT64_MAX);
+	while (!e->ret && !e->w.passive && bench_running(&e->w, bench_now_ns())) {
+		e->ret = m->run(&e->w, 1);
+		e->w.ops++;
+	}
+	m->end(&e->w);
+	m->leave(&e->w);
+	return NULL;
+}
+
+/* Run a client and a server for a moment. */
+static void run_pair(struct rig *r, struct end *ends)
+{
+	pthread_t threads[NET_WORKERS];
+
+	r->window.end_ns = bench_now_ns() + 50 * BENCH_NS_PER_MS;
+	for (unsigned i = 0; i < NET_WORKERS; i++) {
+		ends[i] = (struct end){ .module = r->module };
+		rig_worker(r, &ends[i].w, i);
+	}
+	for (unsigned i = 0; i < NET_WORKERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_end, &ends[i]), 0);
+	for (unsigned i = 0; i < NET_WORKERS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void suite_and_defaults_are_valid(void **state)
+{
+	const struct bench_module *modules[] = { &bench_module_net, &bench_module_net_sync };
+
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		struct rig r;
+
+		rig_init(&r, modules[m], 2);
+		assert_int_equal(rig_params(&r, ""), 0);
+		for (const char *const *s = modules[m]->suite; *s; s++)
+			assert_int_equal(rig_params(&r, *s), 0);
+		rig_done(&r);
+	}
+}
+
+static void impossible_parameters_are_refused(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &bench_module_net, 2);
+	assert_int_equal(rig_params(&r, "flows=0"), -EINVAL);
+	assert_int_equal(rig_params(&r, "flows=1025"), -EINVAL);
+	assert_int_equal(rig_params(&r, "port=65536"), -EINVAL);
+	assert_int_equal(rig_params(&r, "mode=udp"), -EINVAL);
+	assert_int_equal(rig_params(&r, "size=64m,flows=17"), -EINVAL);
+	assert_non_null(strstr(r.err.msg, "1 GiB"));
+	rig_done(&r);
+}
+
+static void size_defaults_to_what_the_mode_is_about(void **state)
+{
+	(void)state;
+	assert_int_equal(net_size(&(struct net_params){ .mode = NET_RR }), 1);
+	assert_int_equal(net_size(&(struct net_params){ .mode = NET_STREAM }), 131072);
+	assert_int_equal(net_size(&(struct net_params){ .mode = NET_STREAM, .size = 9 }), 9);
+}
+
+static void port_in_use_is_an_error_that_names_it(void **state)
+{
+	struct rig first, second;
+	struct net_shared *s;
+	char text[40];
+	unsigned port;
+
+	(void)state;
+	rig_init(&first, &bench_module_net_sync, 2);
+	assert_int_equal(rig_params(&first, ""), 0);
+	assert_int_equal(net_setup(&first.job, &first.err), 0);
+	s = first.job.shared;
+	port = ntohs(s->addr.sin_port);
+	snprintf(text, sizeof(text), "port=%u", port);
+
+	rig_init(&second, &bench_module_net_sync, 2);
+	assert_int_equal(rig_params(&second, text), 0);
+	assert_int_equal(net_setup(&second.job, &second.err), -EADDRINUSE);
+	assert_non_null(strstr(second.err.msg, text + 5));
+	assert_non_null(strstr(second.err.msg, "EADDRINUSE"));
+	rig_done(&second);
+	rig_done(&first);
+}
+
+static void both_modes_move_what_they_count(void **state)
+{
+	static const char *const params[] = { "mode=rr", "mode=rr,size=3000", "mode=stream",
+					      "mode=stream,size=100,nodelay=0" };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(params) / sizeof(*params); i++) {
+		struct end ends[NET_WORKERS];
+		struct net_shared *s;
+		struct rig r;
+
+		rig_init(&r, &bench_module_net_sync, 2);
+		assert_int_equal(rig_params(&r, params[i]), 0);
+		assert_int_equal(net_setup(&r.job, &r.err), 0);
+		run_pair(&r, ends);
+		assert_int_equal(ends[0].ret, 0);
+		assert_int_equal(ends[1].ret, 0);
+		assert_int_equal(ends[0].w.errors + ends[1].w.errors, 0);
+		assert_true(ends[0].w.ops > 0);
+		s = r.job.shared;
+		assert_int_equal(ends[0].w.bytes,
+				 ends[0].w.ops * net_size(r.params) * (i < 2 ? 2 : 1));
+		assert_int_equal(atomic_load(&s->rx), ends[0].w.ops * net_size(r.params));
+		for (unsigned e = 0; e < NET_WORKERS; e++)
+			rig_worker_done(&ends[e].w);
+		rig_done(&r);
+	}
+}
+
+static void lost_bytes_are_an_error(void **state)
+{
+	struct net_shared *s;
+	struct bench_worker w;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, &bench_module_net_sync, 2);
+	rig_worker(&r, &w, NET_SERVER);
+	assert_int_equal(rig_params(&r, ""), 0);
+	assert_int_equal(net_setup(&r.job, &r.err), 0);
+	s = r.job.shared;
+	assert_int_equal(net_server_check(&w, 99), 0); /* the client has not said anything */
+	net_client_done(&w, 100);
+	assert_int_equal(net_server_check(&w, 100), 0);
+	assert_int_equal(net_server_check(&w, 99), -EBADMSG);
+	assert_non_null(strstr(w.err.msg, "received 99 bytes, the client sent 100"));
+	assert_true(atomic_load(&s->mismatch));
+	rig_worker_done(&w);
+	rig_done(&r);
+}
+
+static void server_does_not_wait_for_a_client_that_failed(void **state)
+{
+	struct net_shared *s;
+	struct bench_worker w;
+	struct rig r;
+	uint64_t t;
+	int fd = -1;
+
+	(void)state;
+	rig_init(&r, &bench_module_net_sync, 2);
+	rig_worker(&r, &w, NET_SERVER);
+	w.passive = true;
+	assert_int_equal(rig_params(&r, ""), 0);
+	assert_int_equal(net_setup(&r.job, &r.err), 0);
+	s = r.job.shared;
+	atomic_store(&s->client_failed, true);
+	t = bench_now_ns();
+	assert_int_equal(net_begin(&w, &fd, 0, 1), -ETIMEDOUT);
+	assert_true(bench_now_ns() - t < BENCH_NS_PER_SEC);
+	rig_worker_done(&w);
+	rig_done(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(suite_and_defaults_are_valid),
+		cmocka_unit_test(impossible_parameters_are_refused),
+		cmocka_unit_test(size_defaults_to_what_the_mode_is_about),
+		cmocka_unit_test(port_in_use_is_an_error_that_names_it),
+		cmocka_unit_test(both_modes_move_what_they_count),
+		cmocka_unit_test(lost_bytes_are_an_error),
+		cmocka_unit_test(server_does_not_wait_for_a_client_that_failed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
