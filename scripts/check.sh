@@ -9,7 +9,7 @@
 # A step passes with exit 0, is skipped with exit 77, and fails with anything else. Its output goes
 # to build/check/STEP.log and is shown when it fails; skips are shown with their reason.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 pattern=${1:-}
 logs=build/check
@@ -52,7 +52,7 @@ lint() {
 		return 77
 	fi
 	# shellcheck disable=SC2046
-	shellcheck $(git ls-files '*.sh')
+	shellcheck -x -S warning $(git ls-files '*.sh')
 }
 
 step 'build gcc' make -j"$jobs" WERROR=1 BUILD=build/gcc tests

@@ -15,7 +15,7 @@ table() { # type symbol-prefix array stems...
 	type=$1 prefix=$2 array=$3
 	shift 3
 	for s in "$@"; do echo "extern const struct $type ${prefix}_$s;"; done
-	echo "const struct $type *const $array[] = {"
+	echo "const struct $type *const ${array}[] = {"
 	for s in "$@"; do echo "	&${prefix}_$s,"; done
 	echo "	NULL,"
 	echo "};"

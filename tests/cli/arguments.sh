@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Bad input: one clear line that names the cause, exit 2, before any workload, nothing written.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+check_one_line 'unknown module names the nearest' 2 "did you mean 'disk'" "$BENCH" dsik
+check_one_line 'unknown module in a list' 2 "did you mean 'net'" "$BENCH" nett,mode=rr
+check_one_line 'unknown command names the nearest' 2 "did you mean 'bench report'" "$BENCH" reprot
+check_one_line 'unknown option names the nearest' 2 "did you mean '--runtime'" "$BENCH" --runtme=uring
+check_one_line 'unknown parameter names the nearest' 2 "did you mean 'depth'" "$BENCH" disk,dpeth=3
+check_one_line 'unknown value lists the choice' 2 'auto\|uring\|blocking' "$BENCH" --runtime=fast
+check_one_line 'number out of range gives the range' 2 '1\.\.1000' "$BENCH" --trials=0 cpu
+check_one_line 'parameter out of range gives the range' 2 '1\.\.1024' "$BENCH" disk,depth=0
+check_one_line 'text for a number' 2 'trials=many' "$BENCH" --trials=many cpu
+check_one_line 'duration without sense' 2 'duration' "$BENCH" --duration=-1s cpu
+check_one_line 'option without its value' 2 'needs a value' "$BENCH" --trials
+check_one_line 'parameter without its value' 2 'needs a value' "$BENCH" disk,depth
+check_one_line 'unknown format names the nearest' 2 "did you mean 'text'" "$BENCH" --format=txet cpu
+check_one_line 'unknown counter names the nearest' 2 'cycles' "$BENCH" --counters=cyclse cpu
+check_one_line 'unknown probe names the nearest' 2 'sched' "$BENCH" --probes=shced cpu
+check_one_line 'a CPU that does not exist' 2 '4095' "$BENCH" --cpus=4095 cpu
+check_one_line 'a CPU list without sense' 2 'cpus|CPU' "$BENCH" --cpus=1-x cpu
+check_one_line 'more workers than CPUs' 2 'oversubscribe' "$BENCH" --workers=4000 cpu
+check_one_line 'writing to a named file' 2 'filename' "$BENCH" disk,rw=randwrite,filename=/etc/hostname
+check_one_line 'missing config file' 2 'nonexistent' "$BENCH" --config /nonexistent/bench.conf
+printf '[general]\nruntime = uring\ntirals = 3\n' >bad.conf
+check_one_line 'config error with file and line' 2 'bad.conf:3: .*trials' "$BENCH" --config bad.conf
+check_one_line 'output directory that does not exist' 2 'no/such' "$BENCH" -o no/such/r.json cpu
+echo mine >r.json
+check_one_line 'an existing output file' 2 '[Ee]xists.*--force|--force' "$BENCH" -o r.json cpu
+expect 'the existing file is untouched' "$(cat r.json)" mine
+check_one_line 'list: unknown topic' 2 "did you mean 'modules'" "$BENCH" list modlues
+check_one_line 'report: missing file' 2 'nofile' "$BENCH" report nofile.json
+check_one_line 'report: not a result' 2 'r.json' "$BENCH" report r.json
+echo '{"schema":"other/1"}' >other.json
+check_one_line 'report: another schema' 2 'other' "$BENCH" report other.json
+check_one_line 'exec: no command' 125 'no command' "$BENCH" exec
+check_one_line 'exec: unknown option' 125 '--trials' "$BENCH" exec --trails=3 -- true
+
+check 'help' 0 'Usage: bench' "$BENCH" --help
+for c in run exec list report; do check "help of $c" 0 "Usage: bench .*$c" "$BENCH" $c --help; done
+check 'version' 0 '^bench [0-9]+\.[0-9]+' "$BENCH" --version
+for t in modules probes counters reporters runtimes; do
+	check "list $t" 0 . "$BENCH" list $t
+done
+check 'dry run prints jobs, placement, probes, events, duration' 0 'placement' "$BENCH" -n cpu
+for word in runtime expected events probes; do
+	case $out in *"$word"*) pass "dry run says $word" ;; *) fail "dry run says $word" "$out" ;; esac
+done
+rm -f out err; expect "nothing was written" "$(ls | tr "\n" " ")" "bad.conf other.json r.json "
+finish

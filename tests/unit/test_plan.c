@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/option.h"
+#include "core/plan.h"
+#include "core/settings.h"
+
+struct fixture {
+	struct topology *topology;
+	struct settings settings;
+	struct job_list jobs;
+	struct plan plan;
+	struct bench_err err;
+	unsigned nr_cpus, nr_cores;
+};
+
+static int open_fixture(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct bench_err err = { 0 };
+
+	if (topology_open(&f->topology, &err))
+		return -1;
+	option_defaults(run_options, &f->settings);
+	f->nr_cpus = topology_nr_cpus(f->topology);
+	f->nr_cores = topology_nr_cores(f->topology);
+	*state = f;
+	return 0;
+}
+
+static int close_fixture(void **state)
+{
+	struct fixture *f = *state;
+
+	plan_free(&f->plan);
+	job_list_free(&f->jobs);
+	topology_close(f->topology);
+	free(f);
+	return 0;
+}
+
+static void add(struct fixture *f, const char *text)
+{
+	if (job_list_add(&f->jobs, text, false, &f->err))
+		fail_msg("%s: %s", text, f->err.msg);
+}
+
+static int build(struct fixture *f, enum runtime_kind runtime)
+{
+	plan_free(&f->plan);
+	return plan_build(&f->plan, &f->jobs, &f->settings, f->topology, runtime, &f->err);
+}
+
+static void one_worker_per_core_by_default(void **state)
+{
+	struct fixture *f = *state;
+	const char *source;
+	double quota = topology_quota(f->topology, &source);
+	unsigned expected = f->nr_cores;
+
+	if (quota > 0 && quota < expected)
+		expected = quota < 1 ? 1 : (unsigned)quota;
+	add(f, "cpu");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+	assert_int_equal(f->plan.jobs[0].nr_workers, expected);
+	for (unsigned i = 0; i < expected; i++)
+		assert_int_equal(f->plan.jobs[0].cpus[i], topology_cpu(f->topology, i)->os_index);
+}
+
+static void cpus_given_are_taken_in_their_order(void **state)
+{
+	struct fixture *f = *state;
+	int last = topology_cpu(f->topology, f->nr_cpus - 1)->os_index;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d", last);
+	f->settings.cpus = text;
+	add(f, "cpu");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+	assert_int_equal(f->plan.jobs[0].nr_workers, 1);
+	assert_int_equal(f->plan.jobs[0].cpus[0], last);
+}
+
+static void oversubscription_is_refused_unless_asked_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->settings.workers = f->nr_cpus + 1;
+	add(f, "cpu");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+	assert_non_null(strstr(f->err.msg, "--oversubscribe"));
+	f->settings.oversubscribe = 1;
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+	assert_int_equal(f->plan.jobs[0].nr_workers, f->nr_cpus + 1);
+	assert_non_null(f->plan.jobs[0].warning);
+}
+
+static void workers_that_talk_may_share_a_cpu_with_a_warning(void **state)
+{
+	struct fixture *f = *state;
+	char text[32];
+
+	snprintf(text, sizeof(text), "net_sync,cpus=%d", topology_cpu(f->topology, 0)->os_index);
+	add(f, text);
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+	assert_int_equal(f->plan.jobs[0].nr_workers, 2);
+	assert_int_equal(f->plan.jobs[0].cpus[0], f->plan.jobs[0].cpus[1]);
+	assert_non_null(f->plan.jobs[0].warning);
+}
+
+static void an_async_module_named_on_blocking_is_an_error_with_the_sibling(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "disk");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+	assert_non_null(strstr(f->err.msg, "'disk'"));
+	assert_non_null(strstr(f->err.msg, "'disk_sync'"));
+	assert_int_equal(build(f, RUNTIME_URING), 0);
+	assert_null(f->plan.jobs[0].skip);
+}
+
+static void an_async_module_of_the_suite_is_skipped_on_blocking(void **state)
+{
+	struct fixture *f = *state;
+	unsigned async = 0;
+
+	assert_int_equal(job_list_add_suite(&f->jobs, &f->err), 0);
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+	for (unsigned i = 0; i < f->plan.nr_jobs; i++) {
+		bool is_async = f->plan.jobs[i].spec->module->exec == BENCH_EXEC_ASYNC;
+
+		async += is_async;
+		assert_int_equal(f->plan.jobs[i].skip != NULL, is_async);
+	}
+	assert_true(async > 0 && async < f->plan.nr_jobs);
+}
+
+static void the_default_suite_fits_a_minute(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(job_list_add_suite(&f->jobs, &f->err), 0);
+	assert_int_equal(build(f, RUNTIME_URING), 0);
+	/* Ten seconds are left for laying out files. */
+	assert_true(plan_duration_ns(&f->plan) <= 50 * BENCH_NS_PER_SEC);
+}
+
+static void impossible_parameters_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "net_sync,workers=3");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+	job_list_drop_jobs(&f->jobs);
+	add(f, "cpu,cpus=4095");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+	assert_non_null(strstr(f->err.msg, "4095"));
+	job_list_drop_jobs(&f->jobs);
+	add(f, "disk_sync,rw=randwrite,filename=/etc/hostname");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, open_fixture, close_fixture)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_worker_per_core_by_default),
+		TEST(cpus_given_are_taken_in_their_order),
+		TEST(oversubscription_is_refused_unless_asked_for),
+		TEST(workers_that_talk_may_share_a_cpu_with_a_warning),
+		TEST(an_async_module_named_on_blocking_is_an_error_with_the_sibling),
+		TEST(an_async_module_of_the_suite_is_skipped_on_blocking),
+		TEST(the_default_suite_fits_a_minute),
+		TEST(impossible_parameters_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
