@@ -121,7 +121,7 @@ static inline int disk_setup(struct bench_job *job, struct bench_err *err)
 		ret = disk_file_open(&s->file, p->filename, p->direct, err);
 	else
 		ret = disk_file_make(&s->file, dir, p->size - p->size % p->bs, p->bs, p->direct,
-				     err);
+				     job->stop, err);
 	if (ret)
 		return ret;
 	if (s->file.size > p->size)

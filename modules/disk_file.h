@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -173,18 +172,10 @@ static inline int disk_file_room(const char *dir, uint64_t size, struct bench_er
 	return 0;
 }
 
-/* Has the user asked to stop? The orchestrator takes these signals from a signalfd, so they are
- * pending while it is busy here. */
-static inline bool disk_file_stop(void)
-{
-	sigset_t set;
-
-	return !sigpending(&set) &&
-	       (sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1);
-}
-
-/* Write every block once, with data that does not compress, and make it durable. */
-static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, struct bench_err *err)
+/* Write every block once, with data that does not compress, and make it durable. *stop ends it
+ * early. */
+static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, volatile const bool *stop,
+				    struct bench_err *err)
 {
 	uint64_t start_ns = bench_now_ns(), told_ns = start_ns;
 	bool tty = isatty(STDERR_FILENO), told = false;
@@ -207,7 +198,7 @@ static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, struct b
 			ret = bench_fail(err, n ? -errno : -EIO,
 					 "lay-out: write of %zu bytes at offset %" PRIu64 ": %s",
 					 len, at, n ? strerror(errno) : "nothing written");
-		else if (disk_file_stop())
+		else if (stop && *stop)
 			ret = bench_fail(err, -EINTR, "interrupted during the lay-out of the file");
 		else
 			at += (uint64_t)n - (uint64_t)n % f->align;
@@ -233,7 +224,7 @@ static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, struct b
 /* Make and fill a temporary file of size bytes. What bs (the block size) must be a multiple of is
  * checked before anything is written. */
 static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t size, uint64_t bs,
-				 bool direct, struct bench_err *err)
+				 bool direct, volatile const bool *stop, struct bench_err *err)
 {
 	struct statfs fs;
 	int ret;
@@ -266,7 +257,7 @@ static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t 
 				  "bs=%" PRIu64 " is not a multiple of %u, which "
 				  "direct I/O needs in '%s'",
 				  bs, f->align, dir);
-	ret = disk_file_lay_out(f, size, err);
+	ret = disk_file_lay_out(f, size, stop, err);
 	f->size = size;
 	return ret;
 }

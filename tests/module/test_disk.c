@@ -199,7 +199,7 @@ static void temporary_file_is_nameless_full_and_incompressible(void **state)
 	unsigned count[256] = { 0 };
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, SIZE, 4096, false, &err), 0);
+	assert_int_equal(disk_file_make(&f, dir, SIZE, 4096, false, NULL, &err), 0);
 	assert_int_equal(fstat(f.fd, &st), 0);
 	assert_int_equal(st.st_nlink, 0);
 	assert_int_equal(st.st_size, SIZE);
@@ -223,7 +223,7 @@ static void dropped_cache_is_seen_as_cold(void **state)
 	double cached = -1;
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, 4 << 20, 4096, false, &err), 0);
+	assert_int_equal(disk_file_make(&f, dir, 4 << 20, 4096, false, NULL, &err), 0);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pread(f.fd, buf, 1 << 20, i << 20), 1 << 20);
 	free(buf);
@@ -245,9 +245,23 @@ static void too_large_a_file_is_refused_before_it_is_made(void **state)
 	struct bench_err err = { 0 };
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, 1ull << 44, 4096, true, &err), -ENOSPC);
+	assert_int_equal(disk_file_make(&f, dir, 1ull << 44, 4096, true, NULL, &err), -ENOSPC);
 	assert_non_null(strstr(err.msg, "MiB free"));
 	assert_int_equal(f.fd, -1);
+}
+
+static void layout_stops_when_told_to(void **state)
+{
+	struct disk_file f;
+	struct bench_err err = { 0 };
+	volatile bool stop = true;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(disk_file_make(&f, dir, 64 << 20, 4096, false, &stop, &err), -EINTR);
+	assert_int_equal(fstat(f.fd, &st), 0);
+	assert_true(st.st_size < 4 << 20);
+	disk_file_close(&f);
 }
 
 static void memory_filesystem_is_refused(void **state)
@@ -261,7 +275,8 @@ static void memory_filesystem_is_refused(void **state)
 		print_message("/dev/shm is not tmpfs here\n");
 		skip();
 	}
-	assert_int_equal(disk_file_make(&f, "/dev/shm", 1 << 20, 4096, true, &err), -EOPNOTSUPP);
+	assert_int_equal(disk_file_make(&f, "/dev/shm", 1 << 20, 4096, true, NULL, &err),
+			 -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "tmpfs"));
 }
 
@@ -397,6 +412,7 @@ int main(void)
 		cmocka_unit_test(temporary_file_is_nameless_full_and_incompressible),
 		cmocka_unit_test(dropped_cache_is_seen_as_cold),
 		cmocka_unit_test(too_large_a_file_is_refused_before_it_is_made),
+		cmocka_unit_test(layout_stops_when_told_to),
 		cmocka_unit_test(memory_filesystem_is_refused),
 		cmocka_unit_test(unsuitable_files_are_refused),
 		cmocka_unit_test(sync_module_reads_and_writes),
