@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The ASYNC modules on real rings, one window each. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <errno.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "bench/async.h"
+#include "module/rig.h"
+#include "runtime/async.h"
+
+extern const struct bench_module bench_module_disk, bench_module_net;
+
+#define WINDOW_NS (100 * BENCH_NS_PER_MS)
+
+static struct async_caps caps;
+static char dir[64];
+
+struct ring {
+	struct bench_worker w;
+	const struct bench_module *module;
+	pthread_barrier_t *barrier; /* all phases in step, as the core does */
+	atomic_uint *active;
+	uint64_t submitted, completed;
+	int ret;
+};
+
+static void window(struct ring *r)
+{
+	struct bench_async *a = r->w.async;
+	struct async_stats stats;
+
+	async_window_begin(a);
+	r->ret = r->module->start(&r->w);
+	while (!r->ret && bench_running(&r->w, bench_now_ns()))
+		r->ret = async_turn(a, &r->w, r->w.window->end_ns);
+	if (!r->ret)
+		r->ret = async_drain(a, &r->w, bench_now_ns() + BENCH_NS_PER_SEC);
+	if (!r->w.passive)
+		atomic_fetch_sub(r->active, 1);
+	while (!r->ret && r->w.passive && atomic_load(r->active))
+		r->ret = async_turn(a, &r->w, bench_now_ns() + BENCH_NS_PER_MS);
+	if (!r->ret)
+		r->ret = async_cancel(a, &r->w, bench_now_ns() + BENCH_NS_PER_SEC);
+	async_window_stats(a, &stats);
+	r->submitted = stats.submitted;
+	r->completed = stats.completed;
+}
+
+static void *run_ring(void *arg)
+{
+	struct ring *r = arg;
+	struct bench_err err = { 0 };
+
+	r->ret = async_open(&r->w.async, &caps, &err);
+	if (!r->ret)
+		r->ret = r->module->enter(&r->w);
+	if (!r->ret && r->module->begin)
+		r->ret = r->module->begin(&r->w);
+	pthread_barrier_wait(r->barrier);
+	if (!r->ret)
+		window(r);
+	pthread_barrier_wait(r->barrier);
+	if (r->module->end)
+		r->module->end(&r->w);
+	r->module->leave(&r->w);
+	async_unregister(r->w.async);
+	async_close(r->w.async);
+	return NULL;
+}
+
+/* Run one window of the module with these parameters. 0, or what setup() said. */
+static int run_job(struct rig *rig, const struct bench_module *module, unsigned nr,
+		   struct ring *rings, const char *params)
+{
+	pthread_barrier_t barrier;
+	pthread_t threads[2];
+	atomic_uint active = 0;
+	int ret;
+
+	rig_init(rig, module, nr);
+	assert_int_equal(rig_params(rig, params), 0);
+	ret = module->setup(&rig->job, &rig->err);
+	if (ret)
+		return ret;
+	rig->window.end_ns = bench_now_ns() + WINDOW_NS;
+	pthread_barrier_init(&barrier, NULL, nr);
+	for (unsigned i = 0; i < nr; i++) {
+		rings[i] =
+			(struct ring){ .module = module, .barrier = &barrier, .active = &active };
+		rig_worker(rig, &rings[i].w, i);
+	}
+	active = 1;
+	for (unsigned i = 0; i < nr; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_ring, &rings[i]), 0);
+	for (unsigned i = 0; i < nr; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&barrier);
+	return 0;
+}
+
+static void check_rings(const struct ring *rings, unsigned nr, const char *params)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		const struct ring *r = &rings[i];
+
+		if (r->ret || r->w.errors || r->submitted != r->completed)
+			fail_msg("%s: worker %u: %d, %s, %lu submitted, %lu completed", params, i,
+				 r->ret, r->w.err.msg, r->submitted, r->completed);
+	}
+	assert_true(rings[0].w.ops > 0);
+}
+
+static void disk_keeps_its_counts_in_every_mode(void **state)
+{
+	static const char *const modes[] = { "randread", "read", "randwrite", "write", "randrw" };
+	static const unsigned depths[] = { 1, 7, 64 };
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(modes) / sizeof(*modes); i++) {
+		struct ring ring;
+		struct rig rig;
+		char text[200];
+		int ret;
+
+		snprintf(text, sizeof(text), "rw=%s,size=1m,directory=%s,direct=%u,depth=%u",
+			 modes[i / 2], dir, i % 2, depths[i % 3]);
+		ret = run_job(&rig, &bench_module_disk, 1, &ring, text);
+		if (ret == -EOPNOTSUPP) {
+			print_message("%s: %s\n", text, rig.err.msg);
+		} else {
+			assert_int_equal(ret, 0);
+			check_rings(&ring, 1, text);
+			assert_int_equal(ring.w.bytes, ring.w.ops * 4096);
+			assert_int_equal(ring.w.latency->count, ring.w.ops);
+			/* What completes after the window is not counted, at most the depth. */
+			assert_true(ring.completed >= ring.w.ops);
+			assert_true(ring.completed - ring.w.ops <= depths[i % 3]);
+			rig_worker_done(&ring.w);
+		}
+		rig_done(&rig);
+	}
+}
+
+static void net_keeps_its_counts_in_both_modes(void **state)
+{
+	static const char *const params[] = { "mode=rr", "mode=rr,flows=32", "mode=rr,size=200k",
+					      "mode=stream", "mode=stream,flows=3,size=1000" };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(params) / sizeof(*params); i++) {
+		struct ring rings[2];
+		struct rig rig;
+		double rx;
+
+		assert_int_equal(run_job(&rig, &bench_module_net, 2, rings, params[i]), 0);
+		check_rings(rings, 2, params[i]);
+		assert_true(rings[1].w.passive);
+		assert_int_equal(rings[0].w.latency->count, i < 3 ? rings[0].w.ops : 0);
+		rig.job.metrics = metric_set_new();
+		metric_set_next_trial(rig.job.metrics);
+		bench_module_net.report(&rig.job, WINDOW_NS);
+		rx = metric_set_value(rig.job.metrics, "net.rx_bytes");
+		/* Both directions count in rr; what is under way at the end does not. */
+		assert_true(rx >= (double)rings[0].w.bytes / (i < 3 ? 2 : 1));
+		for (unsigned e = 0; e < 2; e++)
+			rig_worker_done(&rings[e].w);
+		rig_done(&rig);
+	}
+}
+
+static int prepare(void **state)
+{
+	struct bench_err err = { 0 };
+
+	(void)state;
+	if (async_probe(&caps, &err)) {
+		print_message("skipped: %s\n", err.msg);
+		exit(77);
+	}
+	strcpy(dir, "bench-test-async-XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(disk_keeps_its_counts_in_every_mode),
+		cmocka_unit_test(net_keeps_its_counts_in_both_modes),
+	};
+
+	return cmocka_run_group_tests(tests, prepare, remove_dir);
+}
