@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <jansson.h>
 #include "bench/error.h"
 #include "bench/metric.h"
 
@@ -48,6 +49,10 @@ void counter_put(const struct counter_plan *plan, struct counter_session *const 
 
 /* For --dry-run: "cycles, instructions (not_supported: ...), task-clock". */
 void counter_plan_print(const struct counter_plan *plan, FILE *out);
+/* For the saved result: array of {event, pmu, type, config, source, group, status, note} and, where
+ * there is something to say, config1, config2, encoding (libpfm4's full spelling) and split (the
+ * group did not fit the PMU). New reference. */
+json_t *counter_plan_json(const struct counter_plan *plan);
 /* For `bench list counters`: name, PMU, status and reason, one line each. Needs no root. */
 void counter_list(FILE *out);
 

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The list of events as perf writes it: a,b,{c,d}:u,pmu/x=1,y=2/ */
+#include "counters/plan.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is counted when nothing is said. The hardware ones are kept where they are missing, with
+ * the reason: a report without cycles has to say why. */
+#define DEFAULT_EVENTS                                                                    \
+	"cycles,instructions,branches,branch-misses,cache-references,cache-misses,"       \
+	"task-clock,context-switches,cpu-migrations,page-faults,major-faults"
+
+/* Length of the name at text: up to a comma, brace or the end, but the commas between the slashes
+ * of pmu/a=1,b=2/ are part of it. */
+static size_t name_length(const char *text)
+{
+	bool slashes = false;
+	size_t len = 0;
+
+	for (; text[len]; len++) {
+		if (text[len] == '/')
+			slashes = !slashes;
+		if (!slashes && strchr(",{}", text[len]))
+			break;
+	}
+	return len;
+}
+
+static int check_slashes(const char *name, struct bench_err *err)
+{
+	unsigned nr = 0;
+
+	for (const char *at = name; (at = strchr(at, '/')); at++)
+		nr++;
+	if (nr != 0 && nr != 2)
+		return bench_fail(err, -EINVAL, "event '%s': expected pmu/event/", name);
+	return 0;
+}
+
+/* The same event written twice is counted once; in braces of its own it may come again. */
+static bool is_repeated(const struct counter_plan *plan, const struct counter_event *event)
+{
+	for (unsigned i = 0; i < plan->nr_events; i++) {
+		const struct counter_event *other = &plan->events[i];
+
+		if (other->brace == event->brace && strcmp(other->name, event->name) == 0 &&
+		    strcmp(other->pmu, event->pmu) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int add_name(struct counter_plan *plan, const char *text, size_t len, int brace,
+		    const char *modifiers, struct bench_err *err)
+{
+	/* More kinds of core than this do not exist in one host (cpu_core, cpu_atom, cpu_lowpower). */
+	struct counter_event events[8];
+	char name[2 * EVENT_NAME_MAX];
+	int nr;
+
+	if (len == 0)
+		return bench_fail(err, -EINVAL, "empty event name at '%.20s'", text);
+	snprintf(name, sizeof(name), "%.*s", (int)len, text);
+	nr = check_slashes(name, err);
+	if (!nr)
+		nr = event_resolve(events, 8, name, modifiers, &plan->pmus, err);
+	if (nr < 0)
+		return nr;
+	for (int i = 0; i < nr; i++) {
+		events[i].brace = brace;
+		if (is_repeated(plan, &events[i]))
+			continue;
+		if (plan->nr_events == COUNTER_MAX_EVENTS)
+			return bench_fail(err, -EINVAL, "more than %d events", COUNTER_MAX_EVENTS);
+		plan->events[plan->nr_events++] = events[i];
+	}
+	return 0;
+}
+
+/* The modifiers after the closing brace, "}:u"; *ret_end is what follows them. */
+static int brace_modifiers(const char *close, char *buf, size_t size, const char **ret_end,
+			   struct bench_err *err)
+{
+	size_t len;
+
+	buf[0] = '\0';
+	*ret_end = close + 1;
+	if (close[1] != ':')
+		return 0;
+	len = strcspn(close + 2, ",{}");
+	*ret_end = close + 2 + len;
+	if (len == 0 || len >= size || strspn(close + 2, "ukh") < len)
+		return bench_fail(err, -EINVAL, "unknown modifier '%.*s' after } (u, k and h are known)",
+				  (int)len, close + 2);
+	snprintf(buf, size, "%.*s", (int)len, close + 2);
+	return 0;
+}
+
+/* {a,b}:u from its opening brace on. */
+static int parse_braces(struct counter_plan *plan, const char **text, struct bench_err *err)
+{
+	const char *at = *text + 1, *close = at, *end;
+	char modifiers[8];
+	int brace = plan->nr_braces++, ret;
+
+	/* The modifiers stand behind the names that they apply to. */
+	while (*close && *close != '}') {
+		close += name_length(close);
+		if (*close == '{')
+			return bench_fail(err, -EINVAL, "braces within braces at '%.20s'", close);
+		if (*close == ',')
+			close++;
+	}
+	if (!*close)
+		return bench_fail(err, -EINVAL, "'{' without '}' at '%.20s'", *text);
+	ret = brace_modifiers(close, modifiers, sizeof(modifiers), &end, err);
+	while (!ret) {
+		size_t len = name_length(at);
+
+		ret = add_name(plan, at, len, brace, modifiers, err);
+		at += len;
+		if (*at != ',')
+			break;
+		at++;
+	}
+	*text = end;
+	return ret;
+}
+
+static int parse_list(struct counter_plan *plan, const char *at, struct bench_err *err)
+{
+	while (true) {
+		int ret;
+
+		if (*at == '{') {
+			ret = parse_braces(plan, &at, err);
+		} else {
+			size_t len = name_length(at);
+
+			ret = add_name(plan, at, len, -1, "", err);
+			at += len;
+		}
+		if (ret)
+			return ret;
+		if (!*at)
+			return 0;
+		if (*at++ != ',')
+			return bench_fail(err, -EINVAL, "expected ',' before '%.20s'", at - 1);
+	}
+}
+
+int plan_parse(struct counter_plan *plan, const char *list, struct bench_err *err)
+{
+	char *copy = strdup(list ? list : "");
+	size_t len = 0;
+	int ret;
+
+	if (!copy)
+		return -ENOMEM;
+	/* No event name has a space, so a list from a configuration file may be spaced out. */
+	for (const char *at = copy; *at; at++) {
+		if (!isspace((unsigned char)*at))
+			copy[len++] = *at;
+	}
+	copy[len] = '\0';
+	if (strcmp(copy, "none") == 0)
+		ret = 0;
+	else
+		ret = parse_list(plan, len ? copy : DEFAULT_EVENTS, err);
+	free(copy);
+	return ret;
+}

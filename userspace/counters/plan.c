@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A plan: the events asked for, and which of them are counted together. */
+#include "counters/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *plan_status_name(enum bench_status status)
+{
+	static const char *const names[] = {
+		[BENCH_OK] = "ok",
+		[BENCH_SCALED] = "scaled",
+		[BENCH_NOT_COUNTED] = "not_counted",
+		[BENCH_NOT_SUPPORTED] = "not_supported",
+		[BENCH_NOT_PERMITTED] = "not_permitted",
+		[BENCH_SKIPPED] = "skipped",
+		[BENCH_INVALID] = "invalid",
+	};
+
+	return names[status];
+}
+
+static unsigned nr_members(const struct counter_plan *plan)
+{
+	const struct counter_group *last;
+
+	if (!plan->nr_groups)
+		return 0;
+	last = &plan->groups[plan->nr_groups - 1];
+	return last->first + last->nr;
+}
+
+static bool is_cycles(const struct counter_event *event)
+{
+	return strcmp(event->base, "cycles") == 0;
+}
+
+/* One group of every event that shares brace, kind and PMU with events[model]. cycles leads: where
+ * counters run short it is the one that the others are related to. */
+static void add_group(struct counter_plan *plan, unsigned model)
+{
+	const struct counter_event *like = &plan->events[model];
+	struct counter_group group = { .first = nr_members(plan) };
+
+	for (int cycles = 1; cycles >= 0; cycles--) {
+		for (unsigned i = 0; i < plan->nr_events; i++) {
+			const struct counter_event *event = &plan->events[i];
+
+			if (event->status != BENCH_OK || event->brace != like->brace ||
+			    is_cycles(event) != cycles)
+				continue;
+			if (like->brace < 0 &&
+			    (event->kind != like->kind || strcmp(event->pmu, like->pmu) != 0 ||
+			     (event->kind == EVENT_OTHER && i != model)))
+				continue;
+			plan->members[group.first + group.nr++] = i;
+		}
+	}
+	plan->groups[plan->nr_groups++] = group;
+}
+
+static enum event_kind group_kind(const struct counter_plan *plan, unsigned model)
+{
+	const struct counter_event *like = &plan->events[model];
+	enum event_kind kind = like->kind;
+
+	for (unsigned i = 0; like->brace >= 0 && i < plan->nr_events; i++) {
+		if (plan->events[i].brace == like->brace && plan->events[i].kind == EVENT_CORE)
+			kind = EVENT_CORE;
+	}
+	return kind;
+}
+
+static bool is_grouped(const struct counter_plan *plan, unsigned event)
+{
+	for (unsigned m = 0; m < nr_members(plan); m++) {
+		if (plan->members[m] == event)
+			return true;
+	}
+	return false;
+}
+
+void plan_group(struct counter_plan *plan)
+{
+	static const enum event_kind order[] = { EVENT_SOFTWARE, EVENT_OTHER, EVENT_CORE };
+
+	plan->nr_groups = 0;
+	for (unsigned k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+		for (unsigned i = 0; i < plan->nr_events; i++) {
+			if (plan->events[i].status == BENCH_OK && !is_grouped(plan, i) &&
+			    group_kind(plan, i) == order[k])
+				add_group(plan, i);
+		}
+	}
+}
+
+int plan_new_at(struct counter_plan **ret_plan, const char *list, const char *root, bool prove,
+		struct bench_err *err)
+{
+	struct counter_plan *plan = calloc(1, sizeof(*plan));
+	int ret;
+
+	if (!plan)
+		return bench_fail(err, -ENOMEM, "counters: out of memory");
+	ret = pmu_set_load(&plan->pmus, root);
+	if (!ret)
+		ret = plan_parse(plan, list, err);
+	if (!ret) {
+		plan_group(plan);
+		if (prove)
+			ret = plan_prove(plan);
+	}
+	if (ret == -ENOMEM)
+		bench_fail(err, ret, "counters: out of memory");
+	if (ret)
+		goto out;
+	*ret_plan = plan;
+	plan = NULL;
+out:
+	counter_plan_free(plan);
+	return ret;
+}
+
+int counter_plan_new(struct counter_plan **ret_plan, const char *list, struct bench_err *err)
+{
+	return plan_new_at(ret_plan, list, NULL, true, err);
+}
+
+void counter_plan_free(struct counter_plan *plan)
+{
+	if (!plan)
+		return;
+	pmu_set_done(&plan->pmus);
+	free(plan);
+}
+
+/* The event before i with the same status and reason, -1 = none: one PMU that is missing takes many
+ * events with it. */
+static int same_reason(const struct counter_plan *plan, unsigned i)
+{
+	for (unsigned n = 0; n < i; n++) {
+		if (plan->events[n].status == plan->events[i].status &&
+		    strcmp(plan->events[n].note, plan->events[i].note) == 0)
+			return n;
+	}
+	return -1;
+}
+
+void counter_plan_print(const struct counter_plan *plan, FILE *out)
+{
+	if (!plan->nr_events)
+		fputs("none", out);
+	for (unsigned i = 0; i < plan->nr_events; i++) {
+		const struct counter_event *event = &plan->events[i];
+		int same = same_reason(plan, i);
+
+		fprintf(out, "%s%s", i ? ", " : "", event->name);
+		if (event->status != BENCH_OK && same >= 0)
+			fprintf(out, " (%s: as %s)", plan_status_name(event->status),
+				plan->events[same].name);
+		else if (event->status != BENCH_OK)
+			fprintf(out, " (%s: %s)", plan_status_name(event->status), event->note);
+		else if (event->note[0])
+			fprintf(out, " (%s)", event->note);
+	}
+}
+
+/* The group that counts event i, -1 = none. */
+static int group_of(const struct counter_plan *plan, unsigned event)
+{
+	for (unsigned g = 0; g < plan->nr_groups; g++) {
+		const struct counter_group *group = &plan->groups[g];
+
+		for (unsigned m = group->first; m < group->first + group->nr; m++) {
+			if (plan->members[m] == event)
+				return g;
+		}
+	}
+	return -1;
+}
+
+static json_t *hex_json(uint64_t number)
+{
+	char text[32];
+
+	/* As text: a JSON number would lose bits above 2^53 in many readers. */
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)number);
+	return json_string(text);
+}
+
+static json_t *event_json(const struct counter_plan *plan, unsigned i)
+{
+	const struct counter_event *event = &plan->events[i];
+	json_t *object = json_object();
+	int group = group_of(plan, i);
+
+	json_object_set_new(object, "event", json_string(event->name));
+	json_object_set_new(object, "pmu", event->pmu[0] ? json_string(event->pmu) : json_null());
+	json_object_set_new(object, "type",
+			    event->unencoded ? json_null() : json_integer(event->attr.type));
+	json_object_set_new(object, "config",
+			    event->unencoded ? json_null() : hex_json(event->attr.config));
+	if (event->attr.config1)
+		json_object_set_new(object, "config1", hex_json(event->attr.config1));
+	if (event->attr.config2)
+		json_object_set_new(object, "config2", hex_json(event->attr.config2));
+	json_object_set_new(object, "source", json_string(event->source));
+	if (event->encoding[0])
+		json_object_set_new(object, "encoding", json_string(event->encoding));
+	json_object_set_new(object, "group", group < 0 ? json_null() : json_integer(group));
+	if (group >= 0 && plan->groups[group].split)
+		json_object_set_new(object, "split", json_true());
+	json_object_set_new(object, "status", json_string(plan_status_name(event->status)));
+	json_object_set_new(object, "note",
+			    event->note[0] ? json_string(event->note) : json_null());
+	return object;
+}
+
+json_t *counter_plan_json(const struct counter_plan *plan)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < plan->nr_events; i++)
+		json_array_append_new(array, event_json(plan, i));
+	return array;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside the counters part: what a plan holds, and how its groups are opened. */
+#ifndef COUNTERS_PLAN_H
+#define COUNTERS_PLAN_H
+
+#include "counters/counters.h"
+#include "counters/event.h"
+
+#define COUNTER_MAX_EVENTS 128
+
+struct counter_reading {
+	uint64_t value, enabled_ns, running_ns;
+};
+
+/* Events that the kernel schedules together, so that ratios between them are exact. One group of
+ * the core PMU is also what fits into one pass. */
+struct counter_group {
+	unsigned first, nr; /* in plan->members */
+	bool split;	    /* part of a group that did not fit the PMU */
+};
+
+struct counter_plan {
+	struct pmu_set pmus;
+	struct counter_event events[COUNTER_MAX_EVENTS]; /* in the order asked for */
+	unsigned nr_events;
+	unsigned nr_braces;
+	/* Indices into events, group by group: software first and core last, so that the counters
+	 * that matter most are switched on last and off first. */
+	unsigned short members[COUNTER_MAX_EVENTS];
+	struct counter_group groups[COUNTER_MAX_EVENTS];
+	unsigned nr_groups;
+};
+
+/* parse.c: fill plan->events from a list of names. */
+int plan_parse(struct counter_plan *plan, const char *list, struct bench_err *err);
+/* plan.c: form the groups as asked for, before anything is opened. */
+void plan_group(struct counter_plan *plan);
+/* counter_plan_new() on another sysfs root (NULL = the real one); without proving, nothing is
+ * opened and every event has the status it was resolved with. */
+int plan_new_at(struct counter_plan **ret_plan, const char *list, const char *root, bool prove,
+		struct bench_err *err);
+const char *plan_status_name(enum bench_status status);
+
+/* probe.c: open every group on the calling thread, split those that do not fit, see that core
+ * events count, and set each event's status and note. */
+int plan_prove(struct counter_plan *plan);
+/* Status of one event from opening it alone; for lists. */
+void probe_open_event(struct counter_event *event, const struct pmu_set *pmus);
+
+/* live.c */
+#define LIVE_BYTES (256 * 1024)
+/* buf has LIVE_BYTES. */
+void live_loop(const unsigned char *buf, unsigned iterations);
+/* Set the event's status from what it read over the loop: dead, nonsense, or proved. */
+void live_judge(struct counter_event *event, const struct counter_reading *reading,
+		unsigned iterations);
+
+/* open.c */
+/* Open one event, counting at once. group_fd -1 = a group of its own. grouped: read as a group.
+ * Returns the fd or negative errno. */
+int event_open(const struct counter_event *event, const struct counter_target *target, int group_fd,
+	       bool grouped);
+/* What error (negative errno from event_open()) means for the user. */
+enum bench_status event_explain(const struct counter_event *event,
+				const struct counter_target *target, const struct pmu_set *pmus,
+				int error, char *note, size_t size);
+
+/* Read a group led by fd: nr readings in the order of opening, by ids. 0 or negative errno; -EIO
+ * for an event in error state. */
+int group_read(int fd, const uint64_t *ids, unsigned nr, struct counter_reading *ret_readings);
+/* Read an event that was opened without grouped. */
+int single_read(int fd, struct counter_reading *ret_reading);
+
+/* session.c */
+enum session_presence {
+	SESSION_COUNTED, /* has a reading, or its status says why not */
+	SESSION_ELSEWHERE, /* belongs to another CPU: contributes nothing, and that is right */
+};
+/* As counter_open(), for nr_groups of the plan's groups from first on: one pass. */
+int session_open(struct counter_session **ret_session, const struct counter_plan *plan,
+		 const struct counter_target *target, unsigned first, unsigned nr_groups,
+		 struct bench_err *err);
+const struct counter_target *session_target(const struct counter_session *s);
+/* The last window of the plan's event i: its status and note (borrowed, "" = none), and its counts
+ * where the status is ok. */
+enum bench_status session_reading(const struct counter_session *s, unsigned i,
+				  enum session_presence *ret_presence,
+				  struct counter_reading *ret_reading, const char **ret_note);
+
+/* sys.c: the system calls, in a file of their own so that tests can put a simulated PMU in their
+ * place. As the system calls, but with negative errno. */
+int sys_perf_open(struct perf_event_attr *attr, pid_t pid, int cpu, int group_fd,
+		  unsigned long flags);
+int sys_perf_ioctl(int fd, unsigned long request, void *arg);
+ssize_t sys_perf_read(int fd, void *buf, size_t size);
+void sys_perf_close(int fd);
+
+#endif
