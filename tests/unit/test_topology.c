@@ -228,8 +228,8 @@ static void json_describes_caches_nodes_and_cpus(void **state)
 	assert_int_equal(
 		json_integer_value(json_object_get(json_array_get(caches, 1), "shared_by_pus")), 4);
 	assert_int_equal(json_array_size(nodes), 2);
-	assert_string_equal(
-		json_string_value(json_object_get(json_array_get(nodes, 1), "cpus")), "4-7");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(nodes, 1), "cpus")),
+			    "4-7");
 	assert_int_equal(json_array_size(json_object_get(doc, "cpus")), 8);
 	json_decref(doc);
 	topology_close(t);
@@ -259,7 +259,7 @@ static void open_is_quick(void **state)
 /* Run body in a child, so that what it does to its affinity or cgroup stays there. */
 static int in_child(int (*body)(void *arg), void *arg)
 {
-	int status;
+	int status = 0;
 	pid_t pid = fork();
 
 	if (!pid)
@@ -268,12 +268,12 @@ static int in_child(int (*body)(void *arg), void *arg)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-#define CHECK(condition)                                                                   \
-	do {                                                                               \
-		if (!(condition)) {                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			return 1;                                                          \
-		}                                                                          \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
+			return 1;                                                                  \
+		}                                                                                  \
 	} while (0)
 
 static int nr_usable(int *ret_last)

@@ -12,7 +12,7 @@ struct cgroup_limits {
 	int64_t nr_throttled; /* times our cgroup ran into a quota; -1 = unknown */
 	int64_t memory_bytes; /* smallest memory limit; -1 = unlimited */
 	char memory_path[512];
-	char cpuset[256];     /* our cgroup's effective CPUs, "" = unknown */
+	char cpuset[256]; /* our cgroup's effective CPUs, "" = unknown */
 };
 
 /* From /proc/self/cgroup and /proc/self/mountinfo, v1 and v2. 0, or negative errno when these

@@ -30,8 +30,7 @@ unsigned host_root_generation(void)
 	return generation;
 }
 
-__attribute__((format(printf, 2, 0))) static int
-full_path(char *path, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int full_path(char *path, const char *fmt, va_list ap)
 {
 	size_t len = strlen(root);
 	int n;
@@ -41,8 +40,7 @@ full_path(char *path, const char *fmt, va_list ap)
 	return n < 0 || (size_t)n >= PATH_MAX - len ? -ENAMETOOLONG : 0;
 }
 
-__attribute__((format(printf, 2, 0))) static int
-open_va(int flags, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int open_va(int flags, const char *fmt, va_list ap)
 {
 	char path[PATH_MAX];
 	int ret = full_path(path, fmt, ap);
@@ -102,8 +100,8 @@ DIR *host_opendir(const char *fmt, ...)
 	return dir;
 }
 
-__attribute__((format(printf, 3, 0))) static int
-read_va(char *buf, size_t size, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static int read_va(char *buf, size_t size, const char *fmt,
+							 va_list ap)
 {
 	size_t len = 0;
 	ssize_t n = 0;

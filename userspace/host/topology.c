@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The CPUs that we may use: hwloc's picture of the host, cut down to our affinity mask. The order of
- * use is: first PUs of all cores, then second PUs, ...; among equals NUMA node by node. */
+/* The CPUs that we may use: hwloc's picture of the host, cut down to our affinity mask. The order
+ * of use is: first PUs of all cores, then second PUs, ...; among equals NUMA node by node. */
 #include "host/topology.h"
 
 #include <errno.h>
@@ -40,8 +40,7 @@ static int load(struct topology *t, struct bench_err *err)
 		return bench_fail(err, ret, "hwloc: cannot make a topology");
 	/* The x86 backend runs CPUID on each CPU in turn: slow on large hosts, and it disturbs
 	 * isolated CPUs. The kernel's sysfs says the same. Failure means an old hwloc: slower. */
-	(void)hwloc_topology_set_components(t->hw, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST,
-					    "x86");
+	(void)hwloc_topology_set_components(t->hw, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
 	if (hwloc_topology_set_flags(t->hw, flags) || hwloc_topology_load(t->hw)) {
 		ret = errno ? -errno : -EIO;
 		return bench_fail(err, ret, "hwloc: cannot load the topology: %s", strerror(-ret));

@@ -58,11 +58,10 @@ static json_t *nodes(const struct topology *t)
 	hwloc_obj_t node = NULL;
 
 	while ((node = hwloc_get_next_obj_by_type(t->hw, HWLOC_OBJ_NUMANODE, node)))
-		json_array_append_new(
-			rows, json_pack("{s:i, s:I, s:o}", "node", (int)node->os_index,
-					"memory_bytes",
-					(json_int_t)node->attr->numanode.local_memory, "cpus",
-					cpu_list(node->cpuset)));
+		json_array_append_new(rows, json_pack("{s:i, s:I, s:o}", "node",
+						      (int)node->os_index, "memory_bytes",
+						      (json_int_t)node->attr->numanode.local_memory,
+						      "cpus", cpu_list(node->cpuset)));
 	return rows;
 }
 
