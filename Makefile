@@ -44,7 +44,7 @@ core_src := $(wildcard userspace/*.c userspace/*/*.c userspace/*/*/*.c)
 module_src := $(wildcard modules/*.c)
 bpf_src := $(wildcard bpf/*.bpf.c)
 test_src := $(wildcard tests/*/test_*.c)
-tool_src := $(wildcard tests/*/tool_*.c scripts/*.c)
+tool_src := $(wildcard tests/*/tool_*.c scripts/*.c scripts/*/*.c)
 
 core_obj := $(core_src:%.c=$(BUILD)/%.o)
 module_obj := $(module_src:%.c=$(BUILD)/%.o)

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""disk next to fio: 4 KiB random reads past the page cache, queue depth 1 and 32.
+
+    scripts/peers/disk_fio.py [--dir DIR] [--size MIB] [--cpu N] [--pairs N] ...
+
+Both read the same file (bench by filename=) from one thread on the same CPU; fio uses its io_uring
+engine with its default flags. Compared are operations per second and CPU time (user + system) for
+each operation: fio's usr_cpu and sys_cpu of its job thread, bench's cpu.per_op. Needs fio
+(apt-get install fio), about 2 minutes for each depth, and free space of --size. Exit status 1 when a
+goal is missed, 2 when there is no answer.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+
+import pairs
+
+
+def fio(args, path, cpu, depth):
+    out = pairs.command([
+        args.fio, "--name=peer", "--ioengine=io_uring", "--direct=1", "--rw=randread", "--bs=4k",
+        "--iodepth=%d" % depth, "--filename=" + path, "--size=%dm" % args.size, "--readonly",
+        "--thread", "--cpus_allowed=%d" % cpu, "--time_based", "--runtime=%gs" % args.duration,
+        "--ramp_time=%gs" % args.warmup, "--output-format=json"])
+    # Some versions print notes before the document.
+    job = json.loads(out[out.index("{"):])["jobs"][0]
+    if job["error"]:
+        pairs.fail("fio: error %d" % job["error"])
+    iops = job["read"]["iops"]
+    cpu_share = (job["usr_cpu"] + job["sys_cpu"]) / 100
+    return {"iops": iops, "cpu_ns/op": cpu_share * 1e9 / iops}
+
+
+def ours(args, path, cpu, depth):
+    m = pairs.bench(args, "uring", str(cpu), "disk,rw=randread,bs=4k,direct=1,depth=%d,size=%dm,"
+                    "filename=%s,workers=1" % (depth, args.size, path.replace(",", "\\,")))
+    return {"iops": m["ops"], "cpu_ns/op": m["cpu.per_op"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--dir", default=".", help="where the file is made (default: here)")
+    parser.add_argument("--size", type=int, default=1024, help="of the file, MiB (default: 1024)")
+    parser.add_argument("--cpu", type=int, help="for both (default: the last allowed one)")
+    args = pairs.arguments(parser)
+    args.fio = pairs.need("fio", "fio")
+    cpu = pairs.allowed_cpus()[-1] if args.cpu is None else args.cpu
+    good = True
+    with tempfile.TemporaryDirectory(dir=args.dir, prefix="peers-") as folder:
+        path = os.path.abspath(os.path.join(folder, "data"))
+        # Random data: neither compressed nor stored once on the way down.
+        with open(path, "wb") as file:
+            for _ in range(args.size):
+                file.write(os.urandom(1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+        pairs.header(args.pairs)
+        for depth in (1, 32):
+            c = pairs.Comparison("disk depth=%d vs fio" % depth,
+                                 lambda d=depth: ours(args, path, cpu, d),
+                                 lambda d=depth: fio(args, path, cpu, d))
+            c.run(args.pairs)
+            good &= c.row("iops", 0.98)
+            good &= c.row("cpu_ns/op", 1.00, higher=False)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bench and a peer side by side: interleaved runs, paired ratios, and the noise of the same run.
+
+Each round runs bench once and the peer twice, in random order. The ratio bench / peer of a round
+compares runs that are seconds apart, so slow drift of the host cancels; the ratio peer / peer of
+the same round shows what the host does to two equal runs. Both are told as the median over the
+rounds with a distribution-free interval (order statistics of the binomial distribution; no
+assumption about the shape of the noise).
+"""
+
+import json
+import math
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def fail(text):
+    """The run cannot give an answer: exit status 2."""
+    sys.stderr.write(text.rstrip() + "\n")
+    sys.exit(2)
+
+
+def need(program, package):
+    """Path of a peer, or say what to install."""
+    path = shutil.which(program)
+    if not path:
+        fail("%s is not installed: apt-get install %s" % (program, package))
+    return path
+
+
+def arguments(parser):
+    """Options that every script takes."""
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"),
+                        help="build folder with bench and the bare loops (default: build)")
+    parser.add_argument("--pairs", type=int, default=7,
+                        help="rounds, at least 6 for an interval (default: 7)")
+    parser.add_argument("--duration", type=float, default=3.0, help="seconds a run (default: 3)")
+    parser.add_argument("--warmup", type=float, default=1.0,
+                        help="seconds before it that do not count (default: 1)")
+    parser.add_argument("--seed", type=int, help="of the random order")
+    args = parser.parse_args()
+    if args.pairs < 6:
+        parser.error("below 6 pairs no 95 % interval exists")
+    random.seed(args.seed)
+    args.bench = os.path.join(args.build, "bench")
+    if not os.access(args.bench, os.X_OK):
+        fail("%s does not exist: run make first" % args.bench)
+    return args
+
+
+def allowed_cpus():
+    return sorted(os.sched_getaffinity(0))
+
+
+def command(argv, **kwargs):
+    """Standard output of a command; its failure ends the script with what it said."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+    if done.returncode != 0:
+        fail("%s\nended with status %d\n%s%s" %
+             (" ".join(argv), done.returncode, done.stdout[-2000:], done.stderr[-2000:]))
+    return done.stdout
+
+
+def bench(args, runtime, cpus, job):
+    """Run one job of bench; the metrics without labels by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "result.json")
+        command([args.bench, "run", "--runtime=" + runtime, "--no-probes", "--trials=1",
+                 "--duration=%gs" % args.duration, "--warmup=%gs" % args.warmup,
+                 "--cpus=" + cpus, "-o", path, "--force", job])
+        with open(path, encoding="utf-8") as file:
+            result = json.load(file)
+    (row,) = result["jobs"]
+    if row["status"] != "ok":
+        fail("bench: %s: %s: %s" % (job, row["status"], row.get("reason")))
+    return {m["name"]: m["value"] for m in row["metrics"] if not m.get("labels")}
+
+
+def median_interval(values, coverage=0.95):
+    """Median with the narrowest symmetric pair of order statistics that covers it with at least
+    this probability: P(X(k) <= median <= X(n+1-k)) = 1 - 2 P(Binomial(n, 1/2) < k)."""
+    s = sorted(values)
+    n = len(s)
+    median = s[n // 2] if n % 2 else (s[n // 2 - 1] + s[n // 2]) / 2
+    rank = 0
+    tail = 0.0
+    for k in range(1, n // 2 + 1):
+        tail += math.comb(n, k - 1) / 2.0 ** n
+        if 1 - 2 * tail < coverage:
+            break
+        rank = k
+    if rank == 0:
+        return median, float("nan"), float("nan")
+    return median, s[rank - 1], s[n - rank]
+
+
+class Comparison:
+    """One row: bench against a peer. ours() and peer() run once and give {metric: value}."""
+
+    def __init__(self, name, ours, peer):
+        self.name = name
+        self.ours = ours
+        self.peer = peer
+        self.rounds = []
+
+    def run(self, pairs):
+        for i in range(pairs):
+            kinds = ["ours", "peer", "again"]
+            random.shuffle(kinds)
+            got = {}
+            for kind in kinds:
+                sys.stderr.write("\r\033[K%s: round %d/%d, %s" %
+                                 (self.name, i + 1, pairs, "bench" if kind == "ours" else "peer"))
+                sys.stderr.flush()
+                got[kind] = self.ours() if kind == "ours" else self.peer()
+            self.rounds.append(got)
+        sys.stderr.write("\r\033[K")
+
+    def row(self, metric, goal, higher=True):
+        """Print the metric's row. Returns False when the goal is missed: the whole interval lies on
+        the wrong side of it."""
+        ratios = [r["ours"][metric] / r["peer"][metric] for r in self.rounds]
+        noise = [r["again"][metric] / r["peer"][metric] for r in self.rounds]
+        ours, _, _ = median_interval([r["ours"][metric] for r in self.rounds])
+        peer, _, _ = median_interval([r["peer"][metric] for r in self.rounds])
+        m, low, high = median_interval(ratios)
+        nm, nlow, nhigh = median_interval(noise)
+        if higher:
+            met, missed = low >= goal, high < goal
+        else:
+            met, missed = high <= goal, low > goal
+        word = "met" if met else "missed" if missed else \
+            "open (median %s)" % ("meets it" if (m >= goal) == higher or m == goal else "does not")
+        print("%-34s %-10s %12.6g %12.6g  %6.3f [%.3f, %.3f]  %6.3f [%.3f, %.3f]  %s %.2f  %s" %
+              (self.name, metric, ours, peer, m, low, high, nm, nlow, nhigh,
+               ">=" if higher else "<=", goal, word))
+        sys.stdout.flush()
+        return not missed
+
+
+def header(pairs):
+    print("%d rounds in random order; medians; 95 %% intervals from order statistics" % pairs)
+    print("%-34s %-10s %12s %12s  %-22s  %-22s  %-7s  %s" %
+          ("comparison", "metric", "bench", "peer", "bench / peer", "peer / itself", "goal",
+           "result"))
