@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What every program of bpf/ uses: the few kernel types with the fields that are read (relocated at
+ * load, so their order and size here mean nothing), the shared maps, and the helpers to count. */
+#ifndef BENCH_BPF_H
+#define BENCH_BPF_H
+
+#include "probe_abi.h"
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_STACK = 23,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+	BPF_F_NO_PREALLOC = 1u << 0,
+	BPF_F_MMAPABLE = 1u << 10,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1u << 0,
+};
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define __pai __attribute__((preserve_access_index))
+
+typedef _Bool bool;
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+#define barrier() asm volatile("" ::: "memory")
+#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
+
+struct rq;
+struct task_struct;
+
+struct cfs_rq {
+	struct rq *rq;		     /* CONFIG_FAIR_GROUP_SCHED */
+	unsigned int h_nr_queued;    /* 6.14 */
+	unsigned int h_nr_runnable;  /* 6.14 */
+	unsigned int h_nr_delayed;   /* 6.12, 6.13 */
+} __pai;
+
+struct rq {
+	unsigned int nr_running;
+	__u64 nr_switches;
+	struct cfs_rq cfs;
+	struct task_struct *curr;
+	struct task_struct *idle;
+	int cpu;
+} __pai;
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+	unsigned char sched_delayed; /* 6.12 */
+} __pai;
+
+struct thread_info {
+	__u32 cpu;
+} __pai;
+
+struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state; /* 5.14 */
+	unsigned int flags;
+	int on_cpu;
+	int on_rq;
+	struct sched_entity se;
+	int pid;
+	int tgid;
+	char comm[16];
+} __pai;
+
+struct task_struct___old {
+	volatile long state; /* before 5.14 */
+	unsigned int cpu;    /* before thread_info.cpu of 5.16 */
+} __pai;
+
+struct bpf_iter__task {
+	struct task_struct *task;
+} __pai;
+
+/* A field of a kernel object: a plain load where the verifier knows the type (tp_btf), a checked
+ * copy where it does not (raw_tp). raw is a constant, so one of them is compiled. */
+#define GET(raw, ptr, field) ((raw) ? BPF_CORE_READ(ptr, field) : (ptr)->field)
+
+/* One body, two programs: tp_btf where the kernel takes it, raw_tp elsewhere. */
+#define PROBE_TRACEPOINT(tp, fn)                                                                   \
+	SEC("tp_btf/" #tp) int fn##_btf(__u64 *ctx) { return fn(ctx, false); }                     \
+	SEC("raw_tp/" #tp) int fn##_raw(__u64 *ctx) { return fn(ctx, true); }
+
+/* --- configuration and window --- */
+
+const volatile struct probe_config config SEC(".rodata.config") = {};
+struct probe_windows windows SEC(".data.window") = { .current = PROBE_NO_WINDOW };
+
+/* The bank of the window that is set, or PROBE_NO_WINDOW. Read once per event. */
+static __always_inline __u32 window_bank(void)
+{
+	return READ_ONCE(windows.current);
+}
+
+static __always_inline const volatile struct probe_span *window_span(__u32 bank)
+{
+	return bank ? &windows.span[1] : &windows.span[0];
+}
+
+static __always_inline bool window_has(const volatile struct probe_span *w, __u64 now)
+{
+	return now >= w->start_ns && now < w->end_ns;
+}
+
+/* Length of [from, to] inside the window. */
+static __always_inline __u64 window_clip(const volatile struct probe_span *w, __u64 from, __u64 to)
+{
+	__u64 start = w->start_ns, end = w->end_ns;
+
+	if (from < start)
+		from = start;
+	if (to > end)
+		to = end;
+	return to > from ? to - from : 0;
+}
+
+/* --- values --- */
+
+/* The object's slots: PROBE_VALUES(nr) once per object. */
+#define PROBE_VALUES(nr)                                                                           \
+	struct probe_values_element {                                                              \
+		__u64 runs[PROBE_MAX_PROGRAMS];                                                    \
+		__u64 slot[((nr) + 7) / 8 * 8];                                                    \
+	};                                                                                         \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, 2);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, struct probe_values_element);                                        \
+	} values SEC(".maps");                                                                     \
+	static __always_inline struct probe_values_element *values_here(__u32 bank)                \
+	{                                                                                          \
+		__u32 key = bank * config.nr_cpus + bpf_get_smp_processor_id();                    \
+                                                                                                   \
+		return bpf_map_lookup_elem(&values, &key);                                         \
+	}
+
+static __always_inline __u32 hist_index(__u64 value)
+{
+	__u64 v = value;
+	__u32 exp = 0;
+
+	if (v < (1u << PROBE_HIST_BITS))
+		return v;
+	if (v >> 32) {
+		v >>= 32;
+		exp += 32;
+	}
+	if (v >> 16) {
+		v >>= 16;
+		exp += 16;
+	}
+	if (v >> 8) {
+		v >>= 8;
+		exp += 8;
+	}
+	if (v >> 4) {
+		v >>= 4;
+		exp += 4;
+	}
+	if (v >> 2) {
+		v >>= 2;
+		exp += 2;
+	}
+	exp += v >> 1;
+	return ((exp - PROBE_HIST_BITS) << PROBE_HIST_BITS) + (__u32)(value >> (exp - PROBE_HIST_BITS));
+}
+
+/* Record a value in the histogram at slot. For events that no other event of the same CPU can
+ * interrupt (interrupts are off in all scheduler tracepoints). */
+static __always_inline void hist_record(__u64 *slot, __u64 value)
+{
+	struct probe_hist *hist = (struct probe_hist *)slot;
+	__u32 i = hist_index(value);
+
+	hist->count++;
+	hist->sum += value;
+	if (value > hist->max)
+		hist->max = value;
+	if (~value > hist->not_min)
+		hist->not_min = ~value;
+	if (i < PROBE_HIST_BUCKETS)
+		hist->n[i]++;
+}
+
+/* --- tracked threads; the maps belong to track.bpf.c, other objects share them --- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct probe_tag);
+} tags SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PROBE_THREADS);
+	__type(key, __u32);
+	__type(value, struct probe_tag);
+} tags_hash SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PROBE_THREADS);
+	__type(key, __u32);
+	__type(value, struct probe_thread);
+} threads SEC(".maps");
+
+static __always_inline struct probe_tag *tag_of(struct task_struct *task, bool raw)
+{
+	struct probe_tag *tag = NULL;
+
+	if (!raw && config.storage)
+		tag = bpf_task_storage_get(&tags, task, NULL, 0);
+	if (!tag && READ_ONCE(windows.hash_used)) {
+		__u32 tid = GET(raw, task, pid);
+
+		tag = bpf_map_lookup_elem(&tags_hash, &tid);
+		if (tag && tag->task != (__u64)task)
+			tag = NULL;
+	}
+	if (tag && tag->generation != READ_ONCE(windows.generation))
+		tag = NULL;
+	return tag;
+}
+
+static __always_inline struct probe_thread *thread_of(struct task_struct *task, bool raw)
+{
+	struct probe_tag *tag = tag_of(task, raw);
+	__u32 slot;
+
+	if (!tag)
+		return NULL;
+	slot = tag->slot;
+	return bpf_map_lookup_elem(&threads, &slot);
+}
+
+/* --- tasks --- */
+
+/* Is it off the run queues although it may still be counted there (delayed dequeue, 6.12)? */
+static __always_inline bool task_delayed(struct task_struct *task, bool raw)
+{
+	if (!bpf_core_field_exists(task->se.sched_delayed))
+		return false;
+	return GET(raw, task, se.sched_delayed);
+}
+
+static __always_inline __u32 task_cpu(struct task_struct *task, bool raw)
+{
+	struct task_struct___old *old = (void *)task;
+
+	if (bpf_core_field_exists(task->thread_info.cpu))
+		return GET(raw, task, thread_info.cpu);
+	return BPF_CORE_READ(old, cpu);
+}
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the programs of bpf/ share with userspace/probe/: fixed-size types only. Every value lives in
+ * a memory-mapped array, so that reading costs loads and no system call. */
+#ifndef PROBE_ABI_H
+#define PROBE_ABI_H
+
+#ifdef __bpf__
+typedef unsigned char __u8;
+typedef signed char __s8;
+typedef unsigned short __u16;
+typedef short __s16;
+typedef unsigned int __u32;
+typedef int __s32;
+typedef unsigned long long __u64;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u64 __be64;
+typedef __u32 __wsum;
+#else
+#include <linux/types.h>
+#endif
+
+#define PROBE_ABI 1
+
+/* --- descriptors: section .rodata.probe of an object, read before load, without privileges --- */
+
+enum probe_kind {
+	PROBE_COUNT, /* one slot per label */
+	PROBE_HIST,  /* PROBE_HIST_SLOTS slots: struct probe_hist */
+	PROBE_DEPTH, /* run-queue depth: map "depth", read by userspace/probe/depth.c */
+};
+
+enum probe_better { PROBE_BETTER_NONE, PROBE_BETTER_LOWER, PROBE_BETTER_HIGHER };
+
+enum probe_depth_of { PROBE_DEPTH_MEAN, PROBE_DEPTH_WAITING, PROBE_DEPTH_MAX, PROBE_DEPTH_TIME };
+
+#define PROBE_MAX_LABELS 12
+
+struct probe_desc {
+	__u32 abi;    /* PROBE_ABI */
+	__u32 kind;   /* enum probe_kind */
+	__u32 better; /* enum probe_better */
+	__u32 slot;   /* COUNT, HIST: the first slot. DEPTH: enum probe_depth_of */
+	char name[32];
+	char unit[12];
+	char help[100];
+	char events[120]; /* kernel tracepoints it rests on, space separated */
+	char key[16];	  /* COUNT: label key, "" = one slot without label */
+	char label[PROBE_MAX_LABELS][20];
+};
+
+/* Programs of the object that count their runs: section .rodata.programs, in the order of
+ * probe_values.runs. The program is called as its row, with _btf or _raw appended. */
+#define PROBE_MAX_PROGRAMS 8
+struct probe_program {
+	char name[16];
+};
+
+/* --- configuration: section .rodata.config, set before load; the verifier drops dead arms --- */
+
+struct probe_config {
+	__u32 nr_cpus;	      /* possible CPUs; the arrays below hold them twice */
+	__u32 prev_state_arg; /* sched_switch has a fourth argument (5.18) */
+	__u32 storage;	      /* tags are in task storage, else in a hash map keyed by tid */
+	__u32 depth_exact;    /* depth is read from the run queue */
+	__u32 depth_events;   /* depth is derived from events */
+	__u32 depth_hash;     /* ... with the states of all tasks in a hash map */
+	__u32 pad[2];
+};
+
+/* --- window: section .data.window, one for all objects --- */
+
+#define PROBE_NO_WINDOW 2
+
+struct probe_span {
+	__u64 start_ns, end_ns; /* [start, end) of CLOCK_MONOTONIC */
+	__u64 serial;		/* 1, 2, ...: which window this is */
+	__u64 pad;
+};
+
+/* Userspace fills the span that is not current, clears that bank of values, and then makes it
+ * current with one store: a program sees the old window or the new one, never a mixture. */
+struct probe_windows {
+	__u32 current;	  /* bank 0 or 1, PROBE_NO_WINDOW = programs return at once */
+	__u32 generation; /* of the tags: those of an older generation are void */
+	__u32 hash_used;  /* some tag had to go to the hash map */
+	__u32 children;	  /* some tag is inherited by children */
+	__u64 no_tag;	  /* tasks that should have been followed and were not */
+	__u64 pad[5];
+	struct probe_span span[2];
+};
+
+/* --- values: map "values", element bank * nr_cpus + cpu --- */
+
+#define PROBE_HIST_BITS 3
+#define PROBE_HIST_BUCKETS ((64 - PROBE_HIST_BITS + 1) << PROBE_HIST_BITS)
+
+struct probe_hist {
+	__u64 count, sum, max;
+	__u64 not_min; /* ~min, so that all-zero is the empty histogram */
+	__u64 n[PROBE_HIST_BUCKETS];
+};
+#define PROBE_HIST_SLOTS (sizeof(struct probe_hist) / 8)
+
+/* Head of an element; the object's own slots follow. Written by its CPU only. */
+struct probe_values {
+	__u64 runs[PROBE_MAX_PROGRAMS];
+	__u64 slot[];
+};
+
+/* --- tracked threads: map "threads" --- */
+
+#define PROBE_THREADS 4096
+
+enum probe_state {
+	PROBE_UNKNOWN,
+	PROBE_RUNNING,
+	PROBE_WAITING, /* runnable, on a run queue */
+	PROBE_BLOCKED,
+	PROBE_DEAD,
+	PROBE_STATES,
+};
+
+#define PROBE_FLAG_CHILDREN 1u /* what it forks is followed too */
+#define PROBE_FLAG_IO_WORKER 2u /* an io_uring kernel worker */
+
+/* Written under the scheduler's locks of that thread, so by one CPU at a time. */
+struct probe_thread {
+	__u32 seq;	  /* odd while being written */
+	__u32 generation; /* 0 = free */
+	__u32 tid, tgid;
+	__u32 flags;
+	__u32 state; /* enum probe_state, as of since_ns */
+	__u64 serial;	/* window that state and times belong to; another = no event yet in this one */
+	__u64 born_ns;	/* 0 = older than its tag */
+	__u64 since_ns; /* in state since */
+	__u64 off_ns;	/* left its CPU at; 0 = on CPU, or never ran */
+	__u64 time_ns[PROBE_STATES];
+	__u64 switches[2]; /* voluntary, involuntary */
+	__u64 peek_serial; /* userspace asked in this window (iter/task): */
+	__u32 peek_state;
+	__u32 pad;
+	char comm[16];
+	__u64 pad2[2];
+} __attribute__((aligned(64)));
+
+/* Value of the task storage, and of the hash map where there is none. */
+struct probe_tag {
+	__u32 slot; /* of map "threads" */
+	__u32 generation;
+	__u32 flags;
+	__u32 pad;
+	__u64 task; /* address, tells a reused tid apart */
+};
+
+/* What the iter/task program of track.bpf.c shall do: section .data.request. */
+enum probe_op { PROBE_OP_TAG, PROBE_OP_PEEK };
+
+struct probe_request {
+	__u32 op;
+	__u32 all;  /* every task it is shown; else tid or tgid must match */
+	__u32 tid, tgid;
+	__u32 flags; /* of the tags it makes */
+	__u32 found; /* answer: tasks tagged or seen */
+	__u32 failed;
+	__u32 pad;
+};
+
+/* --- sched.bpf.c --- */
+
+/* Slots of its values. */
+enum {
+	SCHED_LATENCY = 0,
+	SCHED_OFFCPU = SCHED_LATENCY + PROBE_HIST_SLOTS,
+	SCHED_SWITCHES = SCHED_OFFCPU + PROBE_HIST_SLOTS, /* voluntary, involuntary */
+	SCHED_MIGRATIONS = SCHED_SWITCHES + 2,
+	SCHED_SEQ,	   /* rq->nr_switches at the last switch seen */
+	SCHED_SEEN,	   /* switches of this CPU, seen ... */
+	SCHED_LOST,	   /* ... and missed, by the gaps of that number */
+	SCHED_LAST_NS,	   /* time of the last switch seen */
+	SCHED_REPAIRED,	   /* transitions of tracked threads put back in */
+	SCHED_AMBIGUOUS,   /* ns whose state is a guess because of that */
+	SCHED_BACKWARDS,   /* intervals that ended before they began */
+	SCHED_TIME,	   /* ns in each state, all tracked threads */
+	SCHED_SLOTS = SCHED_TIME + PROBE_STATES,
+};
+
+#define PROBE_DEPTHS 64 /* the last one means "that many or more" */
+
+/* Map "depth", element bank * nr_cpus + cpu: written under that CPU's run-queue lock, by any CPU. */
+struct probe_depth {
+	__u32 seq;
+	__u32 touched; /* an event was seen in this window; the state below is known */
+	__u32 depth;   /* runnable tasks, running and waiting */
+	__u32 waiting;
+	__u32 max;
+	__u32 peeked; /* asked by userspace; valid while not touched */
+	__u32 peek_depth, peek_waiting;
+	__u64 since_ns;
+	__u64 depth_ns, waiting_ns; /* time integrals */
+	__u64 backwards;
+	__u64 at_ns[PROBE_DEPTHS]; /* time at each depth */
+} __attribute__((aligned(64)));
+
+/* Map "queues", element cpu: what outlives a window. */
+struct probe_queue {
+	__u64 rq;      /* address of the kernel's struct rq */
+	__s64 count;   /* events: runnable tasks */
+	__u64 arrived; /* events: tasks that migrated here ... */
+	__u64 joined;  /* ... and how many of them are in count */
+	__u32 running;
+	__u32 pad;
+	__u64 pad2[3];
+} __attribute__((aligned(64)));
+
+/* State of any task, for the depth that is derived from events. */
+enum probe_queued { PROBE_Q_UNKNOWN, PROBE_Q_OFF, PROBE_Q_QUEUED, PROBE_Q_RUNNING };
+
+struct probe_place {
+	__u32 state;
+	__u32 cpu;
+};
+
+#endif

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Scheduler metrics, all from one set of programs, because each program at sched_switch costs:
+ * run-queue depth of every CPU, and run-queue latency, off-CPU time, switches and migrations of
+ * the tracked threads, which are a state machine (running, waiting, blocked) each. Nothing is
+ * recorded outside the window, and the clock is read at most once per event. */
+#include "bench.bpf.h"
+#include "depth.bpf.h"
+
+#define TASK_DEAD 0x0080 /* include/linux/sched.h, since 4.14 */
+
+#define DEPTH_EVENTS "sched_switch sched_wakeup sched_update_nr_running_tp"
+
+const struct probe_desc metrics[] SEC(".rodata.probe") = {
+	{ PROBE_ABI, PROBE_DEPTH, PROBE_BETTER_NONE, PROBE_DEPTH_MEAN, "sched.runq_depth", "tasks",
+	  "runnable tasks, running and waiting, mean over time", DEPTH_EVENTS, "", {} },
+	{ PROBE_ABI, PROBE_DEPTH, PROBE_BETTER_NONE, PROBE_DEPTH_WAITING, "sched.runq_waiting",
+	  "tasks", "runnable tasks that wait for the CPU, mean over time", DEPTH_EVENTS, "", {} },
+	{ PROBE_ABI, PROBE_DEPTH, PROBE_BETTER_NONE, PROBE_DEPTH_MAX, "sched.runq_depth_max", "tasks",
+	  "most runnable tasks on one CPU at one time", DEPTH_EVENTS, "", {} },
+	{ PROBE_ABI, PROBE_DEPTH, PROBE_BETTER_NONE, PROBE_DEPTH_TIME, "sched.runq_time", "ratio",
+	  "share of time at each depth; depth 63 means 63 or more", DEPTH_EVENTS, "", {} },
+	{ PROBE_ABI, PROBE_HIST, PROBE_BETTER_LOWER, SCHED_LATENCY, "sched.runq_latency", "ns",
+	  "time from runnable to on a CPU, of tracked threads", "sched_switch sched_wakeup", "", {} },
+	{ PROBE_ABI, PROBE_HIST, PROBE_BETTER_NONE, SCHED_OFFCPU, "sched.offcpu", "ns",
+	  "time from leaving a CPU to running again, blocked or preempted, of tracked threads",
+	  "sched_switch sched_wakeup", "", {} },
+	{ PROBE_ABI, PROBE_COUNT, PROBE_BETTER_NONE, SCHED_SWITCHES, "sched.switches", "count",
+	  "times that tracked threads left a CPU", "sched_switch", "kind",
+	  { "voluntary", "involuntary" } },
+	{ PROBE_ABI, PROBE_COUNT, PROBE_BETTER_LOWER, SCHED_MIGRATIONS, "sched.migrations", "count",
+	  "times that tracked threads changed CPU", "sched_migrate_task", "", {} },
+};
+
+const struct probe_program programs[] SEC(".rodata.programs") = {
+	{ "on_switch" },     { "on_wakeup" },  { "on_wakeup_new" },
+	{ "on_nr_running" }, { "on_migrate" }, { "on_place" },
+};
+enum { RUN_SWITCH, RUN_WAKEUP, RUN_WAKEUP_NEW, RUN_NR_RUNNING, RUN_MIGRATE, RUN_PLACE };
+
+PROBE_VALUES(SCHED_SLOTS)
+
+/* --- a tracked thread --- */
+
+/* In a new window the thread's times start from zero; what it did until its first event there
+ * follows from that event: it cannot be switched out unless it ran. */
+static __always_inline void thread_begin(struct probe_thread *t,
+					 const volatile struct probe_span *w, __u32 state)
+{
+	if (t->serial == w->serial)
+		return;
+	__builtin_memset(t->time_ns, 0, sizeof(t->time_ns));
+	t->switches[0] = 0;
+	t->switches[1] = 0;
+	t->state = state;
+	t->since_ns = t->born_ns; /* clipped to the window's start */
+	t->off_ns = state == PROBE_RUNNING ? 0 : t->born_ns + 1;
+	t->serial = w->serial;
+}
+
+static __always_inline void thread_set(struct probe_thread *t, struct probe_values_element *v,
+				       const volatile struct probe_span *w, __u32 state, __u64 now)
+{
+	__u64 ns = window_clip(w, t->since_ns, now);
+	__u32 old = t->state;
+
+	if (now < t->since_ns)
+		v->slot[SCHED_BACKWARDS]++;
+	if (old < PROBE_STATES) {
+		t->time_ns[old] += ns;
+		v->slot[SCHED_TIME + old] += ns;
+	}
+	t->state = state;
+	t->since_ns = now;
+}
+
+static __always_inline void thread_repaired(struct probe_values_element *v,
+					    const volatile struct probe_span *w, __u64 from,
+					    __u64 now)
+{
+	v->slot[SCHED_REPAIRED]++;
+	v->slot[SCHED_AMBIGUOUS] += window_clip(w, from, now);
+}
+
+/* It begins to run. A few scheduler events never reach any program, so the state that it comes from
+ * may be wrong: a blocked one was woken unseen, a running one was switched out unseen. Nobody knows
+ * when, so the time stays where it was, and is counted as ambiguous. */
+static __always_inline void thread_in(struct probe_thread *t, struct probe_values_element *v,
+				      const volatile struct probe_span *w, __u64 now)
+{
+	__u64 ns;
+
+	if (t->state == PROBE_WAITING) {
+		ns = window_clip(w, t->since_ns, now);
+		if (ns)
+			hist_record(&v->slot[SCHED_LATENCY], ns);
+	} else {
+		thread_repaired(v, w, t->since_ns, now);
+	}
+	if (t->off_ns) {
+		ns = window_clip(w, t->off_ns, now);
+		if (ns)
+			hist_record(&v->slot[SCHED_OFFCPU], ns);
+	}
+	t->off_ns = 0;
+	thread_set(t, v, w, PROBE_RUNNING, now);
+}
+
+static __always_inline void thread_out(struct probe_thread *t, struct probe_values_element *v,
+				       const volatile struct probe_span *w, bool blocked, bool dead,
+				       __u64 now)
+{
+	__u64 in;
+
+	if (t->state != PROBE_RUNNING) {
+		/* Its switch-in was missed: no earlier than its own and this CPU's last event. */
+		in = v->slot[SCHED_LAST_NS];
+		if (in < t->since_ns)
+			in = t->since_ns;
+		thread_in(t, v, w, in);
+		v->slot[SCHED_AMBIGUOUS] += window_clip(w, in, now);
+	}
+	thread_set(t, v, w, dead ? PROBE_DEAD : blocked ? PROBE_BLOCKED : PROBE_WAITING, now);
+	t->off_ns = dead ? 0 : now;
+	if (window_has(w, now)) {
+		t->switches[blocked ? 0 : 1]++;
+		v->slot[SCHED_SWITCHES + (blocked ? 0 : 1)]++;
+	}
+}
+
+/* --- sched_switch --- */
+
+/* The kernel numbers the switches of a run queue; a gap in what is seen is events lost. */
+static __always_inline void switch_audit(struct probe_values_element *v, struct rq *rq, bool raw)
+{
+	__u64 seq = GET(raw, rq, nr_switches), last = v->slot[SCHED_SEQ];
+
+	v->slot[SCHED_SEEN]++;
+	if (last && seq - last - 1 < 1u << 20)
+		v->slot[SCHED_LOST] += seq - last - 1;
+	v->slot[SCHED_SEQ] = seq;
+}
+
+/* It left the run queue, says the run queue: prev_state alone is wrong for a preempted task, and
+ * for one with a signal pending on 6.12.0 to 6.12.33. */
+static __always_inline bool switch_blocked(bool preempt, struct task_struct *prev, __u64 state,
+					   bool raw)
+{
+	if (preempt || !state)
+		return false;
+	return !GET(raw, prev, on_rq) || task_delayed(prev, raw);
+}
+
+static __always_inline __u64 switch_state(__u64 *ctx, struct task_struct *prev, bool raw)
+{
+	struct task_struct___old *old = (void *)prev;
+
+	if (config.prev_state_arg)
+		return (__u32)ctx[3];
+	if (bpf_core_field_exists(prev->__state))
+		return GET(raw, prev, __state);
+	return BPF_CORE_READ(old, state);
+}
+
+static __always_inline int on_switch(__u64 *ctx, bool raw)
+{
+	bool preempt = (bool)ctx[0];
+	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
+	const volatile struct probe_span *w;
+	struct probe_values_element *v;
+	__u32 bank = window_bank();
+	struct probe_thread *t;
+	struct cfs_rq *cfs;
+	__u64 state, now;
+	struct rq *rq;
+	bool blocked;
+
+	if (bank == PROBE_NO_WINDOW) {
+		if (!config.depth_events)
+			return 0;
+		state = switch_state(ctx, prev, raw);
+		blocked = switch_blocked(preempt, prev, state, raw);
+		now = 0;
+		depth_switch(prev, next, blocked, raw, bank, &now);
+		return 0;
+	}
+	state = switch_state(ctx, prev, raw);
+	blocked = switch_blocked(preempt, prev, state, raw);
+	v = values_here(bank);
+	if (!v)
+		return 0;
+	v->runs[RUN_SWITCH]++;
+	w = window_span(bank);
+	now = bpf_ktime_get_ns();
+
+	if (config.depth_events)
+		depth_switch(prev, next, blocked, raw, bank, &now);
+	if (bpf_core_field_exists(next->se.cfs_rq->rq)) {
+		cfs = GET(raw, next, se.cfs_rq);
+		rq = cfs ? GET(raw, cfs, rq) : NULL;
+		if (rq) {
+			if (window_has(w, now))
+				switch_audit(v, rq, raw);
+			/* A task whose dequeue was delayed left without a change of nr_running. */
+			if (config.depth_exact)
+				depth_refresh(rq, raw, blocked && task_delayed(prev, raw),
+					      GET(raw, prev, pid) != 0, bank, &now);
+		}
+	}
+
+	/* The idle task is one per CPU with the same pid 0: never followed. */
+	t = GET(raw, prev, pid) ? thread_of(prev, raw) : NULL;
+	if (t) {
+		t->seq++;
+		barrier();
+		thread_begin(t, w, PROBE_RUNNING);
+		thread_out(t, v, w, blocked, state & TASK_DEAD, now);
+		barrier();
+		t->seq++;
+	}
+	t = GET(raw, next, pid) ? thread_of(next, raw) : NULL;
+	if (t) {
+		t->seq++;
+		barrier();
+		thread_begin(t, w, PROBE_WAITING);
+		thread_in(t, v, w, now);
+		barrier();
+		t->seq++;
+	}
+	v->slot[SCHED_LAST_NS] = now;
+	return 0;
+}
+PROBE_TRACEPOINT(sched_switch, on_switch)
+
+/* --- wake-ups --- */
+
+/* A wake-up starts the wait of a blocked thread only: waking one that is queued or running fires
+ * the same event. */
+static __always_inline void wake_thread(struct task_struct *task, bool raw, bool born, __u32 bank,
+					__u64 *now, struct probe_values_element *v)
+{
+	const volatile struct probe_span *w = window_span(bank);
+	struct probe_thread *t = thread_of(task, raw);
+
+	if (!t || GET(raw, task, on_cpu))
+		return;
+	if (!*now)
+		*now = bpf_ktime_get_ns();
+	t->seq++;
+	barrier();
+	if (born) {
+		/* Its life, as far as anyone waits for it, begins here. */
+		t->born_ns = *now;
+		thread_begin(t, w, PROBE_WAITING);
+		t->since_ns = *now;
+		t->off_ns = 0;
+	} else {
+		thread_begin(t, w, PROBE_BLOCKED);
+		if (t->state == PROBE_BLOCKED)
+			thread_set(t, v, w, PROBE_WAITING, *now);
+	}
+	barrier();
+	t->seq++;
+}
+
+static __always_inline int wake(__u64 *ctx, bool raw, bool born)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct probe_values_element *v;
+	__u32 bank = window_bank();
+	struct cfs_rq *cfs;
+	struct rq *rq;
+	__u64 now = 0;
+
+	if (bank == PROBE_NO_WINDOW) {
+		if (config.depth_events)
+			depth_wakeup(task, raw, bank, &now);
+		return 0;
+	}
+	v = values_here(bank);
+	if (!v)
+		return 0;
+	v->runs[born ? RUN_WAKEUP_NEW : RUN_WAKEUP]++;
+	/* Waking oneself changes nothing, and holds no run-queue lock. */
+	if ((__u64)task == bpf_get_current_task())
+		return 0;
+	if (config.depth_events)
+		depth_wakeup(task, raw, bank, &now);
+	/* Waking a sleeper whose dequeue was delayed makes it runnable again without a change of
+	 * nr_running; in all other cases the depth is up to date and nothing happens here. */
+	if (config.depth_exact && bpf_core_field_exists(task->se.sched_delayed)) {
+		cfs = GET(raw, task, se.cfs_rq);
+		rq = cfs ? GET(raw, cfs, rq) : NULL;
+		if (rq)
+			depth_refresh(rq, raw, -1, -1, bank, &now);
+	}
+	wake_thread(task, raw, born, bank, &now, v);
+	return 0;
+}
+
+static __always_inline int on_wakeup(__u64 *ctx, bool raw)
+{
+	return wake(ctx, raw, false);
+}
+PROBE_TRACEPOINT(sched_wakeup, on_wakeup)
+
+static __always_inline int on_wakeup_new(__u64 *ctx, bool raw)
+{
+	return wake(ctx, raw, true);
+}
+PROBE_TRACEPOINT(sched_wakeup_new, on_wakeup_new)
+
+/* --- depth and migrations --- */
+
+/* sched_update_nr_running_tp(rq, change): after the change, under the lock of rq. */
+static __always_inline int on_nr_running(__u64 *ctx, bool raw)
+{
+	struct rq *rq = (void *)ctx[0];
+	int change = (int)ctx[1];
+	struct probe_values_element *v;
+	__u32 bank = window_bank();
+	__u64 now = 0;
+
+	if (bank == PROBE_NO_WINDOW)
+		return 0;
+	v = values_here(bank);
+	if (v)
+		v->runs[RUN_NR_RUNNING]++;
+	depth_refresh(rq, raw, -change, -1, bank, &now);
+	return 0;
+}
+PROBE_TRACEPOINT(sched_update_nr_running_tp, on_nr_running)
+
+static __always_inline int on_migrate(__u64 *ctx, bool raw)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct probe_values_element *v;
+	__u32 bank = window_bank();
+	__u64 now = 0;
+
+	if (config.depth_events)
+		depth_migrate(task, (int)ctx[1], raw, bank, &now);
+	if (bank == PROBE_NO_WINDOW)
+		return 0;
+	v = values_here(bank);
+	if (!v)
+		return 0;
+	v->runs[RUN_MIGRATE]++;
+	if (!thread_of(task, raw))
+		return 0;
+	if (!now)
+		now = bpf_ktime_get_ns();
+	if (window_has(window_span(bank), now))
+		v->slot[SCHED_MIGRATIONS]++;
+	return 0;
+}
+PROBE_TRACEPOINT(sched_migrate_task, on_migrate)
+
+/* Every new task starts off the queue; only where the depth comes from events. */
+static __always_inline int on_place(__u64 *ctx, bool raw)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct probe_values_element *v;
+	struct probe_place *place;
+	__u32 bank = window_bank();
+
+	if (!config.depth_events)
+		return 0;
+	place = place_new(task, raw);
+	if (place)
+		place->state = PROBE_Q_OFF;
+	v = bank == PROBE_NO_WINDOW ? NULL : values_here(bank);
+	if (v)
+		v->runs[RUN_PLACE]++;
+	return 0;
+}
+PROBE_TRACEPOINT(task_newtask, on_place)
+
+/* --- started by userspace --- */
+
+/* Over all tasks once: the address of every run queue, and, for the depth from events, who is
+ * queued where. A live event that came first wins. */
+SEC("iter/task")
+int seed(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct probe_place *place;
+	struct probe_queue *q;
+	struct cfs_rq *cfs;
+	__u32 cpu;
+
+	if (!task)
+		return 0;
+	if (bpf_core_field_exists(task->se.cfs_rq->rq)) {
+		cfs = task->se.cfs_rq;
+		if (cfs && cfs->rq) {
+			q = depth_queue(cfs->rq->cpu);
+			if (q)
+				q->rq = (__u64)cfs->rq;
+		}
+	}
+	if (!config.depth_events)
+		return 0;
+	place = place_new(task, false);
+	if (!place || place->state != PROBE_Q_UNKNOWN)
+		return 0;
+	if (task->on_rq != 1 || task_delayed(task, false)) {
+		place->state = PROBE_Q_OFF;
+		return 0;
+	}
+	cpu = task_cpu(task, false);
+	place->cpu = cpu;
+	place->state = task->on_cpu ? PROBE_Q_RUNNING : PROBE_Q_QUEUED;
+	q = depth_queue(cpu);
+	if (q) {
+		__sync_fetch_and_add(&q->arrived, 1);
+		if (task->on_cpu)
+			q->running = 1;
+	}
+	return 0;
+}
+
+/* Run on a CPU by BPF_PROG_TEST_RUN: the depth of a CPU without events in this window, which is
+ * then the depth of all of it. */
+SEC("raw_tp")
+int peek(__u64 *ctx)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), bank = window_bank();
+	struct probe_queue *q = depth_queue(cpu);
+	struct probe_depth *slot;
+	struct depth_now d;
+
+	if (bank == PROBE_NO_WINDOW || !q || !config.depth_exact || !q->rq)
+		return 0;
+	slot = depth_slot(bank, cpu);
+	if (!slot)
+		return 0;
+	d = depth_read((struct rq *)q->rq, true);
+	slot->peek_depth = d.depth;
+	slot->peek_waiting = d.waiting;
+	slot->peeked = 1;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Which threads are followed. A thread is followed when it carries a tag, which names its slot of
+ * the map "threads". iter/task sets tags (for threads that exist), task_newtask copies them to
+ * children, sched_process_free gives the slot back. Objects with metrics only look tags up. */
+#include "bench.bpf.h"
+
+#define PF_IO_WORKER 0x00000010 /* include/linux/sched.h */
+
+struct probe_request request SEC(".data.request") = {};
+
+const struct probe_program programs[] SEC(".rodata.programs") = { { "on_newtask" }, { "on_freed" } };
+enum { RUN_NEWTASK, RUN_FREED };
+
+PROBE_VALUES(1)
+
+/* Slots that are not in use; a stack, so that few cache lines serve many short-lived threads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, PROBE_THREADS);
+	__type(value, __u32);
+} free_slots SEC(".maps");
+
+static __always_inline struct probe_tag *tag_new(struct task_struct *task, bool raw)
+{
+	struct probe_tag zero = {};
+	struct probe_tag *tag = NULL;
+	__u32 tid = GET(raw, task, pid);
+
+	if (!raw && config.storage)
+		tag = bpf_task_storage_get(&tags, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (tag)
+		return tag;
+	/* Task storage may refuse for a moment when another task of this CPU is inside it (before
+	 * 7.0), so the hash map is a way out there too. */
+	zero.task = (__u64)task;
+	if (bpf_map_update_elem(&tags_hash, &tid, &zero, BPF_ANY))
+		return NULL;
+	WRITE_ONCE(windows.hash_used, 1);
+	return bpf_map_lookup_elem(&tags_hash, &tid);
+}
+
+static __always_inline int tag_task(struct task_struct *task, bool raw, __u32 flags, __u64 born_ns)
+{
+	struct probe_thread *thread;
+	struct probe_tag *tag;
+	__u32 slot;
+
+	tag = tag_new(task, raw);
+	if (!tag)
+		goto fail;
+	if (tag->generation != windows.generation) {
+		if (bpf_map_pop_elem(&free_slots, &slot))
+			goto fail;
+		tag->slot = slot;
+		tag->task = (__u64)task;
+	}
+	slot = tag->slot;
+	thread = bpf_map_lookup_elem(&threads, &slot);
+	if (!thread)
+		goto fail;
+	if (GET(raw, task, flags) & PF_IO_WORKER)
+		flags |= PROBE_FLAG_IO_WORKER;
+	if (tag->generation != windows.generation) {
+		thread->tid = GET(raw, task, pid);
+		thread->tgid = GET(raw, task, tgid);
+		thread->state = PROBE_UNKNOWN;
+		thread->serial = 0;
+		thread->peek_serial = 0;
+		thread->born_ns = born_ns;
+	}
+	bpf_probe_read_kernel(thread->comm, sizeof(thread->comm), &task->comm);
+	thread->flags = flags;
+	tag->flags = flags;
+	thread->generation = windows.generation;
+	WRITE_ONCE(tag->generation, windows.generation); /* last: it makes the tag valid */
+	return 0;
+fail:
+	__sync_fetch_and_add(&windows.no_tag, 1);
+	return -1;
+}
+
+/* Userspace reads an iterator made for this program; it does what the request says. */
+SEC("iter/task")
+int visit(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct probe_thread *thread;
+
+	if (!task)
+		return 0;
+	if (request.op == PROBE_OP_TAG) {
+		if (!request.all && (__u32)task->pid != request.tid &&
+		    !(request.tgid && (__u32)task->tgid == request.tgid))
+			return 0;
+		if (tag_task(task, false, request.flags, 0))
+			request.failed++;
+		else
+			request.found++;
+		return 0;
+	}
+	thread = thread_of(task, false);
+	if (!thread)
+		return 0;
+	if (task->on_cpu)
+		thread->peek_state = PROBE_RUNNING;
+	else if (task->on_rq && !task_delayed(task, false))
+		thread->peek_state = PROBE_WAITING;
+	else
+		thread->peek_state = PROBE_BLOCKED;
+	thread->peek_serial = windows.span[windows.current & 1].serial;
+	request.found++;
+	return 0;
+}
+
+static __always_inline void count_run(__u32 program)
+{
+	struct probe_values_element *values;
+	__u32 bank = window_bank();
+
+	if (bank == PROBE_NO_WINDOW)
+		return;
+	values = values_here(bank);
+	if (values)
+		values->runs[program]++;
+}
+
+/* task_newtask(task, clone_flags): current is the parent. Unlike sched_process_fork it also fires
+ * for io_uring's kernel workers. Works with and without a window. */
+static __always_inline int on_newtask(__u64 *ctx, bool raw)
+{
+	struct task_struct *child = (void *)ctx[0], *parent;
+	struct probe_tag *tag;
+
+	if (!READ_ONCE(windows.children))
+		return 0;
+	count_run(RUN_NEWTASK);
+	parent = raw ? (void *)bpf_get_current_task() : bpf_get_current_task_btf();
+	tag = tag_of(parent, raw);
+	if (tag && tag->flags & PROBE_FLAG_CHILDREN)
+		tag_task(child, raw, PROBE_FLAG_CHILDREN, bpf_ktime_get_ns());
+	return 0;
+}
+PROBE_TRACEPOINT(task_newtask, on_newtask)
+
+/* sched_process_free(task): long after its last switch, with no scheduler lock held. */
+static __always_inline int on_freed(__u64 *ctx, bool raw)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct probe_thread *thread;
+	struct probe_tag *tag;
+	__u32 slot, tid;
+
+	if (!READ_ONCE(windows.generation))
+		return 0;
+	count_run(RUN_FREED);
+	tag = tag_of(task, raw);
+	slot = tag ? tag->slot : PROBE_THREADS;
+	if (tag)
+		tag->generation = 0;
+	thread = bpf_map_lookup_elem(&threads, &slot);
+	if (thread) {
+		thread->generation = 0;
+		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
+	}
+	/* A void tag of an earlier generation goes too: the tid may come back. */
+	if (READ_ONCE(windows.hash_used)) {
+		tid = GET(raw, task, pid);
+		tag = bpf_map_lookup_elem(&tags_hash, &tid);
+		if (tag && tag->task == (__u64)task)
+			bpf_map_delete_elem(&tags_hash, &tid);
+	}
+	return 0;
+}
+PROBE_TRACEPOINT(sched_process_free, on_freed)
+
+/* Run on every CPU by BPF_PROG_TEST_RUN to wait for the programs that were running there, because
+ * interrupts are off in those that keep state; and to know what a program costs that does nothing. */
+SEC("raw_tp")
+int settle(__u64 *ctx)
+{
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
