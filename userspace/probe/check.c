@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Nothing is trusted before it has shown that it works: a thread of this process sleeps and spins
+ * for known times, and the metrics must say so. The kernel measures the programs' run time
+ * meanwhile (BPF_ENABLE_STATS, which costs, and is off again before anything is measured). */
+#include "probe/set.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include "bench/clock.h"
+
+#define SLEEP_NS (4 * BENCH_NS_PER_MS)
+#define SPIN_NS (6 * BENCH_NS_PER_MS)
+#define NAPS 40
+#define NAP_NS (20 * BENCH_NS_PER_US)
+#define FLOOR_RUNS 32
+
+struct known {
+	pid_t tid;
+	int go[2], ready[2]; /* pipes */
+	int cpu;	     /* it spun on, -1 = on several */
+	uint64_t spun_ns;
+};
+
+static void nap(uint64_t ns)
+{
+	struct timespec ts = { .tv_nsec = (long)ns };
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+static uint64_t cpu_time_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * BENCH_NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static void *known_load(void *arg)
+{
+	struct known *k = arg;
+	uint64_t begin, now;
+	char c = 0;
+
+	k->tid = gettid();
+	if (write(k->ready[1], &c, 1) != 1 || read(k->go[0], &c, 1) != 1)
+		return NULL;
+	nap(SLEEP_NS);
+	for (int i = 0; i < NAPS; i++)
+		nap(NAP_NS);
+	k->cpu = sched_getcpu();
+	begin = cpu_time_ns();
+	do {
+		now = cpu_time_ns();
+	} while (now - begin < SPIN_NS);
+	k->spun_ns = now - begin;
+	if (k->cpu != sched_getcpu())
+		k->cpu = -1;
+	return NULL;
+}
+
+__attribute__((format(printf, 2, 3)))
+static void fault(struct probe_set *set, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (set->nr_check == sizeof(set->check) / sizeof(*set->check))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(set->check[set->nr_check++], sizeof(*set->check), fmt, ap);
+	va_end(ap);
+}
+
+static void check_threads(struct probe_set *set)
+{
+	struct bench_hist *hist = bench_hist_new(PROBE_HIST_BITS);
+	uint64_t voluntary = values_sum(set, set->sched, SCHED_SWITCHES);
+
+	if (!hist)
+		return;
+	values_hist(set, set->sched, SCHED_OFFCPU, set->end_ns, hist);
+	if (hist->max < SLEEP_NS || hist->sum < SLEEP_NS + NAPS * NAP_NS)
+		fault(set,
+		      "probe self-check: a sleep of %.1f ms was recorded as %.3f ms; sched.offcpu and "
+		      "sched.runq_latency are not to be trusted",
+		      SLEEP_NS / 1e6, (double)hist->max / 1e6);
+	if (voluntary < NAPS + 1)
+		fault(set,
+		      "probe self-check: %llu voluntary switches were recorded where there were at "
+		      "least %d; sched.switches is not to be trusted",
+		      (unsigned long long)voluntary, NAPS + 1);
+	bench_hist_free(hist);
+}
+
+static void check_depth(struct probe_set *set, const struct known *k)
+{
+	uint64_t window = set->end_ns - set->start_ns, total = 0;
+	struct probe_depth d;
+
+	for (unsigned cpu = 0; cpu < set->nr_cpus; cpu++) {
+		uint64_t covered = 0;
+
+		if (!depth_close(set, cpu, set->end_ns, &d))
+			continue;
+		for (unsigned i = 0; i < PROBE_DEPTHS; i++)
+			covered += d.at_ns[i];
+		total += d.depth_ns;
+		if (covered != window)
+			fault(set,
+			      "probe self-check: %.3f ms of %.3f ms were accounted on CPU %u; "
+			      "sched.runq_depth and sched.runq_time are not to be trusted",
+			      (double)covered / 1e6, (double)window / 1e6, cpu);
+		if ((int)cpu == k->cpu && window - d.at_ns[0] < k->spun_ns)
+			fault(set,
+			      "probe self-check: CPU %u ran a thread for %.3f ms and counted as busy "
+			      "for %.3f ms; sched.runq_depth is not to be trusted",
+			      cpu, (double)k->spun_ns / 1e6, (double)(window - d.at_ns[0]) / 1e6);
+	}
+	if (total < k->spun_ns)
+		fault(set,
+		      "probe self-check: a thread ran for %.3f ms and the run-queue depth amounts "
+		      "to %.3f ms; sched.runq_depth is not to be trusted",
+		      (double)k->spun_ns / 1e6, (double)total / 1e6);
+}
+
+/* Run time and number of runs of a program, as the kernel counted them. */
+static void program_stats(int fd, uint64_t *ret_ns, uint64_t *ret_nr)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	*ret_ns = 0;
+	*ret_nr = 0;
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len)) {
+		*ret_ns = info.run_time_ns;
+		*ret_nr = info.run_cnt;
+	}
+}
+
+/* ns per run, less what a program that does nothing is measured as: mostly the clock reads of the
+ * measurement itself. */
+static void calibrate(struct probe_set *set)
+{
+	int settle = object_prog_fd(set->track, "settle");
+	uint64_t ns, nr;
+	double floor;
+
+	for (unsigned i = 0; i < FLOOR_RUNS; i++)
+		if (settle >= 0)
+			(void)window_run_on(settle, (unsigned)sched_getcpu());
+	program_stats(settle, &ns, &nr);
+	floor = nr ? (double)ns / (double)nr : 0;
+	for (unsigned i = 0; i < set->nr_objects; i++)
+		for (unsigned k = 0; k < set->objects[i].nr_runs; k++) {
+			struct probe_run *run = &set->objects[i].runs[k];
+
+			program_stats(run->prog_fd, &ns, &nr);
+			run->ns = nr ? (double)ns / (double)nr - floor : 0;
+			if (run->ns < 0)
+				run->ns = 0;
+		}
+}
+
+/* The known load in a window of its own. False = it could not be run. */
+static bool known_run(struct probe_set *set, struct known *k)
+{
+	struct bench_window window = { .end_ns = UINT64_MAX };
+	sigset_t all, old;
+	pthread_t thread;
+	bool ok = false;
+	char c = 0;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the other threads */
+	ret = pthread_create(&thread, NULL, known_load, k);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (ret)
+		return false;
+	if (read(k->ready[0], &c, 1) == 1 && !probe_track(set, k->tid, false, NULL)) {
+		window.start_ns = bench_now_ns();
+		probe_window(set, &window);
+		ok = true;
+	}
+	if (write(k->go[1], &c, 1) != 1)
+		pthread_cancel(thread); /* it waits in read(), a cancellation point */
+	pthread_join(thread, NULL);
+	if (ok)
+		window_close(set);
+	return ok && k->spun_ns;
+}
+
+void check_run(struct probe_set *set)
+{
+	struct known k = { .go = { -1, -1 }, .ready = { -1, -1 }, .cpu = -1 };
+	int stats;
+
+	if (pipe2(k.go, O_CLOEXEC) || pipe2(k.ready, O_CLOEXEC))
+		goto out;
+	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	if (!known_run(set, &k)) {
+		fault(set, "probe self-check: the known load could not be run");
+	} else if (set->sched && set->sched->why.status == BENCH_OK && set->sched->values) {
+		check_threads(set);
+		if (set->depth)
+			check_depth(set, &k);
+	}
+	if (stats >= 0) {
+		calibrate(set);
+		close(stats);
+	}
+	probe_untrack_all(set);
+out:
+	for (int i = 0; i < 2; i++) {
+		if (k.go[i] >= 0)
+			close(k.go[i]);
+		if (k.ready[i] >= 0)
+			close(k.ready[i]);
+	}
+}

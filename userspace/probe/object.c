@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* One BPF object: what it says about itself, and loading it. An object is loaded without what this
+ * kernel cannot do: a program whose tracepoint is missing, or that the verifier rejects, is left
+ * out, and only the metrics that rest on it are lost. */
+#include "probe/set.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* libbpf's print callback has no argument of ours, hence thread-local. */
+static __thread struct {
+	char line[192];	   /* the last thing said */
+	char program[64];  /* the program that failed to load */
+	char verdict[192]; /* the verifier's last word on it */
+} said;
+
+static void line_copy(char *to, size_t size, const char *from, size_t len)
+{
+	while (len && strchr("\n .", from[len - 1]))
+		len--;
+	if (len >= size)
+		len = size - 1;
+	memcpy(to, from, len);
+	to[len] = '\0';
+}
+
+/* The verifier's log ends with "processed N insns ..."; its verdict is the line before. */
+static void keep_verdict(const char *text)
+{
+	const char *end = strstr(text, "processed "), *begin;
+
+	if (!end || end == text)
+		return;
+	for (begin = --end; begin > text && begin[-1] != '\n'; begin--)
+		;
+	line_copy(said.verdict, sizeof(said.verdict), begin, (size_t)(end - begin));
+}
+
+__attribute__((format(printf, 2, 0)))
+static int keep_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	const char *prefix = "libbpf: prog '";
+	char *text, *name;
+
+	if (level != LIBBPF_WARN || vasprintf(&text, fmt, ap) < 0)
+		return 0;
+	keep_verdict(text);
+	if (!strncmp(text, prefix, strlen(prefix)) && strstr(text, "program load failed")) {
+		name = text + strlen(prefix);
+		line_copy(said.program, sizeof(said.program), name, strcspn(name, "'"));
+	}
+	if (!strncmp(text, "libbpf: ", 8) && !strchr(text + 8, '\t') && strlen(text) < 300)
+		line_copy(said.line, sizeof(said.line), text + 8, strlen(text + 8));
+	free(text);
+	return 0;
+}
+
+void object_quiet(void)
+{
+	libbpf_set_print(keep_print);
+}
+
+void why_set(struct probe_why *why, enum bench_status status, const char *fmt, ...)
+{
+	va_list ap;
+
+	why->status = status;
+	va_start(ap, fmt);
+	vsnprintf(why->text, sizeof(why->text), fmt, ap);
+	va_end(ap);
+}
+
+/* --- what the kernel has --- */
+
+static const struct btf_type *tracepoint_proto(const struct btf *btf, const char *name)
+{
+	const struct btf_type *t;
+	char type[80];
+	int id;
+
+	/* BTF of a tracepoint: typedef btf_trace_NAME of a pointer to its callback's prototype. */
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	id = btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF);
+	if (id < 0)
+		return NULL;
+	t = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
+	if (!t || !btf_is_ptr(t))
+		return NULL;
+	t = btf__type_by_id(btf, t->type);
+	return t && btf_is_func_proto(t) ? t : NULL;
+}
+
+bool kernel_has_tracepoint(const struct btf *btf, const char *name)
+{
+	return tracepoint_proto(btf, name);
+}
+
+unsigned kernel_tracepoint_args(const struct btf *btf, const char *name)
+{
+	const struct btf_type *proto = tracepoint_proto(btf, name);
+
+	return proto && btf_vlen(proto) ? btf_vlen(proto) - 1 : 0; /* the first is void * */
+}
+
+static bool has_member(const struct btf *btf, const struct btf_type *t, const char *field, int depth)
+{
+	const struct btf_member *m = btf_members(t);
+
+	for (unsigned i = 0; i < btf_vlen(t); i++, m++) {
+		const char *name = btf__name_by_offset(btf, m->name_off);
+		const struct btf_type *inner = btf__type_by_id(btf, m->type);
+
+		if (!strcmp(name, field))
+			return true;
+		if (!*name && depth < 4 && inner && btf_is_composite(inner) &&
+		    has_member(btf, inner, field, depth + 1))
+			return true;
+	}
+	return false;
+}
+
+bool kernel_has_field(const struct btf *btf, const char *type, const char *field)
+{
+	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+
+	return id > 0 && has_member(btf, btf__type_by_id(btf, (__u32)id), field, 0);
+}
+
+void metric_check(struct probe_metric *metric, const struct btf *btf)
+{
+	char events[sizeof(metric->desc.events)], *save, *event;
+
+	memcpy(events, metric->desc.events, sizeof(events));
+	for (event = strtok_r(events, " ", &save); event; event = strtok_r(NULL, " ", &save)) {
+		/* Depth has another way without this one. */
+		if (metric->desc.kind == PROBE_DEPTH &&
+		    !strcmp(event, "sched_update_nr_running_tp"))
+			continue;
+		if (!kernel_has_tracepoint(btf, event)) {
+			why_set(&metric->why, BENCH_NOT_SUPPORTED,
+				"this kernel has no tracepoint %s that programs can attach to",
+				event);
+			return;
+		}
+	}
+}
+
+/* --- describing --- */
+
+static const void *section(struct bpf_object *bpf, const char *name, size_t *ret_size)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(bpf, name);
+
+	*ret_size = 0;
+	return map ? bpf_map__initial_value(map, ret_size) : NULL;
+}
+
+static int keep_metrics(struct probe_object *object, const struct probe_desc *desc, size_t size)
+{
+	object->nr_metrics = (unsigned)(size / sizeof(*desc));
+	if (size % sizeof(*desc) || object->nr_metrics > PROBE_MAX_METRICS)
+		return -EINVAL;
+	for (unsigned i = 0; i < object->nr_metrics; i++) {
+		struct probe_desc *d = &object->metrics[i].desc;
+
+		*d = desc[i];
+		if (d->abi != PROBE_ABI || !d->name[0])
+			return -EINVAL;
+		d->name[sizeof(d->name) - 1] = '\0';
+		d->unit[sizeof(d->unit) - 1] = '\0';
+		d->help[sizeof(d->help) - 1] = '\0';
+		d->events[sizeof(d->events) - 1] = '\0';
+		d->key[sizeof(d->key) - 1] = '\0';
+		for (unsigned k = 0; k < PROBE_MAX_LABELS; k++)
+			d->label[k][sizeof(d->label[k]) - 1] = '\0';
+	}
+	return 0;
+}
+
+static struct bpf_object *image_open(const struct bpf_image *image)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = image->name);
+
+	object_quiet();
+	return bpf_object__open_mem(image->start, (size_t)(image->end - image->start), &opts);
+}
+
+int object_describe(struct probe_object *ret_object, const struct bpf_image *image)
+{
+	const struct probe_program *programs;
+	struct bpf_object *bpf;
+	const void *metrics;
+	size_t size;
+	int ret = 0;
+
+	memset(ret_object, 0, sizeof(*ret_object));
+	ret_object->image = image;
+	bpf = image_open(image);
+	if (!bpf)
+		return -EINVAL;
+	metrics = section(bpf, ".rodata.probe", &size);
+	if (metrics)
+		ret = keep_metrics(ret_object, metrics, size);
+	programs = section(bpf, ".rodata.programs", &size);
+	for (unsigned i = 0; programs && i < size / sizeof(*programs) && i < PROBE_MAX_PROGRAMS; i++) {
+		memcpy(ret_object->runs[i].name, programs[i].name, sizeof(programs[i].name) - 1);
+		ret_object->runs[i].prog_fd = -1;
+		ret_object->nr_runs++;
+	}
+	bpf_object__close(bpf);
+	return ret;
+}
+
+/* --- loading --- */
+
+#define MAX_REJECTED 8
+
+/* A program of a tracepoint is loaded in one of its two forms; others (iterators, programs run by
+ * userspace) always. */
+static bool program_wanted(const struct bpf_program *prog, const struct probe_set *set,
+			   char rejected[][64], unsigned nr_rejected)
+{
+	const char *sec = bpf_program__section_name(prog), *tp;
+
+	for (unsigned i = 0; i < nr_rejected; i++)
+		if (!strcmp(rejected[i], bpf_program__name(prog)))
+			return false;
+	tp = strchr(sec, '/');
+	if (!tp || !strncmp(sec, "iter/", 5))
+		return true;
+	if (strncmp(sec, set->mode.raw ? "raw_tp/" : "tp_btf/", 7))
+		return false;
+	if (!strcmp(tp + 1, "sched_update_nr_running_tp") && !set->mode.depth_exact)
+		return false;
+	if (!strncmp(bpf_program__name(prog), "on_place", 8) && set->mode.depth_exact)
+		return false;
+	return kernel_has_tracepoint(set->btf, tp + 1);
+}
+
+/* Maps that track.bpf.c owns, and one window for all. */
+static const char *const shared_maps[] = { "tags", "tags_hash", "threads", ".data.window" };
+
+static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
+			const struct probe_object *owner)
+{
+	struct bpf_map *map, *theirs;
+	int ret = 0;
+
+	bpf_object__for_each_map(map, bpf) {
+		const char *name = bpf_map__name(map);
+
+		if (!strcmp(name, "values") || !strcmp(name, "depth"))
+			ret = bpf_map__set_max_entries(map, 2 * set->nr_cpus);
+		else if (!strcmp(name, "queues"))
+			ret = bpf_map__set_max_entries(map, set->nr_cpus);
+		else if (bpf_map__type(map) == BPF_MAP_TYPE_TASK_STORAGE && !set->mode.storage)
+			ret = bpf_map__set_autocreate(map, false);
+		else if (!strcmp(name, "places") && set->mode.depth_exact)
+			ret = bpf_map__set_autocreate(map, false);
+		else if (!strcmp(name, "places_hash") && (set->mode.storage || set->mode.depth_exact))
+			ret = bpf_map__set_max_entries(map, 1);
+		if (ret)
+			return ret;
+	}
+	for (unsigned i = 0; owner && i < sizeof(shared_maps) / sizeof(*shared_maps); i++) {
+		map = bpf_object__find_map_by_name(bpf, shared_maps[i]);
+		theirs = bpf_object__find_map_by_name(owner->bpf, shared_maps[i]);
+		if (map && theirs && bpf_map__fd(theirs) >= 0)
+			ret = bpf_map__reuse_fd(map, bpf_map__fd(theirs));
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void config_set(struct bpf_object *bpf, const struct probe_set *set)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata.config");
+	struct probe_config config = {
+		.nr_cpus = set->nr_cpus,
+		.prev_state_arg = set->mode.prev_state,
+		.storage = set->mode.storage,
+		.depth_exact = set->mode.depth_exact,
+		.depth_events = !set->mode.depth_exact,
+	};
+
+	if (map)
+		(void)bpf_map__set_initial_value(map, &config, sizeof(config)); /* size is ours */
+}
+
+static void load_why(struct probe_object *object, int code)
+{
+	if (code == -EPERM || code == -EACCES)
+		why_set(&object->why, BENCH_NOT_PERMITTED,
+			"loading BPF programs needs CAP_BPF and CAP_PERFMON: run as root");
+	else if (said.verdict[0] && said.program[0])
+		why_set(&object->why, BENCH_NOT_SUPPORTED, "the kernel rejected program %s: %s",
+			said.program, said.verdict);
+	else
+		why_set(&object->why, BENCH_NOT_SUPPORTED, "loading failed: %s",
+			said.line[0] ? said.line : strerror(-code));
+}
+
+/* Metrics that rest on tracepoint event have no value, because of why. */
+static void metrics_lose(struct probe_object *object, const char *event, const struct probe_why *why)
+{
+	size_t len = strlen(event);
+
+	for (unsigned i = 0; i < object->nr_metrics; i++) {
+		struct probe_metric *m = &object->metrics[i];
+
+		for (const char *p = m->desc.events; (p = strstr(p, event)); p += len)
+			if ((p == m->desc.events || p[-1] == ' ') && (!p[len] || p[len] == ' '))
+				m->why = *why;
+	}
+}
+
+static const char *program_event(const struct bpf_program *prog)
+{
+	const char *slash = strchr(bpf_program__section_name(prog), '/');
+
+	return slash ? slash + 1 : "";
+}
+
+/* Open, choose and load; when the verifier rejects one program, again without it. */
+static int load_retrying(struct probe_object *object, struct probe_set *set,
+			 const struct probe_object *owner)
+{
+	char rejected[MAX_REJECTED][64];
+	unsigned nr_rejected = 0;
+	struct bpf_program *prog;
+	int ret;
+
+	for (;;) {
+		memset(&said, 0, sizeof(said));
+		object->bpf = image_open(object->image);
+		if (!object->bpf)
+			return -EINVAL;
+		bpf_object__for_each_program(prog, object->bpf)
+			bpf_program__set_autoload(
+				prog, program_wanted(prog, set, rejected, nr_rejected));
+		config_set(object->bpf, set);
+		ret = maps_prepare(object->bpf, set, owner);
+		ret = ret ? ret : bpf_object__load(object->bpf);
+		if (!ret)
+			return 0;
+		load_why(object, ret);
+		if (ret == -EPERM || !said.program[0] || nr_rejected == MAX_REJECTED)
+			return ret;
+		memcpy(rejected[nr_rejected++], said.program, sizeof(said.program));
+		prog = bpf_object__find_program_by_name(object->bpf, said.program);
+		if (prog)
+			metrics_lose(object, program_event(prog), &object->why);
+		bpf_object__close(object->bpf);
+		object->bpf = NULL;
+	}
+}
+
+static void run_attached(struct probe_object *object, const struct bpf_program *prog)
+{
+	const char *name = bpf_program__name(prog);
+
+	for (unsigned i = 0; i < object->nr_runs; i++) {
+		struct probe_run *run = &object->runs[i];
+		size_t len = strlen(run->name);
+
+		if (strncmp(name, run->name, len) ||
+		    (name[len] && strcmp(name + len, "_btf") && strcmp(name + len, "_raw")))
+			continue;
+		snprintf(run->event, sizeof(run->event), "%s", program_event(prog));
+		run->prog_fd = bpf_program__fd(prog);
+	}
+}
+
+static void attach(struct probe_object *object)
+{
+	struct bpf_program *prog;
+	struct probe_why why;
+
+	bpf_object__for_each_program(prog, object->bpf) {
+		const char *sec = bpf_program__section_name(prog);
+		struct bpf_link *link;
+
+		if (!bpf_program__autoload(prog) || !strchr(sec, '/') || !strncmp(sec, "iter/", 5))
+			continue;
+		link = object->nr_links < PROBE_MAX_LINKS ? bpf_program__attach(prog) : NULL;
+		if (link) {
+			object->links[object->nr_links++] = link;
+			run_attached(object, prog);
+			continue;
+		}
+		why_set(&why, errno == EPERM ? BENCH_NOT_PERMITTED : BENCH_NOT_SUPPORTED,
+			"cannot attach to tracepoint %s: %s", program_event(prog), strerror(errno));
+		metrics_lose(object, program_event(prog), &why);
+	}
+}
+
+int object_load(struct probe_object *object, struct probe_set *set)
+{
+	const struct probe_object *owner = set->track != object ? set->track : NULL;
+	struct bpf_map *map;
+	int ret;
+
+	ret = load_retrying(object, set, owner);
+	if (ret)
+		goto out;
+	why_set(&object->why, BENCH_OK, "%s", "");
+	map = bpf_object__find_map_by_name(object->bpf, "values");
+	if (map) {
+		object->value_size = (bpf_map__value_size(map) + 7) / 8 * 8;
+		object->values = object_map(object, "values", &object->values_bytes);
+		if (!object->values) {
+			ret = -errno;
+			why_set(&object->why, BENCH_NOT_SUPPORTED, "mapping its values failed: %s",
+				strerror(errno));
+			goto out;
+		}
+	}
+	attach(object);
+out:
+	if (ret)
+		object_close(object);
+	return ret;
+}
+
+void *object_map(struct probe_object *object, const char *name, size_t *ret_bytes)
+{
+	struct bpf_map *map = object->bpf ? bpf_object__find_map_by_name(object->bpf, name) : NULL;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes;
+	void *mem;
+
+	if (!map)
+		return NULL;
+	bytes = ((size_t)bpf_map__value_size(map) + 7) / 8 * 8 * bpf_map__max_entries(map);
+	bytes = (bytes + page - 1) / page * page;
+	mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (mem == MAP_FAILED)
+		return NULL;
+	if (ret_bytes)
+		*ret_bytes = bytes;
+	return mem;
+}
+
+int object_prog_fd(const struct probe_object *object, const char *program)
+{
+	struct bpf_program *prog;
+
+	if (!object || !object->bpf)
+		return -1;
+	prog = bpf_object__find_program_by_name(object->bpf, program);
+	return prog ? bpf_program__fd(prog) : -1;
+}
+
+struct probe_values *object_values(const struct probe_object *object, unsigned element)
+{
+	return (struct probe_values *)(object->values + (size_t)element * object->value_size);
+}
+
+void object_close(struct probe_object *object)
+{
+	for (unsigned i = 0; i < object->nr_links; i++)
+		(void)bpf_link__destroy(object->links[i]); /* detaches; cannot be helped if not */
+	object->nr_links = 0;
+	if (object->values)
+		munmap(object->values, object->values_bytes);
+	object->values = NULL;
+	bpf_object__close(object->bpf);
+	object->bpf = NULL;
+	for (unsigned i = 0; i < object->nr_runs; i++)
+		object->runs[i].prog_fd = -1;
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A set of probes: which ones are chosen, and bringing them up with whatever this kernel lacks. */
+#include "probe/probe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include "bench/clock.h"
+#include "core/nearest.h"
+#include "probe/set.h"
+
+/* --- choosing --- */
+
+static unsigned images_describe(struct probe_object **ret_objects)
+{
+	struct probe_object *objects;
+	unsigned nr = 0, nr_images = 0;
+
+	while (registry_bpf_images[nr_images].name)
+		nr_images++;
+	objects = calloc(nr_images + 1, sizeof(*objects));
+	*ret_objects = objects;
+	for (unsigned i = 0; objects && i < nr_images; i++) {
+		struct probe_object *object = &objects[nr++];
+
+		if (object_describe(object, &registry_bpf_images[i]))
+			why_set(&object->why, BENCH_NOT_SUPPORTED,
+				"its description is not one that this program understands");
+	}
+	return nr;
+}
+
+/* Mark what a name stands for: an object with all its metrics, or one metric. */
+static bool name_choose(struct probe_object *objects, unsigned nr, const char *name)
+{
+	bool found = false, all = !strcmp(name, "all");
+
+	for (unsigned i = 0; i < nr; i++) {
+		bool object = all || !strcmp(objects[i].image->name, name);
+
+		for (unsigned k = 0; k < objects[i].nr_metrics; k++) {
+			struct probe_metric *m = &objects[i].metrics[k];
+
+			if (!object && strcmp(m->desc.name, name))
+				continue;
+			m->wanted = true;
+			found = true;
+		}
+	}
+	return found || all;
+}
+
+static int name_unknown(const struct probe_object *objects, unsigned nr, const char *name,
+			struct bench_err *err)
+{
+	struct nearest n = { .name = name };
+
+	nearest_offer(&n, "all");
+	nearest_offer(&n, "none");
+	for (unsigned i = 0; i < nr; i++) {
+		if (objects[i].nr_metrics)
+			nearest_offer(&n, objects[i].image->name);
+		for (unsigned k = 0; k < objects[i].nr_metrics; k++)
+			nearest_offer(&n, objects[i].metrics[k].desc.name);
+	}
+	if (n.best)
+		return bench_fail(err, -ENOENT, "unknown probe '%s': did you mean '%s'?", name,
+				  n.best);
+	return bench_fail(err, -ENOENT, "unknown probe '%s': `bench list probes` shows them", name);
+}
+
+static int list_choose(struct probe_object *objects, unsigned nr, const char *list,
+		       struct bench_err *err)
+{
+	char *copy, *save, *name;
+	int ret = 0;
+
+	copy = strdup(list);
+	if (!copy)
+		return bench_fail(err, -ENOMEM, "out of memory");
+	for (name = strtok_r(copy, ", ", &save); name && !ret; name = strtok_r(NULL, ", ", &save))
+		if (strcmp(name, "none") && !name_choose(objects, nr, name))
+			ret = name_unknown(objects, nr, name, err);
+	free(copy);
+	return ret;
+}
+
+static bool object_wanted(const struct probe_object *object)
+{
+	for (unsigned i = 0; i < object->nr_metrics; i++)
+		if (object->metrics[i].wanted)
+			return true;
+	return false;
+}
+
+/* --- how to load --- */
+
+static bool forced(const char *what)
+{
+	const char *env = getenv("BENCH_PROBE_FALLBACK"), *p = env;
+	size_t len = strlen(what);
+
+	for (; p && (p = strstr(p, what)); p += len)
+		if ((p == env || p[-1] == ',') && (!p[len] || p[len] == ','))
+			return true;
+	return false;
+}
+
+/* The depth can be read from the run queue when its changes are announced, when a task leads to
+ * its queue, and when sleepers that are still counted (sched_delayed, 6.12) can be told apart. */
+static bool depth_readable(const struct btf *btf)
+{
+	if (!kernel_has_tracepoint(btf, "sched_update_nr_running_tp") ||
+	    !kernel_has_field(btf, "cfs_rq", "rq") || !kernel_has_field(btf, "rq", "curr"))
+		return false;
+	return !kernel_has_field(btf, "sched_entity", "sched_delayed") ||
+	       kernel_has_field(btf, "cfs_rq", "h_nr_runnable") ||
+	       kernel_has_field(btf, "cfs_rq", "h_nr_delayed");
+}
+
+static void mode_find(struct probe_set *set)
+{
+	set->mode.raw = forced("raw");
+	set->mode.storage = !set->mode.raw && !forced("storage") &&
+			    libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
+	set->mode.depth_forced = forced("depth");
+	set->mode.depth_exact = !set->mode.depth_forced && depth_readable(set->btf);
+	set->mode.prev_state = kernel_tracepoint_args(set->btf, "sched_switch") >= 4;
+}
+
+/* Followed threads are kept by track.bpf.c. Where the kernel does not take it in its typed form
+ * (tp_btf), everything is loaded in the other one. */
+static int track_load(struct probe_set *set)
+{
+	int ret = object_load(set->track, set);
+
+	if (ret && ret != -EPERM && !set->mode.raw) {
+		set->mode.raw = true;
+		set->mode.storage = false;
+		ret = object_load(set->track, set);
+	}
+	if (!ret)
+		ret = track_open(set);
+	if (ret) {
+		set->why = set->track->why;
+		if (set->why.status == BENCH_OK)
+			why_set(&set->why, BENCH_NOT_SUPPORTED,
+				"the maps of followed threads cannot be set up: %s",
+				strerror(-ret));
+	}
+	return ret;
+}
+
+static void sched_open(struct probe_set *set)
+{
+	static const struct probe_why no_maps = { BENCH_NOT_SUPPORTED,
+						  "the run-queue maps cannot be mapped" };
+
+	set->depth = object_map(set->sched, "depth", &set->depth_bytes);
+	set->queues = object_map(set->sched, "queues", &set->queues_bytes);
+	if (!set->depth || !set->queues) {
+		set->sched->why = no_maps;
+		return;
+	}
+	(void)track_visit(set, set->sched, "seed", 0, 0); /* else silent CPUs stay unknown */
+}
+
+static void objects_load(struct probe_set *set)
+{
+	for (unsigned i = 0; i < set->nr_objects; i++) {
+		struct probe_object *object = &set->objects[i];
+
+		for (unsigned k = 0; k < object->nr_metrics; k++)
+			metric_check(&object->metrics[k], set->btf);
+	}
+	if (track_load(set))
+		return;
+	for (unsigned i = 0; i < set->nr_objects; i++) {
+		struct probe_object *object = &set->objects[i];
+
+		if (object == set->track || !object_wanted(object) || object_load(object, set))
+			continue;
+		if (object == set->sched)
+			sched_open(set);
+	}
+}
+
+static int set_init(struct probe_set *set, const char *list, struct bench_err *err)
+{
+	int ret, nr = libbpf_num_possible_cpus();
+	bool any = false;
+
+	set->nr_objects = images_describe(&set->objects);
+	if (!set->objects || nr <= 0)
+		return bench_fail(err, -ENOMEM, "probes: out of memory");
+	ret = list_choose(set->objects, set->nr_objects, list, err);
+	if (ret)
+		return ret;
+	set->nr_cpus = (unsigned)nr;
+	set->lost_by_cpu = calloc(set->nr_cpus, sizeof(*set->lost_by_cpu));
+	if (!set->lost_by_cpu)
+		return bench_fail(err, -ENOMEM, "probes: out of memory");
+	if (sched_getaffinity(getpid(), sizeof(set->allowed), &set->allowed))
+		memset(&set->allowed, 0xff, sizeof(set->allowed)); /* > 1024 CPUs */
+	for (unsigned i = 0; i < set->nr_objects; i++) {
+		any |= object_wanted(&set->objects[i]);
+		if (!strcmp(set->objects[i].image->name, "track"))
+			set->track = &set->objects[i];
+		if (!strcmp(set->objects[i].image->name, "sched") && object_wanted(&set->objects[i]))
+			set->sched = &set->objects[i];
+	}
+	if (!any || !set->track)
+		why_set(&set->why, BENCH_SKIPPED, "not asked for");
+	return 0;
+}
+
+int probe_open(struct probe_set **ret_set, const char *list, struct bench_err *err)
+{
+	struct probe_set *set = calloc(1, sizeof(*set));
+	uint64_t begin = bench_now_ns();
+	int ret;
+
+	if (!set)
+		return bench_fail(err, -ENOMEM, "probes: out of memory");
+	object_quiet();
+	ret = set_init(set, list, err);
+	if (ret)
+		goto out;
+	if (set->why.status == BENCH_OK) {
+		set->btf = btf__load_vmlinux_btf();
+		if (!set->btf)
+			why_set(&set->why, BENCH_NOT_SUPPORTED,
+				"this kernel has no type information (/sys/kernel/btf/vmlinux): it "
+				"needs CONFIG_DEBUG_INFO_BTF");
+	}
+	if (set->why.status == BENCH_OK) {
+		mode_find(set);
+		objects_load(set);
+		set->open_ns = bench_now_ns() - begin;
+		if (set->windows)
+			check_run(set);
+		set->check_ns = bench_now_ns() - begin - set->open_ns;
+	}
+	*ret_set = set;
+	set = NULL;
+out:
+	probe_close(set);
+	return ret;
+}
+
+static void unmap(void *mem, size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (mem)
+		munmap(mem, (bytes + page - 1) / page * page);
+}
+
+void probe_close(struct probe_set *set)
+{
+	if (!set)
+		return;
+	for (unsigned i = 0; i < set->nr_objects; i++)
+		object_close(&set->objects[i]);
+	unmap(set->windows, sizeof(*set->windows));
+	unmap(set->request, sizeof(*set->request));
+	unmap(set->threads, PROBE_THREADS * sizeof(*set->threads));
+	unmap(set->depth, set->depth_bytes);
+	unmap(set->queues, set->queues_bytes);
+	btf__free(set->btf);
+	free(set->lost_by_cpu);
+	free(set->objects);
+	free(set);
+}
+
+/* --- showing --- */
+
+static const char *kind_name(uint32_t kind)
+{
+	return kind == PROBE_COUNT ? "count" : kind == PROBE_HIST ? "histogram" : "depth";
+}
+
+static bool may_load(void)
+{
+	char line[256];
+	unsigned long long caps = 0;
+	FILE *f = fopen("/proc/self/status", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (f)
+		fclose(f);
+	/* capability.h: CAP_SYS_ADMIN 21, CAP_PERFMON 38, CAP_BPF 39 */
+	return caps >> 21 & 1 || (caps >> 38 & 1 && caps >> 39 & 1);
+}
+
+void probe_list(FILE *out)
+{
+	struct probe_object *objects;
+	unsigned nr = images_describe(&objects);
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool may = may_load();
+
+	for (unsigned i = 0; objects && i < nr; i++) {
+		if (objects[i].nr_metrics)
+			fprintf(out, "%s\n", objects[i].image->name);
+		for (unsigned k = 0; k < objects[i].nr_metrics; k++) {
+			struct probe_metric *m = &objects[i].metrics[k];
+
+			if (!btf)
+				why_set(&m->why, BENCH_NOT_SUPPORTED,
+					"this kernel has no type information: it needs "
+					"CONFIG_DEBUG_INFO_BTF");
+			else
+				metric_check(m, btf);
+			if (m->why.status == BENCH_OK && !may)
+				why_set(&m->why, BENCH_NOT_PERMITTED,
+					"needs CAP_BPF and CAP_PERFMON: run as root");
+			fprintf(out, "  %-22s %-9s %-6s %s\n", m->desc.name, kind_name(m->desc.kind),
+				m->desc.unit, m->desc.help);
+			fprintf(out, "  %-22s from %s\n", "", m->desc.events);
+			if (m->why.status != BENCH_OK)
+				fprintf(out, "  %-22s not available: %s\n", "", m->why.text);
+		}
+	}
+	btf__free(btf);
+	free(objects);
+}
+
+void probe_print(const struct probe_set *set, FILE *out)
+{
+	for (unsigned i = 0; i < set->nr_objects; i++)
+		for (unsigned k = 0; k < set->objects[i].nr_metrics; k++) {
+			const struct probe_metric *m = &set->objects[i].metrics[k];
+			const struct probe_why *why = &m->why;
+
+			if (!m->wanted)
+				continue;
+			if (why->status == BENCH_OK)
+				why = &set->objects[i].why;
+			if (why->status == BENCH_OK)
+				why = &set->why;
+			fprintf(out, "  %-22s %s%s\n", m->desc.name,
+				why->status == BENCH_OK ? "" : "no: ",
+				why->status == BENCH_OK ? m->desc.help : why->text);
+		}
+}

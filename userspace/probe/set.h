@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside of a probe set; only the files of this folder include it. */
+#ifndef PROBE_SET_H
+#define PROBE_SET_H
+
+#include <sched.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include "core/registry.h"
+#include "probe/probe.h"
+#include "probe_abi.h"
+
+#define PROBE_MAX_METRICS 32
+#define PROBE_MAX_LINKS 32
+
+/* Why something is not there; status BENCH_OK = it is. */
+struct probe_why {
+	enum bench_status status;
+	char text[256];
+};
+
+struct probe_metric {
+	struct probe_desc desc;
+	struct probe_why why;
+	bool wanted;
+};
+
+struct probe_run {
+	char name[16];	  /* as in the object */
+	char event[40];	  /* the tracepoint it is attached to */
+	uint64_t nr;	  /* runs in windows, since open */
+	double ns;	  /* calibrated, per run */
+	int prog_fd;	  /* -1 = not loaded */
+};
+
+/* One BPF object: its descriptors, and when loaded its programs and values. */
+struct probe_object {
+	const struct bpf_image *image;
+	struct probe_metric metrics[PROBE_MAX_METRICS];
+	unsigned nr_metrics;
+	struct probe_run runs[PROBE_MAX_PROGRAMS];
+	unsigned nr_runs;
+	struct probe_why why; /* of the whole object */
+
+	struct bpf_object *bpf; /* NULL = not loaded */
+	struct bpf_link *links[PROBE_MAX_LINKS];
+	unsigned nr_links;
+	char *values; /* mapped; element bank * nr_cpus + cpu */
+	size_t value_size, values_bytes;
+};
+
+/* How the programs are loaded; found out by probing, forced by BENCH_PROBE_FALLBACK. */
+struct probe_mode {
+	bool raw;	   /* raw_tp instead of tp_btf */
+	bool storage;	   /* task storage */
+	bool depth_exact;  /* else from events */
+	bool prev_state;
+	bool depth_forced; /* the environment asked for it */
+};
+
+struct probe_losses {
+	uint64_t seen, lost, repaired, ambiguous_ns, backwards;
+};
+
+struct probe_set {
+	struct btf *btf;
+	struct probe_why why; /* nothing can be loaded */
+	struct probe_mode mode;
+	unsigned nr_cpus;  /* possible CPUs */
+	cpu_set_t allowed; /* of the process when the set was opened */
+	struct probe_object *objects;
+	unsigned nr_objects;
+	struct probe_object *track, *sched; /* NULL = not part of this set */
+
+	/* Mapped; NULL = not loaded. */
+	struct probe_windows *windows;
+	struct probe_request *request;
+	struct probe_thread *threads;
+	struct probe_depth *depth;
+	struct probe_queue *queues;
+	size_t depth_bytes, queues_bytes;
+
+	uint64_t serial, start_ns;
+	uint64_t end_ns; /* once closed */
+	bool window_set;
+
+	uint64_t open_ns;   /* what load and attach took */
+	uint64_t check_ns;  /* and the self-check */
+	uint64_t window_ns; /* length of all windows read so far */
+	struct probe_losses total, last;
+	uint64_t *lost_by_cpu; /* nr_cpus, since open */
+	char check[3][256];    /* failed self-checks */
+	unsigned nr_check;
+};
+
+/* object.c: what libbpf has to say is kept, never printed. */
+void object_quiet(void);
+/* Read the descriptors. Needs no privileges. -EINVAL: not ours, or of another ABI. */
+int object_describe(struct probe_object *ret_object, const struct bpf_image *image);
+/* Load and attach with the shared maps of set->track (when that is not object itself). On failure
+ * object->why says why, and metrics that miss an event have a why of their own. */
+int object_load(struct probe_object *object, struct probe_set *set);
+void object_close(struct probe_object *object);
+/* Map the values of a map; *ret_bytes may be NULL. */
+void *object_map(struct probe_object *object, const char *map, size_t *ret_bytes);
+int object_prog_fd(const struct probe_object *object, const char *program);
+struct probe_values *object_values(const struct probe_object *object, unsigned element);
+/* Does the kernel have this tracepoint; this field (dotted once at most)? */
+bool kernel_has_tracepoint(const struct btf *btf, const char *name);
+unsigned kernel_tracepoint_args(const struct btf *btf, const char *name);
+bool kernel_has_field(const struct btf *btf, const char *type, const char *field);
+/* Is there a tracepoint missing that the metric cannot do without? Fills its why. */
+void metric_check(struct probe_metric *metric, const struct btf *btf);
+void why_set(struct probe_why *why, enum bench_status status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* track.c */
+int track_open(struct probe_set *set);
+/* Have the iter/task program visit every task, or those that tid or tgid name (0 = not given). */
+int track_visit(struct probe_set *set, struct probe_object *object, const char *program, pid_t tid,
+		pid_t tgid);
+
+/* window.c */
+unsigned window_bank(const struct probe_set *set);
+/* Run a raw_tp program on a CPU. 0 or negative errno; -ENXIO = offline. */
+int window_run_on(int prog_fd, unsigned cpu);
+/* Ask what silent CPUs and threads do, close the gate, wait for running programs. */
+void window_close(struct probe_set *set);
+void window_sync(const struct probe_set *set);
+
+/* depth.c */
+void depth_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus, unsigned nr,
+	       struct bench_metric_set *metrics);
+/* Close the slot of a CPU at end_ns. False = nothing is known of it. */
+bool depth_close(const struct probe_set *set, unsigned cpu, uint64_t end_ns,
+		 struct probe_depth *ret_depth);
+
+/* read.c */
+struct bench_hist;
+/* Sum of a slot over all CPUs in the current bank. */
+uint64_t values_sum(const struct probe_set *set, const struct probe_object *object, unsigned slot);
+/* The histogram at slot over all CPUs; tracked threads' open intervals are added. */
+void values_hist(const struct probe_set *set, const struct probe_object *object, unsigned slot,
+		 uint64_t end_ns, struct bench_hist *into);
+void read_losses(const struct probe_set *set, struct probe_losses *ret_losses);
+
+/* check.c: the programs prove themselves, and their cost is measured meanwhile. */
+void check_run(struct probe_set *set);
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Which threads are followed: tags are set by visiting tasks with an iter/task program, and are
+ * inherited in the kernel from then on. */
+#include "probe/set.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+
+/* Read an iterator to its end: the program runs once per task. */
+static int iterate(struct bpf_program *prog, const struct bpf_iter_attach_opts *opts)
+{
+	struct bpf_link *link = bpf_program__attach_iter(prog, opts);
+	int fd, ret = 0;
+	char buf[64];
+	ssize_t n;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		ret = -errno;
+		goto out;
+	}
+	do {
+		n = read(fd, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
+	if (n < 0)
+		ret = -errno;
+	close(fd);
+out:
+	(void)bpf_link__destroy(link); /* detaches; cannot be helped if not */
+	return ret;
+}
+
+int track_visit(struct probe_set *set, struct probe_object *object, const char *program, pid_t tid,
+		pid_t tgid)
+{
+	union bpf_iter_link_info info = { 0 };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
+		    .link_info_len = sizeof(info));
+	struct bpf_program *prog;
+	int ret;
+
+	prog = object && object->bpf ? bpf_object__find_program_by_name(object->bpf, program) : NULL;
+	if (!prog || !bpf_program__autoload(prog))
+		return -ENOTSUP;
+	set->request->found = 0;
+	set->request->failed = 0;
+	set->request->all = 1;
+	if (!tid && !tgid)
+		return iterate(prog, NULL);
+	/* The kernel looks the number up in our pid namespace (6.1). Before that the program
+	 * compares it with the number of the initial namespace. */
+	info.task.tid = (__u32)(tgid ? 0 : tid);
+	info.task.pid = (__u32)tgid;
+	ret = iterate(prog, &opts);
+	if (ret != -EINVAL && ret != -E2BIG)
+		return ret;
+	set->request->all = 0;
+	set->request->tid = (__u32)tid;
+	set->request->tgid = (__u32)tgid;
+	return iterate(prog, NULL);
+}
+
+/* All slots are free. */
+static int slots_fill(struct probe_set *set)
+{
+	int stack = bpf_object__find_map_fd_by_name(set->track->bpf, "free_slots");
+
+	for (uint32_t slot = PROBE_THREADS; slot--;)
+		if (bpf_map_update_elem(stack, NULL, &slot, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+/* All tags become void, and their slots free. */
+static void slots_free(struct probe_set *set)
+{
+	int stack = bpf_object__find_map_fd_by_name(set->track->bpf, "free_slots");
+	int hash = bpf_object__find_map_fd_by_name(set->track->bpf, "tags_hash");
+	uint32_t old = set->windows->generation, tid;
+
+	set->windows->children = 0;
+	__atomic_store_n(&set->windows->generation, old + 1, __ATOMIC_SEQ_CST);
+	window_sync(set); /* no program gives a slot back from here on */
+	for (uint32_t slot = 0; slot < PROBE_THREADS; slot++) {
+		if (set->threads[slot].generation != old)
+			continue;
+		set->threads[slot].generation = 0;
+		(void)bpf_map_update_elem(stack, NULL, &slot, BPF_ANY); /* it came from there */
+	}
+	if (!set->windows->hash_used)
+		return;
+	while (!bpf_map_get_next_key(hash, NULL, &tid) && !bpf_map_delete_elem(hash, &tid))
+		;
+	set->windows->hash_used = 0;
+}
+
+int track_open(struct probe_set *set)
+{
+	struct probe_object *track = set->track;
+
+	set->windows = object_map(track, ".data.window", NULL);
+	set->request = object_map(track, ".data.request", NULL);
+	set->threads = object_map(track, "threads", NULL);
+	if (!set->windows || !set->request || !set->threads)
+		return -ENOMEM;
+	set->windows->generation = 1;
+	return slots_fill(set);
+}
+
+int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct bench_err *err)
+{
+	int ret;
+
+	/* Without programs there is nothing to follow; each metric says why it has no value. */
+	if (!set->windows)
+		return 0;
+	if (with_children)
+		set->windows->children = 1;
+	set->request->op = PROBE_OP_TAG;
+	set->request->flags = with_children ? PROBE_FLAG_CHILDREN : 0;
+	ret = track_visit(set, set->track, "visit", tid, with_children ? tid : 0);
+	if (ret)
+		return bench_fail(err, ret, "follow thread %d: %s", (int)tid, strerror(-ret));
+	if (set->request->failed)
+		return bench_fail(err, -ENOSPC,
+				  "follow thread %d: more than %d threads are followed already",
+				  (int)tid, PROBE_THREADS);
+	if (!set->request->found)
+		return bench_fail(err, -ESRCH, "follow thread %d: no such thread", (int)tid);
+	return 0;
+}
+
+void probe_untrack_all(struct probe_set *set)
+{
+	if (set->windows)
+		slots_free(set);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The window: published to the programs by one store, closed and settled before values are read.
+ * There are two banks of values; the one that is not current is kept clear, so that opening a
+ * window takes no longer than that store. */
+#include "probe/set.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <bpf/bpf.h>
+#include "bench/clock.h"
+
+unsigned window_bank(const struct probe_set *set)
+{
+	return set->serial & 1;
+}
+
+static void bank_clear(const struct probe_set *set, unsigned bank)
+{
+	for (unsigned i = 0; i < set->nr_objects; i++)
+		if (set->objects[i].values)
+			memset(object_values(&set->objects[i], bank * set->nr_cpus), 0,
+			       set->objects[i].value_size * set->nr_cpus);
+	if (set->depth)
+		memset(&set->depth[bank * set->nr_cpus], 0, set->nr_cpus * sizeof(*set->depth));
+}
+
+void probe_window(struct probe_set *set, const struct bench_window *window)
+{
+	struct probe_span *span;
+
+	if (!set->windows)
+		return;
+	if (set->window_set && window->start_ns == set->start_ns) {
+		set->windows->span[window_bank(set)].end_ns = window->end_ns;
+		return;
+	}
+	/* A window that nobody read is forgotten: its bank is cleared when it is needed next. */
+	if (set->window_set)
+		bank_clear(set, window_bank(set) ^ 1);
+	set->serial++;
+	set->start_ns = window->start_ns;
+	set->window_set = true;
+	span = &set->windows->span[window_bank(set)];
+	span->start_ns = window->start_ns;
+	span->end_ns = window->end_ns;
+	span->serial = set->serial;
+	__atomic_store_n(&set->windows->current, window_bank(set), __ATOMIC_RELEASE);
+}
+
+int window_run_on(int prog_fd, unsigned cpu)
+{
+	__u64 args[1] = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args),
+		    .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+
+	return bpf_prog_test_run_opts(prog_fd, &opts);
+}
+
+/* Once a program ran on each CPU, those that ran there before have finished: interrupts are off in
+ * them. Where programs cannot be run like that (before 5.10), wait far longer than one takes. */
+void window_sync(const struct probe_set *set)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	int fd = object_prog_fd(set->track, "settle");
+	int ret = 0;
+
+	for (unsigned cpu = 0; cpu < set->nr_cpus && fd >= 0; cpu++) {
+		ret = window_run_on(fd, cpu);
+		if (ret && ret != -ENXIO) /* offline */
+			break;
+	}
+	if (fd < 0 || (ret && ret != -ENXIO))
+		nanosleep(&pause, NULL);
+}
+
+/* What had no event since the window was set did the same thing all the time: ask what. This is
+ * done with the gate open, so that an event in between is seen, and then counts. */
+static void ask_silent(struct probe_set *set)
+{
+	struct probe_depth *d = set->depth ? &set->depth[window_bank(set) * set->nr_cpus] : NULL;
+	int fd = object_prog_fd(set->sched, "peek");
+	bool silent = false;
+
+	for (unsigned cpu = 0; d && fd >= 0 && cpu < set->nr_cpus; cpu++)
+		if (!d[cpu].touched)
+			(void)window_run_on(fd, cpu); /* an offline CPU stays unknown */
+	for (unsigned i = 0; i < PROBE_THREADS && !silent; i++)
+		silent = set->threads[i].generation == set->windows->generation &&
+			 set->threads[i].serial != set->serial;
+	if (!silent)
+		return;
+	set->request->op = PROBE_OP_PEEK;
+	(void)track_visit(set, set->track, "visit", 0, 0); /* else those threads stay unknown */
+}
+
+void window_close(struct probe_set *set)
+{
+	struct probe_span *span = &set->windows->span[window_bank(set)];
+	uint64_t now;
+
+	ask_silent(set);
+	now = bench_now_ns();
+	if (span->end_ns > now)
+		span->end_ns = now;
+	set->end_ns = span->end_ns > set->start_ns ? span->end_ns : set->start_ns;
+	__atomic_store_n(&set->windows->current, PROBE_NO_WINDOW, __ATOMIC_SEQ_CST);
+	window_sync(set);
+	bank_clear(set, window_bank(set) ^ 1);
+	set->window_set = false;
+}
