@@ -40,7 +40,7 @@ void audit_io_uring(const struct audit *audit, struct finding *finding)
 	else if (filter || mode == 1)
 		status = AUDIT_NOTE;
 	finding_set(finding, status, "%s%s", modes[mode],
-		    filter ? ", but a seccomp filter may refuse it" : "");
+		    filter && mode < 2 ? ", but a seccomp filter may refuse it" : "");
 	if (!mode && filter)
 		finding_remedy(finding, "a seccomp profile that allows io_uring");
 }

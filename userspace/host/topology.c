@@ -13,7 +13,8 @@
 #include "host/topology_internal.h"
 
 /* hwloc loads its plugins (OpenCL, OpenGL, PCI) when a topology is made: over ten ms, and none
- * tells about CPUs. The variable is taken back, so that children do not inherit it. */
+ * tells about CPUs. The variable is taken back, so that children do not inherit it; no other
+ * thread exists this early. */
 static int init_without_plugins(hwloc_topology_t *ret_hw)
 {
 	bool ours = !getenv("HWLOC_PLUGINS_PATH");
