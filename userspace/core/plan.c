@@ -117,7 +117,7 @@ static int check_runtime(const struct plan *plan, struct plan_job *job, struct b
 
 static int place(const struct plan *plan, struct plan_job *job, struct bench_err *err)
 {
-	struct cpu_choice choice;
+	struct cpu_choice choice = { 0 };
 	int rc;
 
 	if (job->spec->module->validate) {
