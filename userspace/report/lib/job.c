@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* One job: what it was, how fast, how sure, and where the time went. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/lib/sections.h"
+
+static void job_title(struct text *t)
+{
+	const char *const words[][2] = {
+		{ bench_result_str(t->job, "module"), " module, " },
+		{ bench_result_str(t->job, "runtime"), " runtime, " },
+		{ bench_result_str(t->job, "status"), "" },
+	};
+	const char *name = bench_result_str(t->job, "name"), *status = words[2][0];
+	char right[160] = "";
+	size_t len = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		if (*words[i][0] && len < sizeof(right))
+			len += snprintf(right + len, sizeof(right) - len, "%.40s%s", words[i][0],
+					words[i][1]);
+	text_blank(t);
+	text_rule(t, *name ? name : "(job without a name)", status_color(status), right);
+	if (*bench_result_str(t->job, "reason")) {
+		text_row(t, status);
+		text_words(t, strcmp(status, "ok") ? status_color(status) : TEXT_PLAIN,
+			   bench_result_str(t->job, "reason"));
+	}
+	text_end(t);
+}
+
+static void job_what(struct text *t)
+{
+	const json_t *params = bench_result_get(t->job, "params");
+	const char *op = bench_result_str(t->job, "op");
+	char *cpus = text_cpus(bench_result_get(t->job, "placement")), took[UNITS_MAX];
+	double trials = bench_result_num(t->job, "trials");
+	double trial_ns = bench_result_num(t->job, "trial_ns");
+	size_t workers = json_array_size(bench_result_get(t->job, "placement"));
+	unsigned left = 40;
+
+	if (*op) {
+		text_row(t, "op");
+		text_words(t, TEXT_PLAIN, op);
+	}
+	if (json_object_size(params)) {
+		text_row(t, "parameters");
+		text_members(t, params, "", &left);
+	}
+	if (trials >= 1) {
+		text_row(t, "ran");
+		text_item(t, TEXT_PLAIN, trials == 1 ? "%.0f trial" : "%.0f trials", trials);
+		if (trial_ns > 0)
+			text_put(t, TEXT_PLAIN, " of %s",
+				 units_value(took, trial_ns, "ns", t->style->utf8));
+		if (cpus)
+			text_item(t, TEXT_PLAIN, workers == 1 ? "%zu worker on CPU %s" :
+				  "%zu workers on CPUs %s", workers, cpus);
+		if (trials >= 6)
+			text_item(t, TEXT_DIM, "(%s is the 95 %% interval of the median)",
+				  text_sign(t, "\xc2\xb1", "+-"));
+	}
+	text_end(t);
+	free(cpus);
+}
+
+static void measure(struct text *t, const char *label, const json_t *metric, const char *per)
+{
+	char value[UNITS_MAX], interval[INTERVAL_MAX];
+
+	if (!bench_result_has_value(metric))
+		return;
+	metric_shown(t, metric);
+	metric_value(t, value, metric);
+	/* "65.2 k/s" of what? */
+	if (!strcmp(metric_unit(metric), "1/s") && !strcmp(value + strlen(value) - 2, "/s"))
+		strcpy(value + strlen(value) - 2, " ops/s");
+	text_row(t, label);
+	text_item(t, TEXT_BOLD, "%s%s", value, per);
+	text_item(t, TEXT_PLAIN, "%s", metric_interval(t, interval, metric));
+	if (!strcmp(bench_result_str(metric, "status"), "scaled"))
+		text_item(t, TEXT_YELLOW, "(scaled)");
+}
+
+static const json_t *plain(const struct text *t, const char *name)
+{
+	return bench_result_metric(t->job, name, NULL, NULL);
+}
+
+static void job_errors(struct text *t)
+{
+	const json_t *errors = plain(t, "errors");
+	char text[UNITS_MAX];
+
+	if (!bench_result_has_value(errors))
+		return;
+	metric_shown(t, errors);
+	if (bench_result_num(errors, "value") == 0)
+		return;
+	text_row(t, "errors");
+	text_item(t, TEXT_RED, "%s operations failed per trial",
+		  units_value(text, bench_result_num(errors, "value"), "count", t->style->utf8));
+}
+
+/* A wrapped program has times instead of a rate. */
+static void job_exec(struct text *t)
+{
+	const json_t *status = plain(t, "exit_status");
+
+	measure(t, "wall", plain(t, "wall"), "");
+	measure(t, "user", plain(t, "user"), "");
+	measure(t, "sys", plain(t, "sys"), "");
+	measure(t, "maxrss", plain(t, "maxrss"), "");
+	if (bench_result_has_value(status)) {
+		bool fine = bench_result_num(status, "value") == 0;
+
+		metric_shown(t, status);
+		text_row(t, "exit status");
+		text_item(t, fine ? TEXT_PLAIN : TEXT_RED, "%.0f", bench_result_num(status, "value"));
+	}
+}
+
+static void job_speed(struct text *t)
+{
+	measure(t, "throughput", plain(t, "ops"), "");
+	measure(t, "bytes", plain(t, "bytes"), "");
+	measure(t, "cpu cost", plain(t, "cpu.per_op"), " CPU time per op");
+	job_errors(t);
+	if (!strcmp(bench_result_str(t->job, "module"), "exec"))
+		job_exec(t);
+	text_end(t);
+}
+
+/* --- what no other part knows --- */
+
+static void other_row(struct text *t, const json_t *metric)
+{
+	char *labels = metric_labels(metric, true), value[UNITS_MAX], interval[INTERVAL_MAX];
+
+	metric_shown(t, metric);
+	text_end(t);
+	text_to(t, 2);
+	t->indent = 6;
+	text_words(t, TEXT_PLAIN, bench_result_str(metric, "name"));
+	if (labels && *labels)
+		text_put(t, TEXT_PLAIN, "{%s}", labels);
+	text_item(t, TEXT_PLAIN, "%s", metric_value(t, value, metric));
+	text_item(t, TEXT_DIM, "%s", metric_interval(t, interval, metric));
+	free(labels);
+}
+
+static void job_other(struct text *t)
+{
+	struct metric_walk w = { 0 };
+
+	while (metric_next(t, &w)) {
+		struct metric_walk same = { .next = w.index };
+		unsigned nr = 0;
+
+		if (t->shown[w.index] || !bench_result_has_value(w.metric))
+			continue;
+		while (metric_next(t, &same)) {
+			if (t->shown[same.index] || strcmp(same.name, w.name) ||
+			    !bench_result_has_value(same.metric))
+				continue;
+			t->shown[same.index] = true;
+			if (nr++ < TEXT_TOP)
+				other_row(t, same.metric);
+		}
+		if (nr <= TEXT_TOP)
+			continue;
+		text_end(t);
+		text_to(t, 6);
+		text_put(t, TEXT_DIM, "and %u more of %s; see the JSON", nr - TEXT_TOP, w.name);
+	}
+	text_end(t);
+}
+
+/* --- slow operations, time series, verdicts --- */
+
+static void slow_row(struct text *t, const json_t *slow)
+{
+	char at[UNITS_MAX], took[UNITS_MAX], part[UNITS_MAX];
+	bool utf8 = t->style->utf8;
+	const json_t *culprits = bench_result_get(slow, "culprits"), *culprit;
+	const char *cause;
+	json_t *ns;
+	size_t i;
+
+	text_row(t, "slow op");
+	text_item(t, TEXT_BOLD, "%s", units_value(took, bench_result_num(slow, "latency_ns"), "ns", utf8));
+	if (isfinite(bench_result_num(slow, "at_ns")))
+		text_item(t, TEXT_PLAIN, "at %s",
+			  units_value(at, bench_result_num(slow, "at_ns"), "ns", utf8));
+	json_object_foreach((json_t *)bench_result_get(slow, "causes"), cause, ns)
+		text_item(t, TEXT_PLAIN, "%s %s", cause,
+			  units_value(part, json_is_number(ns) ? json_number_value(ns) : NAN, "ns",
+				      utf8));
+	json_array_foreach(culprits, i, culprit) {
+		if (i < 3)
+			text_item(t, TEXT_PLAIN, "by %s %s", bench_result_str(culprit, "who"),
+				  units_value(part, bench_result_num(culprit, "ns"), "ns", utf8));
+	}
+	text_end(t);
+}
+
+static void job_slow(struct text *t)
+{
+	const json_t *slow = bench_result_get(t->job, "slow");
+	size_t nr = json_array_size(slow);
+
+	for (size_t i = 0; i < nr && i < 3; i++)
+		slow_row(t, json_array_get(slow, i));
+	if (nr > 3) {
+		text_row(t, "");
+		text_item(t, TEXT_DIM, "and %zu more slow operations; see the JSON", nr - 3);
+	}
+	text_end(t);
+}
+
+static void job_series(struct text *t)
+{
+	const json_t *series = bench_result_get(t->job, "series");
+	size_t rows = json_array_size(bench_result_get(series, "rows"));
+	char every[UNITS_MAX];
+
+	if (!rows)
+		return;
+	text_row(t, "series");
+	text_item(t, TEXT_PLAIN, "%zu points, one each %s, in the JSON", rows,
+		  units_value(every, bench_result_num(series, "interval_ns"), "ns", t->style->utf8));
+	text_end(t);
+}
+
+/* Evidence is text, or a metric's name with its value. */
+static void evidence_item(struct text *t, const json_t *evidence)
+{
+	const char *name = bench_result_str(evidence, "name");
+	const json_t *value = bench_result_get(evidence, "value");
+
+	if (json_is_string(evidence))
+		text_item(t, TEXT_DIM, "%s", json_string_value(evidence));
+	else if (json_is_number(value))
+		text_item(t, TEXT_DIM, "%s = %.6g", name, json_number_value(value));
+	else if (*name)
+		text_item(t, TEXT_DIM, "%s", name);
+}
+
+static void job_verdicts(struct text *t)
+{
+	const json_t *verdicts = bench_result_get(t->job, "verdicts"), *verdict, *evidence, *one;
+	size_t i, k;
+
+	json_array_foreach(verdicts, i, verdict) {
+		text_row(t, "verdict");
+		text_words(t, TEXT_BOLD, bench_result_str(verdict, "claim"));
+		evidence = bench_result_get(verdict, "evidence");
+		if (!json_array_size(evidence))
+			continue;
+		text_row(t, "");
+		json_array_foreach(evidence, k, one)
+			evidence_item(t, one);
+	}
+	text_end(t);
+}
+
+void section_job(struct text *t)
+{
+	job_title(t);
+	job_what(t);
+	job_speed(t);
+	job_verdicts(t);
+	section_distributions(t);
+	section_kernel(t);
+	job_slow(t);
+	section_counters(t);
+	job_other(t);
+	job_series(t);
+	metric_missing(t, NULL);
+}

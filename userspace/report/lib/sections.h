@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of the text report. */
+#ifndef REPORT_LIB_SECTIONS_H
+#define REPORT_LIB_SECTIONS_H
+
+#include "report/lib/metrics.h"
+#include "report/lib/text.h"
+
+/* What and where: tool, host, runtime, audit. */
+void section_head(struct text *t, const json_t *result);
+/* One job: t->job, t->metrics and t->shown are set. */
+void section_job(struct text *t);
+/* Every distribution of the job as one table. */
+void section_distributions(struct text *t);
+/* Scheduler, wall time by cause, interrupts and so on. */
+void section_kernel(struct text *t);
+/* perf's events, laid out as perf stat does. */
+void section_counters(struct text *t);
+/* One line per job, then the warnings: what a person reads first. */
+void section_summary(struct text *t, const json_t *result);
+
+/* Colour of a job's or an audit line's status. */
+enum text_color status_color(const char *status);
+/* The share of wall time that is largest ("blocked.disk 61.2 %"), "" when there is none. */
+const char *top_cause(char buf[UNITS_MAX], const json_t *job);
+
+#endif

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The end of the text report, next to the prompt: one line per job and what to be careful about. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/lib/sections.h"
+
+#define NAME_COL 24
+/* Right edges of the columns; a narrow terminal gets the first two. */
+#define RATE_END 38
+#define TRUST_END 49
+#define P50_END 60
+#define P99_END 71
+#define CAUSE_COL 73
+
+static bool has_latency(const struct text *t)
+{
+	return t->width >= P99_END;
+}
+
+static void right(struct text *t, unsigned end, enum text_color color, const char *text)
+{
+	unsigned len = text_len(t, text);
+
+	text_to(t, end > len ? end - len : 0);
+	text_put(t, color, "%s", text);
+}
+
+/* In the last column where it fits, else on a line of its own. */
+static void last_column(struct text *t, enum text_color color, const char *text)
+{
+	if (CAUSE_COL + text_len(t, text) > t->width) {
+		text_end(t);
+		text_to(t, 4);
+	}
+	text_to(t, CAUSE_COL < t->width ? CAUSE_COL : 4);
+	text_put(t, color, "%s", text);
+}
+
+static void heading(struct text *t)
+{
+	const char *dash = text_sign(t, "\xe2\x94\x80", "-");
+
+	text_blank(t);
+	while (t->col < t->width)
+		text_put(t, TEXT_DIM, "%s", dash);
+	text_end(t);
+	text_put(t, TEXT_BOLD, "summary");
+	right(t, RATE_END, TEXT_DIM, "result");
+	right(t, TRUST_END, TEXT_DIM, "95 %");
+	if (has_latency(t)) {
+		right(t, P50_END, TEXT_DIM, "p50");
+		right(t, P99_END, TEXT_DIM, "p99");
+	}
+	if (CAUSE_COL + 6 <= t->width)
+		last_column(t, TEXT_DIM, "mostly");
+	text_end(t);
+}
+
+/* The number that stands for the job. */
+static const json_t *main_metric(const json_t *job)
+{
+	static const char *const names[] = { "ops", "bytes", "wall" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const json_t *metric = bench_result_metric(job, names[i], NULL, NULL);
+
+		if (bench_result_has_value(metric))
+			return metric;
+	}
+	return NULL;
+}
+
+/* Why a job has no numbers, as much of it as a line takes. */
+static void short_reason(struct text *t, const json_t *job)
+{
+	const char *status = bench_result_str(job, "status"), *reason = bench_result_str(job, "reason");
+	char *cut;
+
+	text_to(t, NAME_COL + 2);
+	text_put(t, status_color(status), "%s", *status ? status : "no status");
+	if (!*reason)
+		return;
+	cut = strdup(reason);
+	while (cut && *cut && t->col + 2 + text_len(t, cut) > t->width - 3)
+		cut[strlen(cut) - 1] = '\0';
+	if (cut && *cut)
+		text_put(t, TEXT_PLAIN, ": %s%s", cut, strlen(cut) < strlen(reason) ? "..." : "");
+	free(cut);
+}
+
+static void job_line(struct text *t, const json_t *job)
+{
+	const char *status = bench_result_str(job, "status"), *name = bench_result_str(job, "name");
+	const json_t *metric = main_metric(job), *latency;
+	char text[UNITS_MAX];
+
+	text_to(t, 2);
+	t->indent = 4;
+	text_words(t, TEXT_PLAIN, *name ? name : "(no name)");
+	if (t->col >= NAME_COL + 2)
+		text_end(t);
+	if (metric) {
+		right(t, RATE_END, TEXT_BOLD, metric_value(t, text, metric));
+		right(t, TRUST_END, TEXT_PLAIN, metric_trust(t, text, metric));
+	}
+	latency = bench_result_metric(job, "latency", NULL, NULL);
+	if (metric && latency && has_latency(t)) {
+		bool utf8 = t->style->utf8;
+
+		right(t, P50_END, TEXT_PLAIN,
+		      units_value(text, bench_result_num(latency, "hist.p50"), "ns", utf8));
+		right(t, P99_END, TEXT_PLAIN,
+		      units_value(text, bench_result_num(latency, "hist.p99"), "ns", utf8));
+	}
+	if (!metric && strcmp(status, "ok"))
+		short_reason(t, job);
+	else if (strcmp(status, "ok"))
+		last_column(t, status_color(status), *status ? status : "no status");
+	else if (*top_cause(text, job))
+		last_column(t, TEXT_PLAIN, text);
+	text_end(t);
+}
+
+static void warning_lines(struct text *t, const json_t *warnings)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach(warnings, i, warning) {
+		if (!json_is_string(warning))
+			continue;
+		text_put(t, TEXT_YELLOW, "warning: ");
+		t->indent = t->col;
+		text_words(t, TEXT_PLAIN, json_string_value(warning));
+		text_end(t);
+	}
+}
+
+static void artifact_lines(struct text *t, const json_t *artifacts)
+{
+	const json_t *artifact;
+	size_t i;
+
+	json_array_foreach(artifacts, i, artifact) {
+		text_put(t, TEXT_PLAIN, "%s: ", bench_result_str(artifact, "kind"));
+		t->indent = t->col;
+		text_words(t, TEXT_PLAIN, bench_result_str(artifact, "path"));
+		text_end(t);
+	}
+}
+
+void section_summary(struct text *t, const json_t *result)
+{
+	const json_t *jobs = bench_result_get(result, "jobs"), *job;
+	size_t i;
+
+	if (json_array_size(jobs)) {
+		heading(t);
+		json_array_foreach(jobs, i, job)
+			job_line(t, job);
+	} else {
+		text_put(t, TEXT_YELLOW, "no jobs");
+		text_end(t);
+	}
+	warning_lines(t, bench_result_get(result, "warnings"));
+	artifact_lines(t, bench_result_get(result, "artifacts"));
+}
