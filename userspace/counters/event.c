@@ -43,8 +43,8 @@ static int spec_parse(struct spec *ret_spec, const char *text, struct bench_err 
 	char *slash, *tail;
 
 	if (strlen(text) >= sizeof(spec.base))
-		return bench_fail(err, -EINVAL, "event '%.40s...': longer than %zu characters", text,
-				  sizeof(spec.base) - 1);
+		return bench_fail(err, -EINVAL, "event '%.40s...': longer than %zu characters",
+				  text, sizeof(spec.base) - 1);
 	strcpy(spec.base, text);
 	slash = strchr(spec.base, '/');
 	if (slash) {
@@ -56,9 +56,10 @@ static int spec_parse(struct spec *ret_spec, const char *text, struct bench_err 
 		if (*tail == ':')
 			memmove(tail, tail + 1, strlen(tail));
 		if (*tail && !all_modifiers(tail))
-			return bench_fail(err, -EINVAL,
-					  "event '%s': unknown modifier '%s' (u, k and h are known)",
-					  text, tail);
+			return bench_fail(
+				err, -EINVAL,
+				"event '%s': unknown modifier '%s' (u, k and h are known)", text,
+				tail);
 		add_modifiers(&spec, tail);
 		*tail = '\0';
 	} else if ((tail = strrchr(spec.base, ':')) && all_modifiers(tail + 1)) {
@@ -330,8 +331,9 @@ static int fail_unknown(const char *text, const struct pmu_set *pmus,
 	if (pfm_err->code != -ENOENT)
 		return bench_fail(err, pfm_err->code, "%s", pfm_err->msg);
 	suggest_event(front, pmus, near, sizeof(near));
-	return bench_fail(err, -ENOENT, "unknown event '%s'%s%s%s", text, *near ? "; near it: " : "",
-			  near, *near ? "" : " (`bench list counters` has the known ones)");
+	return bench_fail(err, -ENOENT, "unknown event '%s'%s%s%s", text,
+			  *near ? "; near it: " : "", near,
+			  *near ? "" : " (`bench list counters` has the known ones)");
 }
 
 int event_resolve(struct counter_event *ret_events, unsigned max, const char *text,

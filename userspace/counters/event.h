@@ -21,10 +21,10 @@ enum event_kind {
 };
 
 struct counter_event {
-	char name[EVENT_NAME_MAX]; /* as reported: perf's main spelling and modifiers, "cycles:u" */
-	char base[EVENT_NAME_MAX]; /* the same without modifiers */
-	char pmu[PMU_NAME_MAX];	   /* sysfs name; "" = whichever core PMU there is */
-	const char *source;	   /* "generic", "cache", "software", "sysfs", "raw", "libpfm4" */
+	char name[EVENT_NAME_MAX + 8]; /* as reported: perf's spelling, "cycles:u" */
+	char base[EVENT_NAME_MAX];     /* the same without modifiers */
+	char pmu[PMU_NAME_MAX];	       /* sysfs name; "" = whichever core PMU there is */
+	const char *source; /* "generic", "cache", "software", "sysfs", "raw", "libpfm4" */
 	char encoding[EVENT_NAME_MAX]; /* libpfm4's full spelling; else "" */
 	struct perf_event_attr attr;
 	bool unencoded; /* its PMU is not here, so attr says nothing */

@@ -15,7 +15,7 @@ static void print_event(const struct listing *list, const struct counter_event *
 	const char *pmu = event->pmu[0] ? event->pmu : "cpu";
 
 	fprintf(list->out, "%-32s %-16s %-14s %s\n", event->name, pmu,
-		plan_status_name(event->status), event->note);
+		counter_status_name(event->status), event->note);
 }
 
 /* False when the name alone is not enough. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define NO_SESSION "counted on other CPUs only"
-#define UNPROVED   "read 0 and has never been seen to count on this host"
+#define UNPROVED "read 0 and has never been seen to count on this host"
 
 /* One event over all sessions. */
 struct total {
@@ -58,7 +58,7 @@ static void total_event(const struct counter_plan *plan, unsigned i,
 		struct counter_reading reading;
 		const char *note;
 		enum bench_status status =
-			session_reading(sessions[n], i, &presence, &reading, &note);
+			counter_session_reading(sessions[n], i, &presence, &reading, &note);
 
 		if (presence == SESSION_COUNTED)
 			add_reading(total, event, status, &reading, note);
@@ -169,8 +169,8 @@ static void put_derived(const struct sink *sink, const struct counter_plan *plan
 	if (instructions >= 0)
 		put_ratio(sink, name, "ratio", BENCH_BETTER_HIGHER, pmu_label(cycles),
 			  &totals[instructions], &totals[i]);
-	/* The clock covers user and kernel, so only unrestricted cycles go with it; on a CPU it runs
-	 * while idle too, and on a hybrid host it runs on every kind of core. */
+	/* The clock covers user and kernel, so only unrestricted cycles go with it; on a CPU it
+	 * runs while idle too, and on a hybrid host it runs on every kind of core. */
 	if (clock < 0 || *suffix(cycles) || per_cpu || cycles->hybrid)
 		return;
 	put_ratio(sink, "ghz", "GHz", BENCH_BETTER_NONE, NULL, &totals[i], &totals[clock]);
@@ -200,7 +200,7 @@ void counter_put(const struct counter_plan *plan, struct counter_session *const 
 {
 	const struct sink sink = { set, scope, ops };
 	struct total totals[COUNTER_MAX_EVENTS];
-	bool per_cpu = nr && session_target(sessions[0])->cpu >= 0;
+	bool per_cpu = nr && counter_session_target(sessions[0])->cpu >= 0;
 
 	for (unsigned i = 0; i < plan->nr_events; i++)
 		total_event(plan, i, sessions, nr, &totals[i]);

@@ -114,8 +114,8 @@ static bool cache_find(const char *name, struct event_name *ret, char *buf, size
 		name++;
 		if (!have_op && (len = alias_prefix(name, op_names, ARRAY_SIZE(op_names), &op)))
 			have_op = true;
-		else if (!have_result &&
-			 (len = alias_prefix(name, result_names, ARRAY_SIZE(result_names), &result)))
+		else if (!have_result && (len = alias_prefix(name, result_names,
+							     ARRAY_SIZE(result_names), &result)))
 			have_result = true;
 		else
 			return false;

@@ -102,9 +102,10 @@ static void explain_denied(const struct counter_target *target, char *note, size
 	if (level == -2)
 		snprintf(note, size, "perf_event_open is denied");
 	else
-		snprintf(note, size,
-			 "denied: needs CAP_PERFMON%s or a lower kernel.perf_event_paranoid (is %d)",
-			 target->tid > 0 ? ", the right to trace the process," : "", level);
+		snprintf(
+			note, size,
+			"denied: needs CAP_PERFMON%s or a lower kernel.perf_event_paranoid (is %d)",
+			target->tid > 0 ? ", the right to trace the process," : "", level);
 }
 
 static void explain_invalid(const struct counter_event *event, char *note, size_t size)

@@ -10,8 +10,8 @@
 
 /* What is counted when nothing is said. The hardware ones are kept where they are missing, with
  * the reason: a report without cycles has to say why. */
-#define DEFAULT_EVENTS                                                                    \
-	"cycles,instructions,branches,branch-misses,cache-references,cache-misses,"       \
+#define DEFAULT_EVENTS                                                                             \
+	"cycles,instructions,branches,branch-misses,cache-references,cache-misses,"                \
 	"task-clock,context-switches,cpu-migrations,page-faults,major-faults"
 
 /* Length of the name at text: up to a comma, brace or the end, but the commas between the slashes
@@ -57,7 +57,8 @@ static bool is_repeated(const struct counter_plan *plan, const struct counter_ev
 static int add_name(struct counter_plan *plan, const char *text, size_t len, int brace,
 		    const char *modifiers, struct bench_err *err)
 {
-	/* More kinds of core than this do not exist in one host (cpu_core, cpu_atom, cpu_lowpower). */
+	/* More kinds of core than this do not exist in one host (cpu_core, cpu_atom, cpu_lowpower).
+	 */
 	struct counter_event events[8];
 	char name[2 * EVENT_NAME_MAX];
 	int nr;
@@ -94,7 +95,8 @@ static int brace_modifiers(const char *close, char *buf, size_t size, const char
 	len = strcspn(close + 2, ",{}");
 	*ret_end = close + 2 + len;
 	if (len == 0 || len >= size || strspn(close + 2, "ukh") < len)
-		return bench_fail(err, -EINVAL, "unknown modifier '%.*s' after } (u, k and h are known)",
+		return bench_fail(err, -EINVAL,
+				  "unknown modifier '%.*s' after } (u, k and h are known)",
 				  (int)len, close + 2);
 	snprintf(buf, size, "%.*s", (int)len, close + 2);
 	return 0;
@@ -153,7 +155,7 @@ static int parse_list(struct counter_plan *plan, const char *at, struct bench_er
 	}
 }
 
-int plan_parse(struct counter_plan *plan, const char *list, struct bench_err *err)
+int counter_plan_parse(struct counter_plan *plan, const char *list, struct bench_err *err)
 {
 	char *copy = strdup(list ? list : "");
 	size_t len = 0;

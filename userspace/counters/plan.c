@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *plan_status_name(enum bench_status status)
+const char *counter_status_name(enum bench_status status)
 {
 	static const char *const names[] = {
 		[BENCH_OK] = "ok",
@@ -81,7 +81,7 @@ static bool is_grouped(const struct counter_plan *plan, unsigned event)
 	return false;
 }
 
-void plan_group(struct counter_plan *plan)
+void counter_plan_group(struct counter_plan *plan)
 {
 	static const enum event_kind order[] = { EVENT_SOFTWARE, EVENT_OTHER, EVENT_CORE };
 
@@ -95,8 +95,8 @@ void plan_group(struct counter_plan *plan)
 	}
 }
 
-int plan_new_at(struct counter_plan **ret_plan, const char *list, const char *root, bool prove,
-		struct bench_err *err)
+int counter_plan_new_at(struct counter_plan **ret_plan, const char *list, const char *root,
+			bool prove, struct bench_err *err)
 {
 	struct counter_plan *plan = calloc(1, sizeof(*plan));
 	int ret;
@@ -105,11 +105,11 @@ int plan_new_at(struct counter_plan **ret_plan, const char *list, const char *ro
 		return bench_fail(err, -ENOMEM, "counters: out of memory");
 	ret = pmu_set_load(&plan->pmus, root);
 	if (!ret)
-		ret = plan_parse(plan, list, err);
+		ret = counter_plan_parse(plan, list, err);
 	if (!ret) {
-		plan_group(plan);
+		counter_plan_group(plan);
 		if (prove)
-			ret = plan_prove(plan);
+			ret = counter_plan_prove(plan);
 	}
 	if (ret == -ENOMEM)
 		bench_fail(err, ret, "counters: out of memory");
@@ -124,7 +124,7 @@ out:
 
 int counter_plan_new(struct counter_plan **ret_plan, const char *list, struct bench_err *err)
 {
-	return plan_new_at(ret_plan, list, NULL, true, err);
+	return counter_plan_new_at(ret_plan, list, NULL, true, err);
 }
 
 void counter_plan_free(struct counter_plan *plan)
@@ -157,10 +157,10 @@ void counter_plan_print(const struct counter_plan *plan, FILE *out)
 
 		fprintf(out, "%s%s", i ? ", " : "", event->name);
 		if (event->status != BENCH_OK && same >= 0)
-			fprintf(out, " (%s: as %s)", plan_status_name(event->status),
+			fprintf(out, " (%s: as %s)", counter_status_name(event->status),
 				plan->events[same].name);
 		else if (event->status != BENCH_OK)
-			fprintf(out, " (%s: %s)", plan_status_name(event->status), event->note);
+			fprintf(out, " (%s: %s)", counter_status_name(event->status), event->note);
 		else if (event->note[0])
 			fprintf(out, " (%s)", event->note);
 	}
@@ -211,7 +211,7 @@ static json_t *event_json(const struct counter_plan *plan, unsigned i)
 	json_object_set_new(object, "group", group < 0 ? json_null() : json_integer(group));
 	if (group >= 0 && plan->groups[group].split)
 		json_object_set_new(object, "split", json_true());
-	json_object_set_new(object, "status", json_string(plan_status_name(event->status)));
+	json_object_set_new(object, "status", json_string(counter_status_name(event->status)));
 	json_object_set_new(object, "note",
 			    event->note[0] ? json_string(event->note) : json_null());
 	return object;

@@ -32,28 +32,28 @@ struct counter_plan {
 };
 
 /* parse.c: fill plan->events from a list of names. */
-int plan_parse(struct counter_plan *plan, const char *list, struct bench_err *err);
+int counter_plan_parse(struct counter_plan *plan, const char *list, struct bench_err *err);
 /* plan.c: form the groups as asked for, before anything is opened. */
-void plan_group(struct counter_plan *plan);
+void counter_plan_group(struct counter_plan *plan);
 /* counter_plan_new() on another sysfs root (NULL = the real one); without proving, nothing is
  * opened and every event has the status it was resolved with. */
-int plan_new_at(struct counter_plan **ret_plan, const char *list, const char *root, bool prove,
-		struct bench_err *err);
-const char *plan_status_name(enum bench_status status);
+int counter_plan_new_at(struct counter_plan **ret_plan, const char *list, const char *root,
+			bool prove, struct bench_err *err);
+const char *counter_status_name(enum bench_status status);
 
 /* probe.c: open every group on the calling thread, split those that do not fit, see that core
  * events count, and set each event's status and note. */
-int plan_prove(struct counter_plan *plan);
+int counter_plan_prove(struct counter_plan *plan);
 /* Status of one event from opening it alone; for lists. */
 void probe_open_event(struct counter_event *event, const struct pmu_set *pmus);
 
-/* live.c */
-#define LIVE_BYTES (256 * 1024)
-/* buf has LIVE_BYTES. */
-void live_loop(const unsigned char *buf, unsigned iterations);
+/* liveness.c */
+#define LIVENESS_BYTES (256 * 1024)
+/* buf has LIVENESS_BYTES. */
+void liveness_loop(const unsigned char *buf, unsigned iterations);
 /* Set the event's status from what it read over the loop: dead, nonsense, or proved. */
-void live_judge(struct counter_event *event, const struct counter_reading *reading,
-		unsigned iterations);
+void liveness_judge(struct counter_event *event, const struct counter_reading *reading,
+		    unsigned iterations);
 
 /* open.c */
 /* Open one event, counting at once. group_fd -1 = a group of its own. grouped: read as a group.
@@ -73,19 +73,20 @@ int single_read(int fd, struct counter_reading *ret_reading);
 
 /* session.c */
 enum session_presence {
-	SESSION_COUNTED, /* has a reading, or its status says why not */
+	SESSION_COUNTED,   /* has a reading, or its status says why not */
 	SESSION_ELSEWHERE, /* belongs to another CPU: contributes nothing, and that is right */
 };
 /* As counter_open(), for nr_groups of the plan's groups from first on: one pass. */
-int session_open(struct counter_session **ret_session, const struct counter_plan *plan,
-		 const struct counter_target *target, unsigned first, unsigned nr_groups,
-		 struct bench_err *err);
-const struct counter_target *session_target(const struct counter_session *s);
+int counter_session_open(struct counter_session **ret_session, const struct counter_plan *plan,
+			 const struct counter_target *target, unsigned first, unsigned nr_groups,
+			 struct bench_err *err);
+const struct counter_target *counter_session_target(const struct counter_session *s);
 /* The last window of the plan's event i: its status and note (borrowed, "" = none), and its counts
  * where the status is ok. */
-enum bench_status session_reading(const struct counter_session *s, unsigned i,
-				  enum session_presence *ret_presence,
-				  struct counter_reading *ret_reading, const char **ret_note);
+enum bench_status counter_session_reading(const struct counter_session *s, unsigned i,
+					  enum session_presence *ret_presence,
+					  struct counter_reading *ret_reading,
+					  const char **ret_note);
 
 /* sys.c: the system calls, in a file of their own so that tests can put a simulated PMU in their
  * place. As the system calls, but with negative errno. */

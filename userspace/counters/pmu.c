@@ -205,8 +205,8 @@ static int apply_format(const char *format, const char *key, uint64_t value,
 	const char *at = format + len;
 
 	if (!word || *at != ':')
-		return bench_fail(err, -EINVAL, "format '%s' of term '%s' is not understood", format,
-				  key);
+		return bench_fail(err, -EINVAL, "format '%s' of term '%s' is not understood",
+				  format, key);
 	do {
 		char *end;
 		unsigned long low = strtoul(at + 1, &end, 10), high = low;
@@ -216,8 +216,9 @@ static int apply_format(const char *format, const char *key, uint64_t value,
 		if (*end == '-')
 			high = strtoul(end + 1, &end, 10);
 		if (end == at + 1 || low > high || high > 63)
-			return bench_fail(err, -EINVAL, "format '%s' of term '%s' is not understood",
-					  format, key);
+			return bench_fail(err, -EINVAL,
+					  "format '%s' of term '%s' is not understood", format,
+					  key);
 		width = high - low + 1;
 		mask = width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
 		*word = (*word & ~(mask << low)) | (left & mask) << low;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Which events open here, in which groups, and with what rights. Every core event also runs once
- * over a short loop of known content (live.c), in the group that it will be counted in. */
+ * over a short loop of known content (liveness.c), in the group that it will be counted in. */
 #include "counters/plan.h"
 
 #include <errno.h>
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIVE_ITERATIONS	    32768 /* over all groups: under 1 ms */
-#define LIVE_MIN_ITERATIONS 4096
+#define LIVENESS_ITERATIONS 32768 /* over all groups: under 1 ms */
+#define LIVENESS_MIN_ITERATIONS 4096
 
 static const struct counter_target self = { .tid = 0, .cpu = -1 };
 
@@ -65,8 +65,7 @@ static int open_allowed(struct counter_event *event, const struct counter_target
 static void explain(struct counter_event *event, const struct counter_target *target,
 		    const struct pmu_set *pmus, int error)
 {
-	event->status =
-		event_explain(event, target, pmus, error, event->note, sizeof(event->note));
+	event->status = event_explain(event, target, pmus, error, event->note, sizeof(event->note));
 }
 
 static int first_cpu(const cpu_set_t *mask)
@@ -164,7 +163,7 @@ static bool run_open(struct prover *p)
 	unsigned nr = p->nr_open;
 	bool ran;
 
-	live_loop(p->buf, p->iterations);
+	liveness_loop(p->buf, p->iterations);
 	ran = read_open(p, readings) == 0 && (readings[0].running_ns > 0 || nr == 1);
 	if (!ran && nr == 1)
 		mark_unreadable(&p->plan->events[p->open[0]]);
@@ -172,7 +171,7 @@ static bool run_open(struct prover *p)
 		struct counter_event *event = &p->plan->events[p->open[i]];
 
 		if (event->kind == EVENT_CORE)
-			live_judge(event, &readings[i], p->iterations);
+			liveness_judge(event, &readings[i], p->iterations);
 	}
 	close_open(p);
 	return ran || nr == 1;
@@ -259,7 +258,7 @@ static void prove_group(struct prover *p, const struct counter_group *group)
 		p->groups[g].split = p->nr_groups - before > 1;
 }
 
-int plan_prove(struct counter_plan *plan)
+int counter_plan_prove(struct counter_plan *plan)
 {
 	struct prover *p = calloc(1, sizeof(*p));
 	unsigned nr_core = 0;
@@ -268,13 +267,13 @@ int plan_prove(struct counter_plan *plan)
 	for (unsigned g = 0; g < plan->nr_groups; g++)
 		nr_core += has_core(plan, &plan->groups[g]);
 	if (p && nr_core)
-		p->buf = calloc(1, LIVE_BYTES);
+		p->buf = calloc(1, LIVENESS_BYTES);
 	if (!p || (nr_core && !p->buf))
 		goto out;
 	p->plan = plan;
-	p->iterations = nr_core ? LIVE_ITERATIONS / nr_core : 0;
-	if (p->iterations < LIVE_MIN_ITERATIONS)
-		p->iterations = LIVE_MIN_ITERATIONS;
+	p->iterations = nr_core ? LIVENESS_ITERATIONS / nr_core : 0;
+	if (p->iterations < LIVENESS_MIN_ITERATIONS)
+		p->iterations = LIVENESS_MIN_ITERATIONS;
 	for (unsigned g = 0; g < plan->nr_groups; g++)
 		prove_group(p, &plan->groups[g]);
 	memcpy(plan->members, p->members, sizeof(plan->members));

@@ -44,8 +44,7 @@ static bool is_openable(const struct counter_event *event, const struct counter_
 	if (!event->cpu_only)
 		return true;
 	if (target->cpu < 0)
-		fail_event(se, BENCH_NOT_SUPPORTED,
-			   "counts per CPU or package, not for a thread");
+		fail_event(se, BENCH_NOT_SUPPORTED, "counts per CPU or package, not for a thread");
 	else if (target->cpu >= CPU_SETSIZE || !CPU_ISSET(target->cpu, &event->cpu_mask))
 		se->presence = SESSION_ELSEWHERE;
 	else
@@ -195,9 +194,9 @@ static void init_events(struct counter_session *s)
 	}
 }
 
-int session_open(struct counter_session **ret_session, const struct counter_plan *plan,
-		 const struct counter_target *target, unsigned first, unsigned nr_groups,
-		 struct bench_err *err)
+int counter_session_open(struct counter_session **ret_session, const struct counter_plan *plan,
+			 const struct counter_target *target, unsigned first, unsigned nr_groups,
+			 struct bench_err *err)
 {
 	struct counter_session *s = calloc(1, sizeof(*s));
 	int ret = -ENOMEM;
@@ -238,7 +237,7 @@ out:
 int counter_open(struct counter_session **ret_session, const struct counter_plan *plan,
 		 const struct counter_target *target, struct bench_err *err)
 {
-	return session_open(ret_session, plan, target, 0, plan->nr_groups, err);
+	return counter_session_open(ret_session, plan, target, 0, plan->nr_groups, err);
 }
 
 /* Switch one group on or off. */
@@ -298,14 +297,15 @@ void counter_close(struct counter_session *s)
 	free(s);
 }
 
-const struct counter_target *session_target(const struct counter_session *s)
+const struct counter_target *counter_session_target(const struct counter_session *s)
 {
 	return &s->target;
 }
 
-enum bench_status session_reading(const struct counter_session *s, unsigned i,
-				  enum session_presence *ret_presence,
-				  struct counter_reading *ret_reading, const char **ret_note)
+enum bench_status counter_session_reading(const struct counter_session *s, unsigned i,
+					  enum session_presence *ret_presence,
+					  struct counter_reading *ret_reading,
+					  const char **ret_note)
 {
 	const struct session_event *se = &s->events[i];
 	struct counter_reading *r = ret_reading;
@@ -323,7 +323,8 @@ enum bench_status session_reading(const struct counter_session *s, unsigned i,
 	/* On a host with several kinds of core it ran on the other kind. */
 	if (s->plan->events[i].hybrid && r->enabled_ns > 0)
 		*ret_presence = SESSION_ELSEWHERE;
-	*ret_note = r->enabled_ns > 0 ? "never scheduled: the PMU has too few counters for the group" :
-					"the thread did not run while it was counted";
+	*ret_note = r->enabled_ns > 0
+			    ? "never scheduled: the PMU has too few counters for the group"
+			    : "the thread did not run while it was counted";
 	return BENCH_NOT_COUNTED;
 }

@@ -21,7 +21,7 @@ static inline void flush_line(const void *line)
 
 /* A dependent multiplication (so at least one cycle each), a branch on its top bit (which nobody
  * can predict), loads, cache misses, and a few system calls for events of the kernel. */
-__attribute__((noinline)) void live_loop(const unsigned char *buf, unsigned iterations)
+__attribute__((noinline)) void liveness_loop(const unsigned char *buf, unsigned iterations)
 {
 	uint64_t x = 1;
 	unsigned sum = 0;
@@ -31,7 +31,7 @@ __attribute__((noinline)) void live_loop(const unsigned char *buf, unsigned iter
 
 		/* Knuth, MMIX: a full-period linear congruential generator. */
 		x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-		at = buf + (x >> 32) % LIVE_BYTES;
+		at = buf + (x >> 32) % LIVENESS_BYTES;
 		if (x >> 63)
 			sum += *(const volatile unsigned char *)at;
 		else
@@ -45,7 +45,7 @@ __attribute__((noinline)) void live_loop(const unsigned char *buf, unsigned iter
 }
 
 /* The least that the loop makes this event count; 0 = unknown, so that a zero proves nothing. */
-static uint64_t live_minimum(const struct counter_event *event, unsigned iterations)
+static uint64_t liveness_minimum(const struct counter_event *event, unsigned iterations)
 {
 	if (event->attr.exclude_user)
 		return 0;
@@ -83,10 +83,10 @@ static void set_status(struct counter_event *event, enum bench_status status, co
 	snprintf(event->note, sizeof(event->note), "%s", note);
 }
 
-void live_judge(struct counter_event *event, const struct counter_reading *reading,
-		unsigned iterations)
+void liveness_judge(struct counter_event *event, const struct counter_reading *reading,
+		    unsigned iterations)
 {
-	uint64_t least = live_minimum(event, iterations), value = reading->value;
+	uint64_t least = liveness_minimum(event, iterations), value = reading->value;
 
 	if (reading->running_ns == 0) {
 		/* A thread on one kind of core says nothing about the other kind. */
@@ -109,4 +109,3 @@ void live_judge(struct counter_event *event, const struct counter_reading *readi
 		event->proved = value > 0;
 	}
 }
-
