@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* bench report: a saved result through any reporter, without measuring again. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cmd.h"
+#include "core/registry.h"
+#include "core/report.h"
+#include "core/result.h"
+
+static void help(FILE *out)
+{
+	fprintf(out, "Usage: bench report FILE [--format=NAME] [-o FILE]\n\n"
+		     "Print a saved result; '-' reads standard input.\n\n"
+		     "  -f, --format=NAME  how to print it (text):\n");
+	for (unsigned i = 0; registry_reporters[i]; i++)
+		fprintf(out, "                       %-12s %s\n", registry_reporters[i]->name,
+			registry_reporters[i]->summary);
+	fprintf(out, "  -o, --output=FILE  write to FILE instead of standard output, replacing it\n"
+		     "  -h, --help         this text\n\n"
+		     "Exit status: 0 printed, 1 the output could not be written, 2 bad request or "
+		     "bad file.\n");
+}
+
+struct request {
+	const char *input, *output;
+	const struct bench_reporter *reporter;
+	bool help;
+};
+
+static int parse(struct request *req, int argc, char **argv, struct bench_err *err)
+{
+	static const struct option options[] = {
+		{ "format", required_argument, NULL, 'f' },
+		{ "output", required_argument, NULL, 'o' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const char *format = "text";
+	int option;
+
+	optind = 0; /* the caller may have used getopt before */
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":f:o:h", options, NULL)) != -1) {
+		if (option == 'h')
+			req->help = true;
+		else if (option == 'f')
+			format = optarg;
+		else if (option == 'o')
+			req->output = optarg;
+		else
+			return bench_fail(err, -EINVAL, "%s '%s'; see bench report --help",
+					  option == ':' ? "a value is missing for" : "unknown option",
+					  argv[optind - 1]);
+	}
+	req->reporter = reporter_find(format, err);
+	if (req->help)
+		return 0;
+	if (!req->reporter)
+		return -EINVAL;
+	if (optind >= argc)
+		return bench_fail(err, -EINVAL, "which file? Usage: bench report FILE; see --help");
+	if (optind + 1 < argc)
+		return bench_fail(err, -EINVAL, "one file at a time: '%s' is one too many",
+				  argv[optind + 1]);
+	req->input = argv[optind];
+	return 0;
+}
+
+/* A device or a pipe cannot be renamed over: write to it as it is. */
+static bool is_plain_target(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) || S_ISREG(st.st_mode);
+}
+
+/* Rendered in memory first, so that a reporter that fails leaves the old file as it was. */
+static int report_to_file(const struct request *req, const json_t *result, struct bench_err *err)
+{
+	struct bench_report_style style = { .width = 100 };
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int r;
+
+	if (!out)
+		return bench_fail(err, -ENOMEM, "write '%s': out of memory", req->output);
+	style.utf8 = reporter_style(stdout).utf8;
+	r = req->reporter->report(result, &style, out, err);
+	if (fclose(out) && !r)
+		r = bench_fail(err, -ENOMEM, "write '%s': out of memory", req->output);
+	if (!r)
+		r = result_write(req->output, true, text, size, err);
+	free(text);
+	return r;
+}
+
+static int report_to_stream(const struct request *req, const json_t *result, struct bench_err *err)
+{
+	bool own = req->output && strcmp(req->output, "-");
+	FILE *out = own ? fopen(req->output, "we") : stdout;
+	struct bench_report_style style;
+	int r;
+
+	if (!out) {
+		r = -errno;
+		return bench_fail(err, r, "open '%s': %s", req->output, strerror(-r));
+	}
+	style = reporter_style(out);
+	r = req->reporter->report(result, &style, out, err);
+	if (own && fclose(out) && !r) {
+		r = -errno;
+		bench_fail(err, r, "write '%s': %s", req->output, strerror(-r));
+	}
+	return r;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct request req = { 0 };
+	struct bench_err err = { 0 };
+	json_t *result = NULL;
+	int code = 0;
+
+	if (parse(&req, argc, argv, &err)) {
+		code = EXIT_REQUEST;
+	} else if (req.help) {
+		help(stdout);
+	} else if (bench_result_load(&result, req.input, &err)) {
+		code = EXIT_REQUEST;
+	} else {
+		bool file = req.output && strcmp(req.output, "-") && is_plain_target(req.output);
+		int r = file ? report_to_file(&req, result, &err) :
+			       report_to_stream(&req, result, &err);
+
+		/* The reader went away (a pager, head): nothing to complain about. */
+		code = r && r != -EPIPE ? EXIT_FAILED : 0;
+	}
+	if (code)
+		fprintf(stderr, "bench report: %s\n", err.msg);
+	json_decref(result);
+	return code;
+}
