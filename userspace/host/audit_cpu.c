@@ -251,7 +251,7 @@ void audit_mitigations(const struct audit *audit, struct finding *finding)
 	if (!strcmp(mode, "off"))
 		finding_remedy(finding, "compare only with hosts that run without mitigations too");
 	finding_set(finding, nr[0] || !strcmp(mode, "off") ? AUDIT_NOTE : AUDIT_OK,
-		    "mitigations=%s: %u active%s%s%s, %u vulnerable, %u not affected", mode, nr[0],
+		    "%s: %u active%s%s%s, %u vulnerable, %u not affected", mode, nr[0],
 		    names[0] ? " (" : "", names, names[0] ? ")" : "", nr[1], nr[2]);
 }
 
