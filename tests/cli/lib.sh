@@ -4,7 +4,7 @@
 # BENCH is the program under test. Everything happens in a directory of its own, which goes away.
 set -u
 
-BENCH=$(realpath "${BENCH:-build/bench}")
+BENCH=$(realpath -e "${BENCH:-build/bench}") || exit 1
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/bench-test-XXXXXX")
 trap 'cd /; rm -rf "$work"' EXIT
 cd "$work" || exit 1
