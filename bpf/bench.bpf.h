@@ -38,10 +38,10 @@ struct rq;
 struct task_struct;
 
 struct cfs_rq {
-	struct rq *rq;		     /* CONFIG_FAIR_GROUP_SCHED */
-	unsigned int h_nr_queued;    /* 6.14 */
-	unsigned int h_nr_runnable;  /* 6.14 */
-	unsigned int h_nr_delayed;   /* 6.12, 6.13 */
+	struct rq *rq;		    /* CONFIG_FAIR_GROUP_SCHED */
+	unsigned int h_nr_queued;   /* 6.14 */
+	unsigned int h_nr_runnable; /* 6.14 */
+	unsigned int h_nr_delayed;  /* 6.12, 6.13 */
 } __pai;
 
 struct rq {
@@ -89,8 +89,22 @@ struct bpf_iter__task {
 
 /* One body, two programs: tp_btf where the kernel takes it, raw_tp elsewhere. */
 #define PROBE_TRACEPOINT(tp, fn)                                                                   \
-	SEC("tp_btf/" #tp) int fn##_btf(__u64 *ctx) { return fn(ctx, false); }                     \
-	SEC("raw_tp/" #tp) int fn##_raw(__u64 *ctx) { return fn(ctx, true); }
+	SEC("tp_btf/" #tp) int fn##_btf(__u64 *ctx)                                                \
+	{                                                                                          \
+		return fn(ctx, false);                                                             \
+	}                                                                                          \
+	SEC("raw_tp/" #tp) int fn##_raw(__u64 *ctx)                                                \
+	{                                                                                          \
+		return fn(ctx, true);                                                              \
+	}
+
+/* A row of the object's table of metrics (section .rodata.probe); further fields as .field = value
+ */
+#define PROBE_METRIC(kind_, slot_, name_, unit_, events_, help_, ...)                              \
+	{                                                                                          \
+		.abi = PROBE_ABI, .kind = kind_, .slot = slot_, .name = name_, .unit = unit_,      \
+		.events = events_, .help = help_, ##__VA_ARGS__                                    \
+	}
 
 /* --- configuration and window --- */
 
@@ -105,7 +119,7 @@ static __always_inline __u32 window_bank(void)
 
 static __always_inline const volatile struct probe_span *window_span(__u32 bank)
 {
-	return bank ? &windows.span[1] : &windows.span[0];
+	return &windows.span[bank & 1];
 }
 
 static __always_inline bool window_has(const volatile struct probe_span *w, __u64 now)
@@ -147,35 +161,32 @@ static __always_inline __u64 window_clip(const volatile struct probe_span *w, __
 		return bpf_map_lookup_elem(&values, &key);                                         \
 	}
 
+/* Position of the highest set bit of value, which is not 0: all bits below it set, then counted
+ * (Warren, Hacker's Delight, 5-1 and 5-3). Without a branch, because the verifier walks every
+ * combination of branches; __builtin_clzll() makes clang 14 crash. */
+static __always_inline __u32 bit_highest(__u64 value)
+{
+	value |= value >> 1;
+	value |= value >> 2;
+	value |= value >> 4;
+	value |= value >> 8;
+	value |= value >> 16;
+	value |= value >> 32;
+	value -= (value >> 1) & 0x5555555555555555ull;
+	value = (value & 0x3333333333333333ull) + ((value >> 2) & 0x3333333333333333ull);
+	value = (value + (value >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return (__u32)((value * 0x0101010101010101ull) >> 56) - 1;
+}
+
 static __always_inline __u32 hist_index(__u64 value)
 {
-	__u64 v = value;
-	__u32 exp = 0;
+	__u32 exp;
 
-	if (v < (1u << PROBE_HIST_BITS))
-		return v;
-	if (v >> 32) {
-		v >>= 32;
-		exp += 32;
-	}
-	if (v >> 16) {
-		v >>= 16;
-		exp += 16;
-	}
-	if (v >> 8) {
-		v >>= 8;
-		exp += 8;
-	}
-	if (v >> 4) {
-		v >>= 4;
-		exp += 4;
-	}
-	if (v >> 2) {
-		v >>= 2;
-		exp += 2;
-	}
-	exp += v >> 1;
-	return ((exp - PROBE_HIST_BITS) << PROBE_HIST_BITS) + (__u32)(value >> (exp - PROBE_HIST_BITS));
+	if (value < (1u << PROBE_HIST_BITS))
+		return value;
+	exp = bit_highest(value);
+	return ((exp - PROBE_HIST_BITS) << PROBE_HIST_BITS) +
+	       (__u32)(value >> (exp - PROBE_HIST_BITS));
 }
 
 /* Record a value in the histogram at slot. For events that no other event of the same CPU can
@@ -191,6 +202,10 @@ static __always_inline void hist_record(__u64 *slot, __u64 value)
 		hist->max = value;
 	if (~value > hist->not_min)
 		hist->not_min = ~value;
+	/* Through memory the verifier forgets where i came from; else it would tell apart all ways
+	 * that led to value, in the whole program. */
+	hist->index = i;
+	i = READ_ONCE(hist->index);
 	if (i < PROBE_HIST_BUCKETS)
 		hist->n[i]++;
 }

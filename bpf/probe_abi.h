@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the programs of bpf/ share with userspace/probe/: fixed-size types only. Every value lives in
- * a memory-mapped array, so that reading costs loads and no system call. */
+/* What the programs of bpf/ share with userspace/probe/: fixed-size types only. Every value lives
+ * in a memory-mapped array, so that reading costs loads and no system call. */
 #ifndef PROBE_ABI_H
 #define PROBE_ABI_H
 
@@ -99,6 +99,7 @@ struct probe_windows {
 struct probe_hist {
 	__u64 count, sum, max;
 	__u64 not_min; /* ~min, so that all-zero is the empty histogram */
+	__u64 index;   /* of the bucket last counted in */
 	__u64 n[PROBE_HIST_BUCKETS];
 };
 #define PROBE_HIST_SLOTS (sizeof(struct probe_hist) / 8)
@@ -122,7 +123,7 @@ enum probe_state {
 	PROBE_STATES,
 };
 
-#define PROBE_FLAG_CHILDREN 1u /* what it forks is followed too */
+#define PROBE_FLAG_CHILDREN 1u	/* what it forks is followed too */
 #define PROBE_FLAG_IO_WORKER 2u /* an io_uring kernel worker */
 
 /* Written under the scheduler's locks of that thread, so by one CPU at a time. */
@@ -131,8 +132,9 @@ struct probe_thread {
 	__u32 generation; /* 0 = free */
 	__u32 tid, tgid;
 	__u32 flags;
-	__u32 state; /* enum probe_state, as of since_ns */
-	__u64 serial;	/* window that state and times belong to; another = no event yet in this one */
+	__u32 state;	/* enum probe_state, as of since_ns */
+	__u64 serial;	/* window that state and times belong to; another = no event yet in this one
+			 */
 	__u64 born_ns;	/* 0 = older than its tag */
 	__u64 since_ns; /* in state since */
 	__u64 off_ns;	/* left its CPU at; 0 = on CPU, or never ran */
@@ -159,7 +161,7 @@ enum probe_op { PROBE_OP_TAG, PROBE_OP_PEEK };
 
 struct probe_request {
 	__u32 op;
-	__u32 all;  /* every task it is shown; else tid or tgid must match */
+	__u32 all; /* every task it is shown; else tid or tgid must match */
 	__u32 tid, tgid;
 	__u32 flags; /* of the tags it makes */
 	__u32 found; /* answer: tasks tagged or seen */
@@ -175,20 +177,21 @@ enum {
 	SCHED_OFFCPU = SCHED_LATENCY + PROBE_HIST_SLOTS,
 	SCHED_SWITCHES = SCHED_OFFCPU + PROBE_HIST_SLOTS, /* voluntary, involuntary */
 	SCHED_MIGRATIONS = SCHED_SWITCHES + 2,
-	SCHED_SEQ,	   /* rq->nr_switches at the last switch seen */
-	SCHED_SEEN,	   /* switches of this CPU, seen ... */
-	SCHED_LOST,	   /* ... and missed, by the gaps of that number */
-	SCHED_LAST_NS,	   /* time of the last switch seen */
-	SCHED_REPAIRED,	   /* transitions of tracked threads put back in */
-	SCHED_AMBIGUOUS,   /* ns whose state is a guess because of that */
-	SCHED_BACKWARDS,   /* intervals that ended before they began */
-	SCHED_TIME,	   /* ns in each state, all tracked threads */
+	SCHED_SEQ,	 /* rq->nr_switches at the last switch seen */
+	SCHED_SEEN,	 /* switches of this CPU, seen ... */
+	SCHED_LOST,	 /* ... and missed, by the gaps of that number */
+	SCHED_LAST_NS,	 /* time of the last switch seen */
+	SCHED_REPAIRED,	 /* transitions of tracked threads put back in */
+	SCHED_AMBIGUOUS, /* ns whose state is a guess because of that */
+	SCHED_BACKWARDS, /* intervals that ended before they began */
+	SCHED_TIME,	 /* ns in each state, all tracked threads */
 	SCHED_SLOTS = SCHED_TIME + PROBE_STATES,
 };
 
 #define PROBE_DEPTHS 64 /* the last one means "that many or more" */
 
-/* Map "depth", element bank * nr_cpus + cpu: written under that CPU's run-queue lock, by any CPU. */
+/* Map "depth", element bank * nr_cpus + cpu: written under that CPU's run-queue lock, by any CPU.
+ */
 struct probe_depth {
 	__u32 seq;
 	__u32 touched; /* an event was seen in this window; the state below is known */

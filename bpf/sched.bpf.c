@@ -9,26 +9,29 @@
 #define TASK_DEAD 0x0080 /* include/linux/sched.h, since 4.14 */
 
 #define DEPTH_EVENTS "sched_switch sched_wakeup sched_update_nr_running_tp"
+#define THREAD_EVENTS "sched_switch sched_wakeup"
 
 const struct probe_desc metrics[] SEC(".rodata.probe") = {
-	{ PROBE_ABI, PROBE_DEPTH, PROBE_BETTER_NONE, PROBE_DEPTH_MEAN, "sched.runq_depth", "tasks",
-	  "runnable tasks, running and waiting, mean over time", DEPTH_EVENTS, "", {} },
-	{ PROBE_ABI, PROBE_DEPTH, PROBE_BETTER_NONE, PROBE_DEPTH_WAITING, "sched.runq_waiting",
-	  "tasks", "runnable tasks that wait for the CPU, mean over time", DEPTH_EVENTS, "", {} },
-	{ PROBE_ABI, PROBE_DEPTH, PROBE_BETTER_NONE, PROBE_DEPTH_MAX, "sched.runq_depth_max", "tasks",
-	  "most runnable tasks on one CPU at one time", DEPTH_EVENTS, "", {} },
-	{ PROBE_ABI, PROBE_DEPTH, PROBE_BETTER_NONE, PROBE_DEPTH_TIME, "sched.runq_time", "ratio",
-	  "share of time at each depth; depth 63 means 63 or more", DEPTH_EVENTS, "", {} },
-	{ PROBE_ABI, PROBE_HIST, PROBE_BETTER_LOWER, SCHED_LATENCY, "sched.runq_latency", "ns",
-	  "time from runnable to on a CPU, of tracked threads", "sched_switch sched_wakeup", "", {} },
-	{ PROBE_ABI, PROBE_HIST, PROBE_BETTER_NONE, SCHED_OFFCPU, "sched.offcpu", "ns",
-	  "time from leaving a CPU to running again, blocked or preempted, of tracked threads",
-	  "sched_switch sched_wakeup", "", {} },
-	{ PROBE_ABI, PROBE_COUNT, PROBE_BETTER_NONE, SCHED_SWITCHES, "sched.switches", "count",
-	  "times that tracked threads left a CPU", "sched_switch", "kind",
-	  { "voluntary", "involuntary" } },
-	{ PROBE_ABI, PROBE_COUNT, PROBE_BETTER_LOWER, SCHED_MIGRATIONS, "sched.migrations", "count",
-	  "times that tracked threads changed CPU", "sched_migrate_task", "", {} },
+	PROBE_METRIC(PROBE_DEPTH, PROBE_DEPTH_MEAN, "sched.runq_depth", "tasks", DEPTH_EVENTS,
+		     "runnable tasks, running and waiting, mean over time"),
+	PROBE_METRIC(PROBE_DEPTH, PROBE_DEPTH_WAITING, "sched.runq_waiting", "tasks", DEPTH_EVENTS,
+		     "runnable tasks that wait for the CPU, mean over time"),
+	PROBE_METRIC(PROBE_DEPTH, PROBE_DEPTH_MAX, "sched.runq_depth_max", "tasks", DEPTH_EVENTS,
+		     "most runnable tasks on one CPU at one time"),
+	PROBE_METRIC(PROBE_DEPTH, PROBE_DEPTH_TIME, "sched.runq_time", "ratio", DEPTH_EVENTS,
+		     "share of time at each depth; depth 63 means 63 or more"),
+	PROBE_METRIC(PROBE_HIST, SCHED_LATENCY, "sched.runq_latency", "ns", THREAD_EVENTS,
+		     "time from runnable to on a CPU, of tracked threads",
+		     .better = PROBE_BETTER_LOWER),
+	PROBE_METRIC(PROBE_HIST, SCHED_OFFCPU, "sched.offcpu", "ns", THREAD_EVENTS,
+		     "time from leaving a CPU to running again, blocked or preempted, of tracked "
+		     "threads"),
+	PROBE_METRIC(PROBE_COUNT, SCHED_SWITCHES, "sched.switches", "count", "sched_switch",
+		     "times that tracked threads left a CPU", .key = "kind",
+		     .label = { "voluntary", "involuntary" }),
+	PROBE_METRIC(PROBE_COUNT, SCHED_MIGRATIONS, "sched.migrations", "count",
+		     "sched_migrate_task", "times that tracked threads changed CPU",
+		     .better = PROBE_BETTER_LOWER),
 };
 
 const struct probe_program programs[] SEC(".rodata.programs") = {

@@ -8,7 +8,8 @@
 
 struct probe_request request SEC(".data.request") = {};
 
-const struct probe_program programs[] SEC(".rodata.programs") = { { "on_newtask" }, { "on_freed" } };
+const struct probe_program programs[] SEC(".rodata.programs") = { { "on_newtask" },
+								  { "on_freed" } };
 enum { RUN_NEWTASK, RUN_FREED };
 
 PROBE_VALUES(1)
@@ -174,7 +175,8 @@ static __always_inline int on_freed(__u64 *ctx, bool raw)
 PROBE_TRACEPOINT(sched_process_free, on_freed)
 
 /* Run on every CPU by BPF_PROG_TEST_RUN to wait for the programs that were running there, because
- * interrupts are off in those that keep state; and to know what a program costs that does nothing. */
+ * interrupts are off in those that keep state; and to know what a program costs that does nothing.
+ */
 SEC("raw_tp")
 int settle(__u64 *ctx)
 {

@@ -67,8 +67,7 @@ static void *known_load(void *arg)
 	return NULL;
 }
 
-__attribute__((format(printf, 2, 3)))
-static void fault(struct probe_set *set, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void fault(struct probe_set *set, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -89,7 +88,8 @@ static void check_threads(struct probe_set *set)
 	values_hist(set, set->sched, SCHED_OFFCPU, set->end_ns, hist);
 	if (hist->max < SLEEP_NS || hist->sum < SLEEP_NS + NAPS * NAP_NS)
 		fault(set,
-		      "probe self-check: a sleep of %.1f ms was recorded as %.3f ms; sched.offcpu and "
+		      "probe self-check: a sleep of %.1f ms was recorded as %.3f ms; sched.offcpu "
+		      "and "
 		      "sched.runq_latency are not to be trusted",
 		      SLEEP_NS / 1e6, (double)hist->max / 1e6);
 	if (voluntary < NAPS + 1)
@@ -120,7 +120,8 @@ static void check_depth(struct probe_set *set, const struct known *k)
 			      (double)covered / 1e6, (double)window / 1e6, cpu);
 		if ((int)cpu == k->cpu && window - d.at_ns[0] < k->spun_ns)
 			fault(set,
-			      "probe self-check: CPU %u ran a thread for %.3f ms and counted as busy "
+			      "probe self-check: CPU %u ran a thread for %.3f ms and counted as "
+			      "busy "
 			      "for %.3f ms; sched.runq_depth is not to be trusted",
 			      cpu, (double)k->spun_ns / 1e6, (double)(window - d.at_ns[0]) / 1e6);
 	}

@@ -56,10 +56,11 @@ static void row_put(const struct depth_row *row, const char *cpu, const char *de
 	};
 
 	if (status == BENCH_OK && !row->set->mode.depth_exact)
-		note = row->set->mode.depth_forced ?
-			       "derived from scheduler events, as BENCH_PROBE_FALLBACK asks" :
-			       "derived from scheduler events: the run queue's own count cannot be "
-			       "followed on this kernel";
+		note = row->set->mode.depth_forced
+			       ? "derived from scheduler events, as BENCH_PROBE_FALLBACK asks"
+			       : "derived from scheduler events: the run queue's own count cannot "
+				 "be "
+				 "followed on this kernel";
 	if (status == BENCH_OK && !note)
 		bench_metric_put(row->metrics, &id, value);
 	else
@@ -150,8 +151,8 @@ static double all_value(const struct depth_row *row)
 	return all;
 }
 
-void depth_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus, unsigned nr,
-	       struct bench_metric_set *metrics)
+void depth_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
+	       unsigned nr, struct bench_metric_set *metrics)
 {
 	struct depth_row row = { set, metric, metrics, set->end_ns };
 	const char *label = metric->desc.slot == PROBE_DEPTH_MAX ? NULL : "all";

@@ -40,8 +40,8 @@ static void keep_verdict(const char *text)
 	line_copy(said.verdict, sizeof(said.verdict), begin, (size_t)(end - begin));
 }
 
-__attribute__((format(printf, 2, 0)))
-static int keep_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int keep_print(enum libbpf_print_level level,
+							    const char *fmt, va_list ap)
 {
 	const char *prefix = "libbpf: prog '";
 	char *text, *name;
@@ -106,7 +106,8 @@ unsigned kernel_tracepoint_args(const struct btf *btf, const char *name)
 	return proto && btf_vlen(proto) ? btf_vlen(proto) - 1 : 0; /* the first is void * */
 }
 
-static bool has_member(const struct btf *btf, const struct btf_type *t, const char *field, int depth)
+static bool has_member(const struct btf *btf, const struct btf_type *t, const char *field,
+		       int depth)
 {
 	const struct btf_member *m = btf_members(t);
 
@@ -206,7 +207,8 @@ int object_describe(struct probe_object *ret_object, const struct bpf_image *ima
 	if (metrics)
 		ret = keep_metrics(ret_object, metrics, size);
 	programs = section(bpf, ".rodata.programs", &size);
-	for (unsigned i = 0; programs && i < size / sizeof(*programs) && i < PROBE_MAX_PROGRAMS; i++) {
+	for (unsigned i = 0; programs && i < size / sizeof(*programs) && i < PROBE_MAX_PROGRAMS;
+	     i++) {
 		memcpy(ret_object->runs[i].name, programs[i].name, sizeof(programs[i].name) - 1);
 		ret_object->runs[i].prog_fd = -1;
 		ret_object->nr_runs++;
@@ -250,7 +252,8 @@ static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 	struct bpf_map *map, *theirs;
 	int ret = 0;
 
-	bpf_object__for_each_map(map, bpf) {
+	bpf_object__for_each_map(map, bpf)
+	{
 		const char *name = bpf_map__name(map);
 
 		if (!strcmp(name, "values") || !strcmp(name, "depth"))
@@ -261,7 +264,8 @@ static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 			ret = bpf_map__set_autocreate(map, false);
 		else if (!strcmp(name, "places") && set->mode.depth_exact)
 			ret = bpf_map__set_autocreate(map, false);
-		else if (!strcmp(name, "places_hash") && (set->mode.storage || set->mode.depth_exact))
+		else if (!strcmp(name, "places_hash") &&
+			 (set->mode.storage || set->mode.depth_exact))
 			ret = bpf_map__set_max_entries(map, 1);
 		if (ret)
 			return ret;
@@ -306,7 +310,8 @@ static void load_why(struct probe_object *object, int code)
 }
 
 /* Metrics that rest on tracepoint event have no value, because of why. */
-static void metrics_lose(struct probe_object *object, const char *event, const struct probe_why *why)
+static void metrics_lose(struct probe_object *object, const char *event,
+			 const struct probe_why *why)
 {
 	size_t len = strlen(event);
 
@@ -340,9 +345,8 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 		object->bpf = image_open(object->image);
 		if (!object->bpf)
 			return -EINVAL;
-		bpf_object__for_each_program(prog, object->bpf)
-			bpf_program__set_autoload(
-				prog, program_wanted(prog, set, rejected, nr_rejected));
+		bpf_object__for_each_program(prog, object->bpf) bpf_program__set_autoload(
+			prog, program_wanted(prog, set, rejected, nr_rejected));
 		config_set(object->bpf, set);
 		ret = maps_prepare(object->bpf, set, owner);
 		ret = ret ? ret : bpf_object__load(object->bpf);
@@ -381,7 +385,8 @@ static void attach(struct probe_object *object)
 	struct bpf_program *prog;
 	struct probe_why why;
 
-	bpf_object__for_each_program(prog, object->bpf) {
+	bpf_object__for_each_program(prog, object->bpf)
+	{
 		const char *sec = bpf_program__section_name(prog);
 		struct bpf_link *link;
 

@@ -21,11 +21,11 @@ static json_t *programs_json(const struct probe_set *set, double *ret_ns)
 			if (run->prog_fd < 0)
 				continue;
 			*ret_ns += ns;
-			json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:o}", "probe",
-							      set->objects[i].image->name, "event",
-							      run->event, "runs",
-							      (json_int_t)run->nr, "ns_per_run",
-							      ns_json));
+			json_array_append_new(list,
+					      json_pack("{s:s, s:s, s:I, s:o}", "probe",
+							set->objects[i].image->name, "event",
+							run->event, "runs", (json_int_t)run->nr,
+							"ns_per_run", ns_json));
 		}
 	return list;
 }
@@ -56,12 +56,13 @@ json_t *probe_overhead(struct probe_set *set)
 	json_object_set_new(json, "programs", programs);
 	json_object_set_new(json, "program_ns", json_real(ns));
 	json_object_set_new(json, "share", time > 0 ? json_real(ns / time) : json_null());
-	json_object_set_new(json, "method",
-			    json_string("runs are counted by the programs themselves in the timed windows; "
-					"ns_per_run is the mean that the kernel measured during the "
-					"self-check, less that of an empty program; null = it did not "
-					"run then, and is not part of the share; the dispatch of a "
-					"tracepoint (5 to 12 ns on bare metal) is not in it"));
+	json_object_set_new(
+		json, "method",
+		json_string("runs are counted by the programs themselves in the timed windows; "
+			    "ns_per_run is the mean that the kernel measured during the "
+			    "self-check, less that of an empty program; null = it did not "
+			    "run then, and is not part of the share; the dispatch of a "
+			    "tracepoint (5 to 12 ns on bare metal) is not in it"));
 	json_object_set_new(json, "events", events_json(set));
 	json_object_set_new(json, "window_ns", json_integer((json_int_t)set->window_ns));
 	json_object_set_new(json, "open_ns", json_integer((json_int_t)set->open_ns));
@@ -69,8 +70,7 @@ json_t *probe_overhead(struct probe_set *set)
 	return json;
 }
 
-__attribute__((format(printf, 2, 3)))
-static void warn(json_t *warnings, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void warn(json_t *warnings, const char *fmt, ...)
 {
 	char text[320];
 	va_list ap;
@@ -95,10 +95,10 @@ void probe_warnings(struct probe_set *set, json_t *warnings)
 		     "%llu of %.0f context switches did not reach the probes: sched.switches and "
 		     "sched.offcpu may be that much off",
 		     (unsigned long long)l->lost, all);
-	if ((double)l->ambiguous_ns >
-	    (double)(set->end_ns - set->start_ns) * LOSS_WORTH_TELLING)
+	if ((double)l->ambiguous_ns > (double)(set->end_ns - set->start_ns) * LOSS_WORTH_TELLING)
 		warn(warnings,
-		     "%.3f ms of the tracked threads' time is a guess, because %llu events were missed",
+		     "%.3f ms of the tracked threads' time is a guess, because %llu events were "
+		     "missed",
 		     (double)l->ambiguous_ns / 1e6, (unsigned long long)l->repaired);
 	if (set->windows->no_tag)
 		warn(warnings,

@@ -209,7 +209,8 @@ static int set_init(struct probe_set *set, const char *list, struct bench_err *e
 		any |= object_wanted(&set->objects[i]);
 		if (!strcmp(set->objects[i].image->name, "track"))
 			set->track = &set->objects[i];
-		if (!strcmp(set->objects[i].image->name, "sched") && object_wanted(&set->objects[i]))
+		if (!strcmp(set->objects[i].image->name, "sched") &&
+		    object_wanted(&set->objects[i]))
 			set->sched = &set->objects[i];
 	}
 	if (!any || !set->track)
@@ -320,8 +321,8 @@ void probe_list(FILE *out)
 			if (m->why.status == BENCH_OK && !may)
 				why_set(&m->why, BENCH_NOT_PERMITTED,
 					"needs CAP_BPF and CAP_PERFMON: run as root");
-			fprintf(out, "  %-22s %-9s %-6s %s\n", m->desc.name, kind_name(m->desc.kind),
-				m->desc.unit, m->desc.help);
+			fprintf(out, "  %-22s %-9s %-6s %s\n", m->desc.name,
+				kind_name(m->desc.kind), m->desc.unit, m->desc.help);
 			fprintf(out, "  %-22s from %s\n", "", m->desc.events);
 			if (m->why.status != BENCH_OK)
 				fprintf(out, "  %-22s not available: %s\n", "", m->why.text);

@@ -28,8 +28,8 @@ void probe_untrack_all(struct probe_set *set);
 /* Publish the window to the programs: events are clipped to [start_ns, end_ns) exactly. end_ns may
  * be UINT64_MAX and set later by a second call. Resets the values when start_ns changes. */
 void probe_window(struct probe_set *set, const struct bench_window *window);
-/* After the window: put this trial's values into metrics. cpus: the CPUs of the job (nr of them) for
- * which per-CPU depth is reported. */
+/* After the window: put this trial's values into metrics. cpus: the CPUs of the job (nr of them)
+ * for which per-CPU depth is reported. Ends the window. */
 void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
 	       struct bench_metric_set *metrics);
 

@@ -8,7 +8,7 @@
 static_assert(PROBE_HIST_BITS == BENCH_HIST_BITS_KERNEL, "one bucket layout");
 
 static const __u64 *slot_of(const struct probe_set *set, const struct probe_object *object,
-			       unsigned cpu, unsigned slot)
+			    unsigned cpu, unsigned slot)
 {
 	return &object_values(object, window_bank(set) * set->nr_cpus + cpu)->slot[slot];
 }
@@ -39,8 +39,8 @@ static void hist_open(const struct probe_set *set, unsigned slot, uint64_t end_n
 			state = t->peek_state;
 			from = t->born_ns + 1;
 		}
-		if (slot == SCHED_LATENCY ? state != PROBE_WAITING :
-					    state != PROBE_WAITING && state != PROBE_BLOCKED)
+		if (slot == SCHED_LATENCY ? state != PROBE_WAITING
+					  : state != PROBE_WAITING && state != PROBE_BLOCKED)
 			continue;
 		if (!from) /* waits for its first turn: it never left a CPU */
 			continue;
@@ -214,7 +214,8 @@ static void losses_add(struct probe_set *set)
 		set->lost_by_cpu[cpu] += *slot_of(set, set->sched, cpu, SCHED_LOST);
 }
 
-void probe_put(struct probe_set *set, const int *cpus, unsigned nr, struct bench_metric_set *metrics)
+void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
+	       struct bench_metric_set *metrics)
 {
 	static const struct probe_why no_window = { BENCH_NOT_COUNTED, "no window was set" };
 	bool loaded = set->windows;

@@ -26,11 +26,11 @@ struct probe_metric {
 };
 
 struct probe_run {
-	char name[16];	  /* as in the object */
-	char event[40];	  /* the tracepoint it is attached to */
-	uint64_t nr;	  /* runs in windows, since open */
-	double ns;	  /* calibrated, per run */
-	int prog_fd;	  /* -1 = not loaded */
+	char name[16];	/* as in the object */
+	char event[40]; /* the tracepoint it is attached to */
+	uint64_t nr;	/* runs in windows, since open */
+	double ns;	/* calibrated, per run */
+	int prog_fd;	/* -1 = not loaded */
 };
 
 /* One BPF object: its descriptors, and when loaded its programs and values. */
@@ -51,9 +51,9 @@ struct probe_object {
 
 /* How the programs are loaded; found out by probing, forced by BENCH_PROBE_FALLBACK. */
 struct probe_mode {
-	bool raw;	   /* raw_tp instead of tp_btf */
-	bool storage;	   /* task storage */
-	bool depth_exact;  /* else from events */
+	bool raw;	  /* raw_tp instead of tp_btf */
+	bool storage;	  /* task storage */
+	bool depth_exact; /* else from events */
 	bool prev_state;
 	bool depth_forced; /* the environment asked for it */
 };
@@ -129,8 +129,8 @@ void window_close(struct probe_set *set);
 void window_sync(const struct probe_set *set);
 
 /* depth.c */
-void depth_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus, unsigned nr,
-	       struct bench_metric_set *metrics);
+void depth_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
+	       unsigned nr, struct bench_metric_set *metrics);
 /* Close the slot of a CPU at end_ns. False = nothing is known of it. */
 bool depth_close(const struct probe_set *set, unsigned cpu, uint64_t end_ns,
 		 struct probe_depth *ret_depth);

@@ -40,12 +40,12 @@ int track_visit(struct probe_set *set, struct probe_object *object, const char *
 		pid_t tgid)
 {
 	union bpf_iter_link_info info = { 0 };
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
-		    .link_info_len = sizeof(info));
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 	struct bpf_program *prog;
 	int ret;
 
-	prog = object && object->bpf ? bpf_object__find_program_by_name(object->bpf, program) : NULL;
+	prog = object && object->bpf ? bpf_object__find_program_by_name(object->bpf, program)
+				     : NULL;
 	if (!prog || !bpf_program__autoload(prog))
 		return -ENOTSUP;
 	set->request->found = 0;
