@@ -98,6 +98,14 @@ struct bpf_iter__task {
 		return fn(ctx, true);                                                              \
 	}
 
+/* For a body that looks at no kernel object: raw_tp everywhere, which is as fast, and such an
+ * object loads without the kernel's type information, which takes 10 ms to read. */
+#define PROBE_TRACEPOINT_PLAIN(tp, fn)                                                             \
+	SEC("raw_tp/" #tp) int fn##_raw(__u64 *ctx)                                                \
+	{                                                                                          \
+		return fn(ctx);                                                                    \
+	}
+
 /* A row of the object's table of metrics (section .rodata.probe); further fields as .field = value
  */
 #define PROBE_METRIC(kind_, slot_, name_, unit_, events_, help_, ...)                              \
@@ -141,6 +149,12 @@ static __always_inline __u64 window_clip(const volatile struct probe_span *w, __
 
 /* --- values --- */
 
+/* Atomic, for events that another event of the same CPU can interrupt. */
+static __always_inline void value_add(__u64 *slot, __u64 n)
+{
+	__sync_fetch_and_add(slot, n);
+}
+
 /* The object's slots: PROBE_VALUES(nr) once per object. */
 #define PROBE_VALUES(nr)                                                                           \
 	struct probe_values_element {                                                              \
@@ -159,6 +173,19 @@ static __always_inline __u64 window_clip(const volatile struct probe_span *w, __
 		__u32 key = bank * config.nr_cpus + bpf_get_smp_processor_id();                    \
                                                                                                    \
 		return bpf_map_lookup_elem(&values, &key);                                         \
+	}                                                                                          \
+	/* For simple probes: this CPU's slots while inside a window, else NULL; counts the run.   \
+	 */                                                                                        \
+	static __always_inline __u64 __attribute__((unused)) * values_event(__u32 program)         \
+	{                                                                                          \
+		struct probe_values_element *v;                                                    \
+		__u32 bank = window_bank();                                                        \
+                                                                                                   \
+		v = bank == PROBE_NO_WINDOW ? NULL : values_here(bank);                            \
+		if (!v || program >= PROBE_MAX_PROGRAMS)                                           \
+			return NULL;                                                               \
+		value_add(&v->runs[program], 1);                                                   \
+		return window_has(window_span(bank), bpf_ktime_get_ns()) ? v->slot : NULL;         \
 	}
 
 /* Position of the highest set bit of value, which is not 0: all bits below it set, then counted
@@ -250,6 +277,11 @@ static __always_inline struct probe_tag *tag_of(struct task_struct *task, bool r
 	if (tag && tag->generation != READ_ONCE(windows.generation))
 		tag = NULL;
 	return tag;
+}
+
+static __always_inline struct task_struct *task_current(bool raw)
+{
+	return raw ? (void *)bpf_get_current_task() : bpf_get_current_task_btf();
 }
 
 static __always_inline struct probe_thread *thread_of(struct task_struct *task, bool raw)

@@ -135,7 +135,7 @@ static __always_inline int on_newtask(__u64 *ctx, bool raw)
 	if (!READ_ONCE(windows.children))
 		return 0;
 	count_run(RUN_NEWTASK);
-	parent = raw ? (void *)bpf_get_current_task() : bpf_get_current_task_btf();
+	parent = task_current(raw);
 	tag = tag_of(parent, raw);
 	if (tag && tag->flags & PROBE_FLAG_CHILDREN)
 		tag_task(child, raw, PROBE_FLAG_CHILDREN, bpf_ktime_get_ns());

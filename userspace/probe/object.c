@@ -221,12 +221,28 @@ int object_describe(struct probe_object *ret_object, const struct bpf_image *ima
 
 #define MAX_REJECTED 8
 
+/* Is there a typed form of this raw_tp program? */
+static bool has_typed(const struct bpf_object *bpf, const char *tracepoint)
+{
+	struct bpf_program *prog;
+	char sec[80];
+
+	snprintf(sec, sizeof(sec), "tp_btf/%s", tracepoint);
+	bpf_object__for_each_program(prog, bpf)
+	{
+		if (!strcmp(bpf_program__section_name(prog), sec))
+			return true;
+	}
+	return false;
+}
+
 /* A program of a tracepoint is loaded in one of its two forms; others (iterators, programs run by
  * userspace) always. */
-static bool program_wanted(const struct bpf_program *prog, const struct probe_set *set,
-			   char rejected[][64], unsigned nr_rejected)
+static bool program_wanted(const struct bpf_object *bpf, const struct bpf_program *prog,
+			   const struct probe_set *set, char rejected[][64], unsigned nr_rejected)
 {
 	const char *sec = bpf_program__section_name(prog), *tp;
+	bool raw = !strncmp(sec, "raw_tp/", 7);
 
 	for (unsigned i = 0; i < nr_rejected; i++)
 		if (!strcmp(rejected[i], bpf_program__name(prog)))
@@ -234,7 +250,7 @@ static bool program_wanted(const struct bpf_program *prog, const struct probe_se
 	tp = strchr(sec, '/');
 	if (!tp || !strncmp(sec, "iter/", 5))
 		return true;
-	if (strncmp(sec, set->mode.raw ? "raw_tp/" : "tp_btf/", 7))
+	if (raw != set->mode.raw && (!raw || has_typed(bpf, tp + 1)))
 		return false;
 	if (!strcmp(tp + 1, "sched_update_nr_running_tp") && !set->mode.depth_exact)
 		return false;
@@ -309,19 +325,24 @@ static void load_why(struct probe_object *object, int code)
 			said.line[0] ? said.line : strerror(-code));
 }
 
+/* Is event one of the words of the metric's list? */
+static bool rests_on(const struct probe_metric *m, const char *event)
+{
+	size_t len = strlen(event);
+
+	for (const char *p = m->desc.events; (p = strstr(p, event)); p += len)
+		if ((p == m->desc.events || p[-1] == ' ') && (!p[len] || p[len] == ' '))
+			return true;
+	return false;
+}
+
 /* Metrics that rest on tracepoint event have no value, because of why. */
 static void metrics_lose(struct probe_object *object, const char *event,
 			 const struct probe_why *why)
 {
-	size_t len = strlen(event);
-
-	for (unsigned i = 0; i < object->nr_metrics; i++) {
-		struct probe_metric *m = &object->metrics[i];
-
-		for (const char *p = m->desc.events; (p = strstr(p, event)); p += len)
-			if ((p == m->desc.events || p[-1] == ' ') && (!p[len] || p[len] == ' '))
-				m->why = *why;
-	}
+	for (unsigned i = 0; i < object->nr_metrics; i++)
+		if (rests_on(&object->metrics[i], event))
+			object->metrics[i].why = *why;
 }
 
 static const char *program_event(const struct bpf_program *prog)
@@ -345,8 +366,12 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 		object->bpf = image_open(object->image);
 		if (!object->bpf)
 			return -EINVAL;
-		bpf_object__for_each_program(prog, object->bpf) bpf_program__set_autoload(
-			prog, program_wanted(prog, set, rejected, nr_rejected));
+		bpf_object__for_each_program(prog, object->bpf)
+		{
+			bool wanted = program_wanted(object->bpf, prog, set, rejected, nr_rejected);
+
+			bpf_program__set_autoload(prog, wanted);
+		}
 		config_set(object->bpf, set);
 		ret = maps_prepare(object->bpf, set, owner);
 		ret = ret ? ret : bpf_object__load(object->bpf);
@@ -377,6 +402,21 @@ static void run_attached(struct probe_object *object, const struct bpf_program *
 			continue;
 		snprintf(run->event, sizeof(run->event), "%s", program_event(prog));
 		run->prog_fd = bpf_program__fd(prog);
+	}
+}
+
+/* A metric none of whose events reaches a program would read 0: say that instead. */
+static void metrics_need_programs(struct probe_object *object)
+{
+	for (unsigned i = 0; i < object->nr_metrics; i++) {
+		struct probe_metric *m = &object->metrics[i];
+		bool any = false;
+
+		for (unsigned k = 0; k < object->nr_runs && !any; k++)
+			any = object->runs[k].event[0] && rests_on(m, object->runs[k].event);
+		if (!any && m->why.status == BENCH_OK)
+			why_set(&m->why, BENCH_NOT_SUPPORTED, "no program is attached to %s",
+				m->desc.events);
 	}
 }
 
@@ -426,6 +466,7 @@ int object_load(struct probe_object *object, struct probe_set *set)
 		}
 	}
 	attach(object);
+	metrics_need_programs(object);
 out:
 	if (ret)
 		object_close(object);
