@@ -20,9 +20,9 @@
 #include "counters/plan.h"
 
 #define FIXTURES "tests/fixtures/pmu/"
-#define MAX_FDS	 64
+#define MAX_FDS 64
 #define FIRST_FD 1000
-#define READ_NS	 1000000 /* simulated time goes on by this much with every read */
+#define READ_NS 1000000 /* simulated time goes on by this much with every read */
 
 struct sim_event {
 	bool open, enabled;
@@ -33,19 +33,19 @@ struct sim_event {
 
 static struct sim {
 	struct sim_event events[MAX_FDS];
-	unsigned counters;	   /* programmable counters of the core PMU */
-	bool lenient;		   /* accepts groups that do not fit, and never runs them */
-	bool no_pmu;		   /* every core event is ENOENT */
-	bool deny_kernel;	   /* EACCES unless exclude_kernel */
-	bool deny_all;		   /* EACCES whatever is asked */
-	bool no_inherited_groups;  /* EINVAL for inherit with PERF_FORMAT_GROUP */
-	uint32_t attr_size;	   /* the kernel's; larger is E2BIG */
-	unsigned emfile;	   /* so many opens fail with EMFILE */
-	bool error_state;	   /* reads return 0 bytes */
-	int read_error;		   /* reads fail */
-	uint64_t dead;		   /* bit per generic config that never counts */
-	double slow_instructions;  /* instructions per ns; 0 = a sane rate */
-	uint32_t absent_type;	   /* events of this PMU are never scheduled: another kind of core */
+	unsigned counters;	  /* programmable counters of the core PMU */
+	bool lenient;		  /* accepts groups that do not fit, and never runs them */
+	bool no_pmu;		  /* every core event is ENOENT */
+	bool deny_kernel;	  /* EACCES unless exclude_kernel */
+	bool deny_all;		  /* EACCES whatever is asked */
+	bool no_inherited_groups; /* EINVAL for inherit with PERF_FORMAT_GROUP */
+	uint32_t attr_size;	  /* the kernel's; larger is E2BIG */
+	unsigned emfile;	  /* so many opens fail with EMFILE */
+	bool error_state;	  /* reads return 0 bytes */
+	int read_error;		  /* reads fail */
+	uint64_t dead;		  /* bit per generic config that never counts */
+	double slow_instructions; /* instructions per ns; 0 = a sane rate */
+	uint32_t absent_type;	  /* events of this PMU are never scheduled: another kind of core */
 	unsigned nr_opened, nr_open, max_open;
 } sim;
 
@@ -531,8 +531,8 @@ static void hybrid_counts_per_kind_of_core_unscaled(void **state)
 	assert_string_equal(bench_result_str(atom, "status"), "not_counted");
 	assert_true(bench_result_num(bench_result_metric(job, "cycles", "pmu", "cpu_core"),
 				     "value") == 3e9);
-	assert_true(bench_result_num(bench_result_metric(job, "ipc", "pmu", "cpu_core"),
-				     "value") == 2);
+	assert_true(bench_result_num(bench_result_metric(job, "ipc", "pmu", "cpu_core"), "value") ==
+		    2);
 	assert_null(bench_result_metric(job, "ghz", NULL, NULL));
 }
 
@@ -693,9 +693,10 @@ static void printed_plan_says_a_reason_once(void **state)
 	make_plan("odd", "cycles,instructions,task-clock");
 	counter_plan_print(plan, out);
 	fclose(out);
-	assert_string_equal(text, "cycles (not_supported: no CPU PMU on this host (a virtual machine "
-				  "without one?)), instructions (not_supported: as cycles), "
-				  "task-clock");
+	assert_string_equal(text,
+			    "cycles (not_supported: no CPU PMU on this host (a virtual machine "
+			    "without one?)), instructions (not_supported: as cycles), "
+			    "task-clock");
 	free(text);
 }
 
