@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Reports of fixed results against golden files, the schema, and the command `bench report`.
+# BENCH is the program under test. `run.sh --update` writes the golden files anew: read the diff.
+set -u
+
+BENCH=$(realpath -e "${BENCH:-build/bench}") || exit 1
+here=$(dirname "$(realpath "$0")")
+schema=$here/../../docs/result.schema.json
+work=$(mktemp -d "${TMPDIR:-/tmp}/bench-report-XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0 skipped=0
+unset NO_COLOR
+
+pass() { passed=$((passed + 1)); }
+fail() {
+	failed=$((failed + 1))
+	echo "FAIL: $1"
+}
+
+# NAME CODE PATTERN COMMAND...: exit code, and a pattern in what it prints.
+expect() {
+	name=$1 want=$2 pattern=$3
+	shift 3
+	"$@" >"$work/out" 2>&1 </dev/null
+	code=$?
+	if [ "$code" = "$want" ] && { [ -z "$pattern" ] || grep -qe "$pattern" "$work/out"; }; then
+		pass
+	else
+		fail "$name: exit $code, expected $want and '$pattern' in:"
+		sed 's/^/    /' "$work/out"
+	fi
+}
+
+# NAME: compare $work/out with the golden file.
+golden() {
+	if [ "${update:-}" ]; then
+		cp "$work/out" "$here/$1"
+	elif diff -u "$here/$1" "$work/out" >"$work/diff" 2>&1; then
+		pass
+	else
+		fail "$1 differs:"
+		cat "$work/diff"
+	fi
+}
+
+[ "${1:-}" = --update ] && update=1
+
+for f in full blocking exec interrupted; do
+	LC_ALL=C.UTF-8 "$BENCH" report "$here/$f.json" >"$work/out" 2>&1 || fail "report of $f"
+	golden "$f.txt"
+done
+LC_ALL=C "$BENCH" report "$here/full.json" >"$work/out" 2>&1 || fail 'report in ASCII'
+golden full.ascii.txt
+if LC_ALL=C grep -q '[^ -~]' "$here/full.ascii.txt"; then fail 'ASCII report has other bytes'; else pass; fi
+
+# What is printed as JSON is the document, and printing it again changes nothing.
+for f in full blocking exec interrupted; do
+	"$BENCH" report --format=json "$here/$f.json" >"$work/once.json" &&
+		"$BENCH" report --format=json - <"$work/once.json" >"$work/twice.json"
+	if cmp -s "$work/once.json" "$work/twice.json" && python3 - "$here/$f.json" "$work/once.json" <<'EOF'
+import json, sys
+a, b = (json.load(open(p, encoding="utf-8")) for p in sys.argv[1:])
+sys.exit(a != b)
+EOF
+	then pass; else fail "$f.json is not printed as it is"; fi
+done
+
+# The schema: good results pass, broken ones do not.
+python3 "$here/validate.py" "$schema" "$here"/*.json >"$work/out" 2>&1
+case $? in
+0) pass ;;
+77)
+	skipped=$((skipped + 1))
+	echo "SKIP: schema: $(cat "$work/out")"
+	;;
+*)
+	fail 'schema:'
+	cat "$work/out"
+	;;
+esac
+if [ $skipped = 0 ]; then
+	i=0
+	for edit in 's/"bench.result\/1"/"bench.result\/2"/' 's/"status": "ok"/"status": "fine"/' \
+		's/"source": "module"/"source": "magic"/' 's/"ci": \[/"ci": [0, /' \
+		's/"name": "bytes"/"name": "ops"/' 's/"labels": {}/"labels": {"a": 1}/' \
+		's/"p50": [0-9]*/"p50": null/' 's/"trials": \[/"trials": [1e99, /'; do
+		i=$((i + 1))
+		sed "$edit" "$here/full.json" >"$work/broken.json"
+		expect "schema refuses edit $i ($edit)" 1 broken.json python3 "$here/validate.py" "$schema" "$work/broken.json"
+	done
+fi
+
+# The command.
+expect 'help' 0 '--format=NAME' "$BENCH" report --help
+expect 'no file' 2 'which file' "$BENCH" report
+expect 'two files' 2 'one too many' "$BENCH" report a b
+expect 'unknown option' 2 'nosuch' "$BENCH" report --nosuch "$here/full.json"
+expect 'option without a value' 2 'value is missing' "$BENCH" report "$here/full.json" -f
+expect 'unknown format names the nearest' 2 "did you mean 'json'" "$BENCH" report --format=jsno "$here/full.json"
+expect 'missing file' 2 'nothere' "$BENCH" report "$work/nothere"
+expect 'a directory' 2 'directory' "$BENCH" report "$work"
+: >"$work/empty"
+expect 'empty file' 2 'empty' "$BENCH" report "$work/empty"
+head -c 5000 "$here/full.json" >"$work/cut.json"
+expect 'file cut short' 2 'line [0-9]*, column' "$BENCH" report "$work/cut.json"
+sed 's/bench.result.1/bench.result\/7/' "$here/exec.json" >"$work/new.json"
+expect 'newer schema' 2 'bench.result/7' "$BENCH" report "$work/new.json"
+echo '{"schema": "bench.result/1"}' >"$work/bare.json"
+expect 'nearly empty result' 0 'no jobs' "$BENCH" report "$work/bare.json"
+expect 'full device' 1 'No space' sh -c '"$1" report "$2" >/dev/full' sh "$BENCH" "$here/exec.json"
+expect 'standard output by name' 0 'summary' "$BENCH" report -o - "$here/exec.json"
+expect 'to a device' 0 '' "$BENCH" report -o /dev/null "$here/exec.json"
+if [ -c /dev/null ]; then pass; else fail '/dev/null was replaced'; fi
+echo old >"$work/report.txt"
+"$BENCH" report -o "$work/report.txt" "$here/exec.json" && "$BENCH" report "$here/exec.json" >"$work/direct.txt"
+if cmp -s "$work/report.txt" "$work/direct.txt"; then pass; else fail 'report written to a file'; fi
+expect 'directory of the output is missing' 1 'no/such' "$BENCH" report -o "$work/no/such" "$here/exec.json"
+
+[ "${update:-}" ] && git -C "$here" diff --stat -- .
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
