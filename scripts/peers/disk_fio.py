@@ -36,7 +36,7 @@ def fio(args, path, cpu, depth):
 
 
 def ours(args, path, cpu, depth):
-    m = pairs.bench(args, "uring", str(cpu), "disk,rw=randread,bs=4k,direct=1,depth=%d,size=%dm,"
+    m = pairs.bench(args, "uring", [cpu], "disk,rw=randread,bs=4k,direct=1,depth=%d,size=%dm,"
                     "filename=%s,workers=1" % (depth, args.size, path.replace(",", "\\,")))
     return {"iops": m["ops"], "cpu_ns/op": m["cpu.per_op"]}
 

@@ -43,7 +43,7 @@ def iperf3(args, cpus):
 
 
 def ours(args, module, cpus):
-    m = pairs.bench(args, "uring" if module == "net" else "blocking", "%d,%d" % cpus,
+    m = pairs.bench(args, "uring" if module == "net" else "blocking", cpus,
                     module + ",mode=stream")
     return {"bytes/s": m["bytes"]}
 

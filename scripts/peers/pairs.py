@@ -43,6 +43,9 @@ def arguments(parser):
     parser.add_argument("--duration", type=float, default=3.0, help="seconds a run (default: 3)")
     parser.add_argument("--warmup", type=float, default=1.0,
                         help="seconds before it that do not count (default: 1)")
+    parser.add_argument("--counters", action="store_true",
+                        help="leave bench's default counters on; perf events cost about 1 us for "
+                             "each context switch, which a peer does not pay")
     parser.add_argument("--seed", type=int, help="of the random order")
     args = parser.parse_args()
     if args.pairs < 6:
@@ -67,13 +70,23 @@ def command(argv, **kwargs):
     return done.stdout
 
 
+def tell(text):
+    """Progress, for a person only."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K" + text)
+        sys.stderr.flush()
+
+
 def bench(args, runtime, cpus, job):
-    """Run one job of bench; the metrics without labels by name."""
+    """Run one job of bench; the metrics without labels by name. cpus in the order of the workers;
+    a single one for several workers means that they share it."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "result.json")
         command([args.bench, "run", "--runtime=" + runtime, "--no-probes", "--trials=1",
                  "--duration=%gs" % args.duration, "--warmup=%gs" % args.warmup,
-                 "--cpus=" + cpus, "-o", path, "--force", job])
+                 "--cpus=" + ",".join(map(str, dict.fromkeys(cpus))), "-o", path, "--force"] +
+                ([] if args.counters else ["--no-counters"]) +
+                (["--oversubscribe"] if len(set(cpus)) < len(cpus) else []) + [job])
         with open(path, encoding="utf-8") as file:
             result = json.load(file)
     (row,) = result["jobs"]
@@ -115,12 +128,11 @@ class Comparison:
             random.shuffle(kinds)
             got = {}
             for kind in kinds:
-                sys.stderr.write("\r\033[K%s: round %d/%d, %s" %
-                                 (self.name, i + 1, pairs, "bench" if kind == "ours" else "peer"))
-                sys.stderr.flush()
+                tell("%s: round %d/%d, %s" %
+                     (self.name, i + 1, pairs, "bench" if kind == "ours" else "peer"))
                 got[kind] = self.ours() if kind == "ours" else self.peer()
             self.rounds.append(got)
-        sys.stderr.write("\r\033[K")
+        tell("")
 
     def row(self, metric, goal, higher=True):
         """Print the metric's row. Returns False when the goal is missed: the whole interval lies on
