@@ -414,7 +414,8 @@ static void numbers_have_three_digits_and_the_shortest_unit(void **state)
 		{ 2.11, "GHz", "2.11 GHz" },	  { 0.0005, "share", "0.05 %" },
 		{ 0.00001, "share", "<0.01 %" },  { 1, "share", "100.0 %" },
 		{ -1500, "count", "-1,500" },	  { 1e300, "count", "1e+300" },
-		{ 12e12, "1/s", "12 T/s" },
+		{ 12e12, "1/s", "12 T/s" },	  { 2853927003, "Hz", "2.85 GHz" },
+		{ 45678, "furlong", "45,678 furlong" },
 	};
 	char text[UNITS_MAX];
 

@@ -84,7 +84,8 @@ static void event_name(struct text *t, const json_t *event)
 	const char *key;
 	json_t *value;
 
-	text_put(t, TEXT_PLAIN, "%s", bench_result_str(event, "name"));
+	t->indent = t->col;
+	text_words(t, TEXT_PLAIN, bench_result_str(event, "name"));
 	json_object_foreach((json_t *)bench_result_get(event, "labels"), key, value)
 		if (strcmp(key, "scope"))
 			text_put(t, TEXT_PLAIN, "{%s=%s}", key,
@@ -95,6 +96,8 @@ static void comment(struct text *t, const json_t *event)
 {
 	const char *name = bench_result_str(event, "name"), *words;
 	const json_t *derived = NULL;
+	char text[UNITS_MAX];
+	unsigned len;
 
 	if (!strcmp(name, "instructions")) {
 		derived = sibling(t, event, "ipc", "");
@@ -106,8 +109,11 @@ static void comment(struct text *t, const json_t *event)
 	if (!derived)
 		return;
 	metric_shown(t, derived);
-	text_to(t, COMMENT_COL);
-	text_put(t, TEXT_PLAIN, " # %.3g %s", bench_result_num(derived, "value"), words);
+	len = snprintf(text, sizeof(text), " # %.3g %s", bench_result_num(derived, "value"), words);
+	if (t->col + len > t->width)
+		text_end(t);
+	text_to(t, COMMENT_COL + len > t->width ? t->width - len : COMMENT_COL);
+	text_put(t, TEXT_PLAIN, "%s", text);
 }
 
 static void per_op(struct text *t, const json_t *event)

@@ -27,7 +27,7 @@ static bool narrow(const struct text *t)
 
 static unsigned name_width(const struct text *t)
 {
-	return narrow(t) ? 16 : 24;
+	return t->width < 76 ? 16 : narrow(t) ? 20 : 24;
 }
 
 static unsigned column_width(const struct text *t)

@@ -163,8 +163,10 @@ static void head_audit(struct text *t, const json_t *audit)
 		text_put(t, warn ? TEXT_YELLOW : TEXT_PLAIN, "%-5s", status);
 		t->indent = TEXT_INDENT + 5;
 		text_words(t, TEXT_BOLD, bench_result_str(line, "check"));
-		if (*bench_result_str(line, "value"))
-			text_put(t, TEXT_PLAIN, " = %s", bench_result_str(line, "value"));
+		if (*bench_result_str(line, "value")) {
+			text_words(t, TEXT_PLAIN, "=");
+			text_words(t, TEXT_PLAIN, bench_result_str(line, "value"));
+		}
 		if (*bench_result_str(line, "why")) {
 			text_put(t, TEXT_PLAIN, ":");
 			text_words(t, TEXT_PLAIN, bench_result_str(line, "why"));
@@ -185,7 +187,7 @@ static void head_overhead(struct text *t, const json_t *overhead)
 	if (!json_object_size(overhead))
 		return;
 	text_row(t, "overhead");
-	text_members(t, overhead, "", &left);
+	text_members(t, overhead, "", true, &left);
 	text_end(t);
 }
 

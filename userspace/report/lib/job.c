@@ -47,7 +47,7 @@ static void job_what(struct text *t)
 	}
 	if (json_object_size(params)) {
 		text_row(t, "parameters");
-		text_members(t, params, "", &left);
+		text_members(t, params, "", false, &left);
 	}
 	if (trials >= 1) {
 		text_row(t, "ran");
@@ -79,7 +79,7 @@ static void measure(struct text *t, const char *label, const json_t *metric, con
 		strcpy(value + strlen(value) - 2, " ops/s");
 	text_row(t, label);
 	text_item(t, TEXT_BOLD, "%s%s", value, per);
-	text_item(t, TEXT_PLAIN, "%s", metric_interval(t, interval, metric));
+	text_item(t, metric_trust_color(metric), "%s", metric_interval(t, interval, metric));
 	if (!strcmp(bench_result_str(metric, "status"), "scaled"))
 		text_item(t, TEXT_YELLOW, "(scaled)");
 }
@@ -142,10 +142,12 @@ static void other_row(struct text *t, const json_t *metric)
 	metric_shown(t, metric);
 	text_end(t);
 	text_to(t, 2);
-	t->indent = 6;
-	text_words(t, TEXT_PLAIN, bench_result_str(metric, "name"));
+	t->indent = 2;
 	if (labels && *labels)
-		text_put(t, TEXT_PLAIN, "{%s}", labels);
+		text_item(t, TEXT_PLAIN, "%s{%s}", bench_result_str(metric, "name"), labels);
+	else
+		text_item(t, TEXT_PLAIN, "%s", bench_result_str(metric, "name"));
+	t->indent = 6;
 	text_item(t, TEXT_PLAIN, "%s", metric_value(t, value, metric));
 	text_item(t, TEXT_DIM, "%s", metric_interval(t, interval, metric));
 	free(labels);

@@ -137,37 +137,60 @@ static void run_queue(struct text *t)
 	text_end(t);
 }
 
-/* "CPU 0:  0 tasks 1.2 %  1 task 90.1 %  2 tasks 8.7 %", a line per CPU. */
+static bool is_depth_share(const struct text *t, const struct metric_walk *w)
+{
+	return !t->shown[w->index] && !strcmp(w->name, "sched.runq_time") &&
+	       bench_result_has_value(w->metric);
+}
+
+static int by_depth_up(const void *a, const void *b)
+{
+	long x = strtol(metric_label(*(const json_t *const *)a, "depth"), NULL, 10);
+	long y = strtol(metric_label(*(const json_t *const *)b, "depth"), NULL, 10);
+
+	return (x > y) - (x < y);
+}
+
+/* "CPU 0:  0 tasks 1.2 %  1 task 90.1 %  2 tasks 8.7 %" for the CPU of the first metric. */
+static void depth_shares_of(struct text *t, const struct metric_walk *first, bool print)
+{
+	const char *cpu = metric_label(first->metric, "cpu");
+	const json_t **list = calloc(json_array_size(t->metrics) + 1, sizeof(*list));
+	struct metric_walk w = { .next = first->index };
+	unsigned nr = 0;
+	char share[UNITS_MAX];
+
+	while (list && metric_next(t, &w)) {
+		if (!is_depth_share(t, &w) || strcmp(metric_label(w.metric, "cpu"), cpu))
+			continue;
+		t->shown[w.index] = true;
+		if (bench_result_num(w.metric, "value") >= 0.0001)
+			list[nr++] = w.metric;
+	}
+	if (nr)
+		qsort(list, nr, sizeof(*list), by_depth_up);
+	if (print)
+		text_item(t, TEXT_PLAIN, "CPU %s:", cpu);
+	for (unsigned i = 0; print && i < nr; i++) {
+		const char *depth = metric_label(list[i], "depth");
+
+		text_item(t, TEXT_PLAIN, "%s %s %s", depth, strcmp(depth, "1") ? "tasks" : "task",
+			  units_share(share, bench_result_num(list[i], "value")));
+	}
+	free(list);
+}
+
 static void depth_shares(struct text *t)
 {
 	struct metric_walk w = { 0 };
 	unsigned cpus = 0;
-	char share[UNITS_MAX], last[32] = "";
 
-	if (!has_any(t, "sched.runq_time"))
-		return;
-	text_row(t, "time at depth");
 	while (metric_next(t, &w)) {
-		const char *cpu = metric_label(w.metric, "cpu");
-		const char *depth = metric_label(w.metric, "depth");
-
-		if (t->shown[w.index] || strcmp(w.name, "sched.runq_time") ||
-		    !bench_result_has_value(w.metric))
+		if (!is_depth_share(t, &w))
 			continue;
-		t->shown[w.index] = true;
-		if (bench_result_num(w.metric, "value") == 0)
-			continue;
-		if (strcmp(cpu, last) || !cpus) {
-			if (cpus++ && cpus <= 4)
-				text_row(t, "");
-			snprintf(last, sizeof(last), "%.31s", cpu);
-			if (cpus <= 4)
-				text_item(t, TEXT_PLAIN, "CPU %s:", cpu);
-		}
-		if (cpus <= 4)
-			text_item(t, TEXT_PLAIN, "%s %s %s", depth,
-				  strcmp(depth, "1") ? "tasks" : "task",
-				  units_share(share, bench_result_num(w.metric, "value")));
+		if (cpus < 4)
+			text_row(t, cpus ? "" : "time at depth");
+		depth_shares_of(t, &w, cpus++ < 4);
 	}
 	if (cpus > 4)
 		text_item(t, TEXT_DIM, "and %u more CPUs; see the JSON", cpus - 4);

@@ -118,7 +118,11 @@ static double half_width(const struct spread *s)
 {
 	double up = s->high - s->value, down = s->value - s->low, wide = fmax(up, down);
 
-	if (!isfinite(s->low) || s->value == 0 || up < 0 || down < 0)
+	if (!isfinite(s->low) || up < 0 || down < 0)
+		return NAN;
+	if (wide == 0)
+		return 0;
+	if (s->value == 0)
 		return NAN;
 	return wide / fabs(s->value);
 }
@@ -156,12 +160,20 @@ const char *metric_interval(const struct text *t, char buf[INTERVAL_MAX], const 
 	return buf;
 }
 
+enum text_color metric_trust_color(const json_t *metric)
+{
+	struct spread s = spread_of(metric);
+
+	return half_width(&s) < 0.05 ? TEXT_PLAIN : TEXT_YELLOW;
+}
+
 const char *metric_trust(const struct text *t, char buf[UNITS_MAX], const json_t *metric)
 {
 	struct spread s = spread_of(metric);
 	double half = half_width(&s);
 
-	if (isfinite(half))
+	/* Beyond that, the value says nothing anyway. */
+	if (half < 10)
 		return plus_minus(t, buf, half);
 	snprintf(buf, UNITS_MAX, s.nr == 1 ? "%u trial" : "%u trials", s.nr);
 	return buf;

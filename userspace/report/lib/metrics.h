@@ -27,6 +27,8 @@ const char *metric_value(const struct text *t, char buf[UNITS_MAX], const json_t
 #define INTERVAL_MAX 160
 /* How far the value can be trusted: "±1.2 %", "[64.8 k/s, 66.0 k/s]", "1 trial: no interval". */
 const char *metric_interval(const struct text *t, char buf[INTERVAL_MAX], const json_t *metric);
+/* Yellow when the value is known within 5 % at best. */
+enum text_color metric_trust_color(const json_t *metric);
 /* The short form for a column: "±1.2 %", "3 trials". */
 const char *metric_trust(const struct text *t, char buf[UNITS_MAX], const json_t *metric);
 

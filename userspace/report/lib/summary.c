@@ -30,15 +30,30 @@ static void right(struct text *t, unsigned end, enum text_color color, const cha
 /* In the last column where it fits, else on a line of its own. */
 static void last_column(struct text *t, enum text_color color, const char *text)
 {
+	unsigned col = CAUSE_COL;
+
 	if (CAUSE_COL + text_len(t, text) > t->width) {
 		text_end(t);
-		text_to(t, 4);
+		col = 4;
 	}
-	text_to(t, CAUSE_COL < t->width ? CAUSE_COL : 4);
+	text_to(t, col);
 	text_put(t, color, "%s", text);
 }
 
-static void heading(struct text *t)
+/* Is there anything to say in the last column? */
+static bool has_causes(const json_t *jobs)
+{
+	char cause[UNITS_MAX];
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach(jobs, i, job)
+		if (*top_cause(cause, job))
+			return true;
+	return false;
+}
+
+static void heading(struct text *t, const json_t *jobs)
 {
 	const char *dash = text_sign(t, "\xe2\x94\x80", "-");
 
@@ -53,7 +68,7 @@ static void heading(struct text *t)
 		right(t, P50_END, TEXT_DIM, "p50");
 		right(t, P99_END, TEXT_DIM, "p99");
 	}
-	if (CAUSE_COL + 6 <= t->width)
+	if (CAUSE_COL + 6 <= t->width && has_causes(jobs))
 		last_column(t, TEXT_DIM, "mostly");
 	text_end(t);
 }
@@ -103,7 +118,7 @@ static void job_line(struct text *t, const json_t *job)
 		text_end(t);
 	if (metric) {
 		right(t, RATE_END, TEXT_BOLD, metric_value(t, text, metric));
-		right(t, TRUST_END, TEXT_PLAIN, metric_trust(t, text, metric));
+		right(t, TRUST_END, metric_trust_color(metric), metric_trust(t, text, metric));
 	}
 	latency = bench_result_metric(job, "latency", NULL, NULL);
 	if (metric && latency && has_latency(t)) {
@@ -157,7 +172,7 @@ void section_summary(struct text *t, const json_t *result)
 	size_t i;
 
 	if (json_array_size(jobs)) {
-		heading(t);
+		heading(t, jobs);
 		json_array_foreach(jobs, i, job)
 			job_line(t, job);
 	} else {

@@ -215,6 +215,13 @@ void text_rule(struct text *t, const char *left, enum text_color color, const ch
 	text_put(t, TEXT_DIM, "%s%s ", dash, dash);
 	t->indent = t->col;
 	text_words(t, TEXT_BOLD, left);
+	if (t->col + 1 + tail > t->width) {
+		text_end(t);
+		text_to(t, t->indent);
+		text_words(t, color, right);
+		text_end(t);
+		return;
+	}
 	text_put(t, TEXT_PLAIN, " ");
 	while (t->col + tail < t->width)
 		put(t, TEXT_DIM, dash);
@@ -277,6 +284,10 @@ static bool unit_item(struct text *t, const char *key, double value)
 	size_t len = strlen(key);
 	char text[UNITS_MAX];
 
+	if (!strcmp(key, "share")) {
+		text_item(t, TEXT_PLAIN, "share=%s", units_share(text, value));
+		return true;
+	}
 	for (unsigned i = 0; i < 2; i++) {
 		size_t end = strlen(units[i][0]);
 
@@ -305,7 +316,8 @@ static void scalar_item(struct text *t, const char *key, const json_t *value)
 		text_item(t, TEXT_PLAIN, "%s: %zu", key, json_array_size(value));
 }
 
-void text_members(struct text *t, const json_t *object, const char *prefix, unsigned *left)
+void text_members(struct text *t, const json_t *object, const char *prefix, bool numbers,
+		  unsigned *left)
 {
 	const char *key;
 	json_t *value;
@@ -316,11 +328,12 @@ void text_members(struct text *t, const json_t *object, const char *prefix, unsi
 		snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", key);
 		if (json_is_null(value))
 			continue;
-		if (!*left)
-			return;
+		/* An explanation belongs to the JSON, what was asked for to the report. */
+		if (!*left || (numbers && json_string_length(value) > 24))
+			continue;
 		/* Bounded by the length of the name, not by the depth of the document. */
 		if (json_is_object(value) && strlen(name) < 64) {
-			text_members(t, value, name, left);
+			text_members(t, value, name, numbers, left);
 			continue;
 		}
 		--*left;

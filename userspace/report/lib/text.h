@@ -48,7 +48,9 @@ void text_rule(struct text *t, const char *left, enum text_color color, const ch
 
 /* "0-3,8", malloc'ed; -1 is "unbound". NULL when cpus is not an array of integers. */
 char *text_cpus(const json_t *cpus);
-/* Items "key value" for the scalars of an object, members of objects as "key.member". */
-void text_members(struct text *t, const json_t *object, const char *prefix, unsigned *left);
+/* Items "key=value" for at most *left scalars of an object, members of objects as "key.member";
+ * with numbers, texts longer than a word or two are left out. */
+void text_members(struct text *t, const json_t *object, const char *prefix, bool numbers,
+		  unsigned *left);
 
 #endif

@@ -22,7 +22,8 @@ static void digits(char *buf, size_t size, double value, int nr)
 	/* 9.996 is to become 10.0, not 10.00. */
 	for (; decimals > 0 && a >= limit * 10 - limit * 5 * pow(10, -nr); decimals--)
 		limit *= 10;
-	for (; a < 1 && a * pow(10, decimals) < pow(10, nr - 1) && decimals < nr + 2; decimals++)
+	/* 0.0996 has one more decimal than 0.996, but 0.9996 is 1.00. */
+	for (; a < 1 && a * pow(10, decimals) < pow(10, nr - 1) - 0.5 && decimals < nr + 2; decimals++)
 		;
 	snprintf(buf, size, "%.*f", decimals, value);
 }
@@ -43,6 +44,10 @@ static const struct scale rate_scale[] = {
 static const struct scale byte_rate_scale[] = {
 	{ 999.5e9, 1e12, " TB/s" }, { 999.5e6, 1e9, " GB/s" }, { 999.5e3, 1e6, " MB/s" },
 	{ 999.5, 1e3, " kB/s" },    { 0, 1, " B/s" },
+};
+static const struct scale hertz_scale[] = {
+	{ 999.5e6, 1e9, " GHz" }, { 999.5e3, 1e6, " MHz" }, { 999.5, 1e3, " kHz" },
+	{ 0, 1, " Hz" },
 };
 static const struct scale byte_scale[] = {
 	{ 1099511627776.0, 1099511627776.0, " TiB" }, { 1073741824, 1073741824, " GiB" },
@@ -92,7 +97,7 @@ static void micro_sign(char *buf)
 
 static const char *format(char *buf, double value, const char *unit, bool utf8, int nr)
 {
-	char number[32];
+	char number[UNITS_MAX];
 
 	if (!isfinite(value)) {
 		snprintf(buf, UNITS_MAX, "-");
@@ -107,6 +112,8 @@ static const char *format(char *buf, double value, const char *unit, bool utf8, 
 		scaled(buf, value, byte_rate_scale, nr);
 	} else if (!strcmp(unit, "B")) {
 		scaled(buf, value, byte_scale, nr);
+	} else if (!strcmp(unit, "Hz")) {
+		scaled(buf, value, hertz_scale, nr);
 	} else if (!strcmp(unit, "share")) {
 		units_share(buf, value);
 	} else if (!*unit || !strcmp(unit, "count") || !strcmp(unit, "ratio")) {
@@ -114,8 +121,11 @@ static const char *format(char *buf, double value, const char *unit, bool utf8, 
 			return units_thousands(buf, value, 0);
 		digits(buf, UNITS_MAX, value, nr);
 	} else {
-		digits(number, sizeof(number), value, nr);
-		snprintf(buf, UNITS_MAX, "%.24s %.16s", number, unit);
+		if (fabs(value) >= 1000)
+			units_thousands(number, value, 0);
+		else
+			digits(number, sizeof(number), value, nr);
+		snprintf(buf, UNITS_MAX, "%.28s %.16s", number, unit);
 	}
 	return buf;
 }
