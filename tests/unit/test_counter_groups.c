@@ -628,6 +628,22 @@ static void idle_thread_is_not_counted(void **state)
 	assert_absent("task-clock", "not_counted", "did not run");
 }
 
+static void window_that_was_never_ended_is_empty(void **state)
+{
+	struct counter_session *s[2] = { NULL };
+
+	(void)state;
+	make_plan("intel", "cycles");
+	assert_int_equal(counter_open(&s[1], plan, &thread, NULL), 0);
+	advance(1e9);
+	assert_int_equal(counter_enable(s[1]), 0);
+	advance(1e9);
+	counter_put(plan, s, 2, "worker", 0, set);
+	counter_close(s[1]);
+	job = json_pack("{s:o}", "metrics", metric_set_json(set));
+	assert_absent("cycles", "not_counted", "did not run");
+}
+
 static void event_in_two_groups_is_reported_once(void **state)
 {
 	(void)state;
@@ -727,6 +743,7 @@ int main(void)
 		TEST(sessions_add_up_and_the_worst_status_wins),
 		TEST(failing_read_is_not_counted),
 		TEST(idle_thread_is_not_counted),
+		TEST(window_that_was_never_ended_is_empty),
 		TEST(event_in_two_groups_is_reported_once),
 		TEST(older_kernel_gets_the_size_it_knows),
 		TEST(descriptor_limit_is_raised_when_it_is_hit),

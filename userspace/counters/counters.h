@@ -35,15 +35,19 @@ struct counter_target {
 struct counter_session;
 int counter_open(struct counter_session **ret_session, const struct counter_plan *plan,
 		 const struct counter_target *target, struct bench_err *err);
-/* Start and stop counting; values and times are counted from enable on (deltas). */
+/* Start and stop counting; values and times are counted from enable on (deltas), and are there
+ * after disable only. With enable_on_exec counting starts by itself at the exec: enable does
+ * nothing then, but disable is needed as ever, after the command has ended. */
 int counter_enable(struct counter_session *s);
 int counter_disable(struct counter_session *s);
 void counter_close(struct counter_session *s); /* NULL is fine */
 
-/* Put this trial's values into set, summed over the nr sessions (all of one plan): every event with
- * label scope, its status and note, and per operation (`NAME.per_op`, when ops > 0); derived ipc
- * and ghz where their events are there. An event with different status on two sessions takes the
- * worse one. */
+/* Put this trial's values into set, summed over the nr sessions (all of one plan; NULL ones are
+ * left out): every event with label scope, its status and note, and per operation (`NAME.per_op`,
+ * when ops > 0); derived ipc and ghz where their events are there. An event with different status
+ * on two sessions takes the worse one. On a host with several kinds of core each has metrics of its
+ * own, told apart by label pmu. Where only user mode may be counted the names are perf's:
+ * `cycles:u`, `ipc:u`. */
 void counter_put(const struct counter_plan *plan, struct counter_session *const *sessions,
 		 unsigned nr, const char *scope, uint64_t ops, struct bench_metric_set *set);
 

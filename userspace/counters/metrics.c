@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_SESSION "counted on other CPUs only"
+#define NO_SESSION "not counted on any of the targets"
 #define UNPROVED "read 0 and has never been seen to count on this host"
 
 /* One event over all sessions. */
@@ -56,15 +56,17 @@ static void total_event(const struct counter_plan *plan, unsigned i,
 	for (unsigned n = 0; n < nr; n++) {
 		enum session_presence presence;
 		struct counter_reading reading;
+		enum bench_status status;
 		const char *note;
-		enum bench_status status =
-			counter_session_reading(sessions[n], i, &presence, &reading, &note);
 
+		if (!sessions[n])
+			continue;
+		status = counter_session_reading(sessions[n], i, &presence, &reading, &note);
 		if (presence == SESSION_COUNTED)
 			add_reading(total, event, status, &reading, note);
 	}
 	if (!total->present)
-		worsen(total, BENCH_NOT_COUNTED, nr ? NO_SESSION : "no session");
+		worsen(total, BENCH_NOT_COUNTED, NO_SESSION);
 	/* An event that was never seen to count may not be implemented: its zero is no zero. */
 	if (event->kind != EVENT_SOFTWARE && !event->proved && total->value == 0)
 		worsen(total, BENCH_NOT_COUNTED, UNPROVED);
@@ -200,8 +202,10 @@ void counter_put(const struct counter_plan *plan, struct counter_session *const 
 {
 	const struct sink sink = { set, scope, ops };
 	struct total totals[COUNTER_MAX_EVENTS];
-	bool per_cpu = nr && counter_session_target(sessions[0])->cpu >= 0;
+	bool per_cpu = false;
 
+	for (unsigned n = 0; n < nr; n++)
+		per_cpu |= sessions[n] && counter_session_target(sessions[n])->cpu >= 0;
 	for (unsigned i = 0; i < plan->nr_events; i++)
 		total_event(plan, i, sessions, nr, &totals[i]);
 	for (unsigned i = 0; i < plan->nr_events; i++) {

@@ -162,7 +162,9 @@ static void read_begin(struct counter_session *s)
 
 		read_group(s, group, readings);
 		for (unsigned i = 0; i < group->nr_open; i++)
-			s->events[group->open[i]].begin = readings[i];
+			/* A window that is never ended is empty. */
+			s->events[group->open[i]].begin = s->events[group->open[i]].end =
+				readings[i];
 	}
 }
 
