@@ -24,13 +24,23 @@ static bool ends(const char *name, const char *end)
 	return ln > le && !strcmp(name + ln - le, end);
 }
 
+/* Is name base, with or without a modifier ("ipc:u")? Its modifier, or NULL when it is not. */
+static const char *modifier(const char *name, const char *base)
+{
+	size_t len = strlen(base);
+
+	if (strncmp(name, base, len) || (name[len] && name[len] != ':'))
+		return NULL;
+	return name + len;
+}
+
 /* An event, rather than a number made of events. */
 static bool is_event(const json_t *metric)
 {
 	const char *name = bench_result_str(metric, "name");
 
-	return is_counter(metric) && !ends(name, ".per_op") && strcmp(name, "ipc") &&
-	       strcmp(name, "ghz") && strncmp(name, "topdown.", 8);
+	return is_counter(metric) && !ends(name, ".per_op") && !modifier(name, "ipc") &&
+	       !modifier(name, "ghz") && strncmp(name, "topdown.", 8);
 }
 
 /* A metric called base + suffix with the labels of event that has a value. */
@@ -99,11 +109,11 @@ static void comment(struct text *t, const json_t *event)
 	char text[UNITS_MAX];
 	unsigned len;
 
-	if (!strcmp(name, "instructions")) {
-		derived = sibling(t, event, "ipc", "");
+	if (modifier(name, "instructions")) {
+		derived = sibling(t, event, "ipc", modifier(name, "instructions"));
 		words = "insn per cycle";
-	} else if (!strcmp(name, "cycles") || !strcmp(name, "cpu-cycles")) {
-		derived = sibling(t, event, "ghz", "");
+	} else if (modifier(name, "cycles")) {
+		derived = sibling(t, event, "ghz", modifier(name, "cycles"));
 		words = "GHz";
 	}
 	if (!derived)
