@@ -36,8 +36,8 @@ struct counter_session;
 int counter_open(struct counter_session **ret_session, const struct counter_plan *plan,
 		 const struct counter_target *target, struct bench_err *err);
 /* Start and stop counting; values and times are counted from enable on (deltas), and are there
- * after disable only. With enable_on_exec counting starts by itself at the exec: enable does
- * nothing then, but disable is needed as ever, after the command has ended. */
+ * after disable only. With enable_on_exec counting starts at the exec and ends with the command:
+ * enable does nothing then, and disable may be left to counter_put(). */
 int counter_enable(struct counter_session *s);
 int counter_disable(struct counter_session *s);
 void counter_close(struct counter_session *s); /* NULL is fine */

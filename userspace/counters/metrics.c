@@ -204,8 +204,12 @@ void counter_put(const struct counter_plan *plan, struct counter_session *const 
 	struct total totals[COUNTER_MAX_EVENTS];
 	bool per_cpu = false;
 
-	for (unsigned n = 0; n < nr; n++)
-		per_cpu |= sessions[n] && counter_session_target(sessions[n])->cpu >= 0;
+	for (unsigned n = 0; n < nr; n++) {
+		if (!sessions[n])
+			continue;
+		counter_session_finish(sessions[n]);
+		per_cpu |= counter_session_target(sessions[n])->cpu >= 0;
+	}
 	for (unsigned i = 0; i < plan->nr_events; i++)
 		total_event(plan, i, sessions, nr, &totals[i]);
 	for (unsigned i = 0; i < plan->nr_events; i++) {

@@ -80,6 +80,8 @@ enum session_presence {
 int counter_session_open(struct counter_session **ret_session, const struct counter_plan *plan,
 			 const struct counter_target *target, unsigned first, unsigned nr_groups,
 			 struct bench_err *err);
+/* End the window of a command that has ended, if the caller has not. */
+void counter_session_finish(struct counter_session *s);
 const struct counter_target *counter_session_target(const struct counter_session *s);
 /* The last window of the plan's event i: its status and note (borrowed, "" = none), and its counts
  * where the status is ok. */

@@ -29,6 +29,7 @@ struct counter_session {
 	struct session_event *events; /* as plan->events */
 	struct session_group *groups;
 	unsigned nr_groups;
+	bool ended; /* the last window's end has been read */
 };
 
 static void fail_event(struct session_event *se, enum bench_status status, const char *note)
@@ -157,6 +158,7 @@ static void read_begin(struct counter_session *s)
 {
 	struct counter_reading readings[COUNTER_MAX_EVENTS];
 
+	s->ended = false;
 	for (unsigned g = 0; g < s->nr_groups; g++) {
 		const struct session_group *group = &s->groups[g];
 
@@ -285,7 +287,14 @@ int counter_disable(struct counter_session *s)
 		ret = ret ?: err;
 	}
 	read_end(s);
+	s->ended = true;
 	return ret;
+}
+
+void counter_session_finish(struct counter_session *s)
+{
+	if (s->target.enable_on_exec && !s->ended)
+		(void)counter_disable(s);
 }
 
 void counter_close(struct counter_session *s)
