@@ -148,7 +148,7 @@ static void merge_equals_recording_everything_in_one(void **state)
 	bench_hist_merge(a, b); /* an empty one changes nothing, min included */
 	assert_true(a->count == 0 && a->min == UINT64_MAX && a->max == 0);
 	for (unsigned i = 0; i < 20000; i++) {
-		uint64_t v = rnd_magnitude() >> 20;
+		uint64_t v = 5 + (rnd_magnitude() >> 20);
 
 		bench_hist_record(i % 3 ? a : b, v);
 		bench_hist_record(all, v);

@@ -169,6 +169,22 @@ static void worst_status_wins_with_its_note(void **state)
 	assert_true(json_number_value(json_array_get(bench_result_get(m, "trials"), 2)) == 3);
 }
 
+static void sum_with_a_missing_part_is_missing(void **state)
+{
+	const json_t *m;
+
+	(void)state;
+	metric_set_next_trial(set);
+	bench_metric_put(set, &ops, 1);
+	bench_metric_put_status(set, &ops, BENCH_NOT_SUPPORTED, 5, "on one of two cores");
+	bench_metric_put(set, &ops, 1);
+	m = render("ops");
+	assert_string_equal(bench_result_str(m, "status"), "not_supported");
+	assert_string_equal(bench_result_str(m, "note"), "on one of two cores");
+	assert_true(json_is_null(bench_result_get(m, "value")));
+	assert_true(json_is_null(json_array_get(bench_result_get(m, "trials"), 0)));
+}
+
 static void scaled_value_is_a_value_and_invalid_is_not(void **state)
 {
 	struct bench_metric_id bad = ops;
@@ -326,6 +342,7 @@ int main(void)
 		TEST(second_put_in_a_trial_adds_up),
 		TEST(trial_without_value_is_null),
 		TEST(worst_status_wins_with_its_note),
+		TEST(sum_with_a_missing_part_is_missing),
 		TEST(scaled_value_is_a_value_and_invalid_is_not),
 		TEST(not_a_number_is_invalid_and_never_zero),
 		TEST(identity_is_name_and_labels_in_any_order),

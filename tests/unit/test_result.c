@@ -138,6 +138,8 @@ static void text_keeps_utf8_and_replaces_the_rest(void **state)
 	static const char *const rows[][2] = {
 		{ "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa7", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa7" },
 		{ "\xc0\xaf", "\\xc0\\xaf" },		      /* longer than needed */
+		{ "\xe0\x80\xaf", "\\xe0\\x80\\xaf" },
+		{ "\xf0\x80\x80\xaf", "\\xf0\\x80\\x80\\xaf" },
 		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },	      /* surrogate */
 		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" }, /* beyond Unicode */
 		{ "a\xe2\x82", "a\\xe2\\x82" },		      /* cut short */
