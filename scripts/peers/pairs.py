@@ -46,8 +46,10 @@ def arguments(parser):
     parser.add_argument("--counters", action="store_true",
                         help="leave bench's default counters on; perf events cost about 1 us for "
                              "each context switch, which a peer does not pay")
+    parser.add_argument("--raw", action="store_true", help="print each round's values as well")
     parser.add_argument("--seed", type=int, help="of the random order")
     args = parser.parse_args()
+    Comparison.raw = args.raw
     if args.pairs < 6:
         parser.error("below 6 pairs no 95 % interval exists")
     random.seed(args.seed)
@@ -116,6 +118,8 @@ def median_interval(values, coverage=0.95):
 class Comparison:
     """One row: bench against a peer. ours() and peer() run once and give {metric: value}."""
 
+    raw = False
+
     def __init__(self, name, ours, peer):
         self.name = name
         self.ours = ours
@@ -152,6 +156,10 @@ class Comparison:
         print("%-34s %-10s %12.6g %12.6g  %6.3f [%.3f, %.3f]  %6.3f [%.3f, %.3f]  %s %.2f  %s" %
               (self.name, metric, ours, peer, m, low, high, nm, nlow, nhigh,
                ">=" if higher else "<=", goal, word))
+        if self.raw:
+            for r in self.rounds:
+                print("    bench %-12.6g peer %-12.6g peer again %-12.6g" %
+                      tuple(r[kind][metric] for kind in ("ours", "peer", "again")))
         sys.stdout.flush()
         return not missed
 
