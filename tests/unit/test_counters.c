@@ -134,37 +134,59 @@ __attribute__((no_sanitize("address"))) static void touch_pages(unsigned nr)
 	munmap(at, nr * page);
 }
 
-/* The thread's clock leaves out time in interrupts and time stolen by a hypervisor, task-clock does
- * not (kernel/sched/core.c, update_rq_clock_task()). So it may only be larger, and in the quietest
- * of some windows the two agree. */
+/* Ticks in which a hypervisor ran something else, or interrupts were served. */
+static unsigned long stolen_ticks(void)
+{
+	unsigned long t[8] = { 0 };
+	FILE *file = fopen("/proc/stat", "re");
+
+	/* proc(5): user nice system idle iowait irq softirq steal */
+	if (file && fscanf(file, "cpu %lu %lu %lu %lu %lu %lu %lu %lu", &t[0], &t[1], &t[2], &t[3],
+			   &t[4], &t[5], &t[6], &t[7]) != 8)
+		t[5] = t[6] = t[7] = 0;
+	if (file)
+		fclose(file);
+	return t[5] + t[6] + t[7];
+}
+
+/* The thread's clock is read on both sides of the calls that switch counting on and off, so the
+ * truth lies between the two differences. It leaves out time in interrupts and time stolen by a
+ * hypervisor, which task-clock has in it (kernel/sched/core.c, update_rq_clock_task()): so
+ * task-clock may be larger on a busy host, but never smaller, and in the quietest of some windows
+ * the two agree. */
 static void task_clock_agrees_with_thread_cpu_time(void **state)
 {
-	double best = INFINITY, counted = 0, known = 0;
+	unsigned long stolen = stolen_ticks();
+	double best = INFINITY;
 
 	(void)state;
 	open_self("task-clock,context-switches", false);
-	for (unsigned i = 0; i < 40; i++) {
-		uint64_t before, after;
-		double ratio;
+	for (unsigned i = 0; i < 50 && (i < 10 || best >= 0.01); i++) {
+		uint64_t clock[4];
+		double counted;
 
 		metric_set_free(set);
 		set = metric_set_new();
 		metric_set_next_trial(set);
-		before = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		clock[0] = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		assert_int_equal(counter_enable(session), 0);
-		spin_ns(5000000);
+		clock[1] = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		spin_ns(10000000);
+		clock[2] = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		assert_int_equal(counter_disable(session), 0);
-		after = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		clock[3] = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		put();
-		ratio = value("task-clock") / (after - before);
-		counted += value("task-clock");
-		known += after - before;
-		best = fmin(best, fabs(ratio - 1));
+		counted = value("task-clock");
+		assert_true(counted > 0.99 * (clock[2] - clock[1]));
+		best = fmin(best, counted / (clock[3] - clock[0]) - 1);
 	}
-	print_message("task-clock is off by %.3f %%\n", 100 * best);
+	print_message("task-clock is at most %.3f %% above the thread's clock\n", 100 * best);
+	stolen = stolen_ticks() - stolen;
+	if (best >= 0.01 && stolen) {
+		print_message("skipped: %lu ticks went to interrupts and the hypervisor\n", stolen);
+		skip();
+	}
 	assert_true(best < 0.01);
-	/* The clock is read around the calls that switch counting on and off. */
-	assert_true(counted > 0.97 * known);
 }
 
 static void page_faults_equal_first_touches(void **state)

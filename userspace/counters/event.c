@@ -213,7 +213,7 @@ static int encode_sysfs(struct counter_event *ret_event, const struct pmu *pmu, 
 			const struct spec *spec, const struct pmu_set *pmus, struct bench_err *err)
 {
 	struct counter_event event = { .brace = -1, .source = "sysfs" };
-	struct pmu_extra extra;
+	struct pmu_extra extra = { 0 };
 	int ret = pmu_encode(pmus, pmu, terms, &event.attr, &extra, err);
 
 	if (ret)
