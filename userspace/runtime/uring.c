@@ -19,32 +19,49 @@ static inline void inflight_until(struct bench_async *a, uint64_t now_ns)
 	a->inflight_since_ns = now_ns;
 }
 
+/* The kernel took part of what was queued: find out which part. Rare (out of memory, or a kernel
+ * without SUBMIT_ALL that stopped at a bad SQE), so the counters of the whole are kept cheap. */
+static void count_part(struct bench_async *a, unsigned first, unsigned nr, unsigned *ret_passive,
+		       unsigned *ret_internal)
+{
+	*ret_passive = *ret_internal = 0;
+	for (unsigned i = first; i != first + nr; i++) {
+		unsigned slot = (uint16_t)a->sqes[i & a->sq_mask].user_data;
+
+		if (slot >= a->depth)
+			++*ret_internal;
+		else if (a->ops[slot].state & URING_OP_PASSIVE)
+			++*ret_passive;
+	}
+}
+
 /* The kernel took nr SQEs in the enter that began at now_ns. */
 static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
 {
 	unsigned first = a->sq_tail - a->queued, mask = a->sq_mask, depth = a->depth;
+	unsigned passive = a->queued_passive, internal = a->queued_internal;
 	const struct io_uring_sqe *sqes = a->sqes;
-	unsigned nr_ops = 0, nr_active = 0;
 	struct bench_op *ops = a->ops;
 
+	if (nr != a->queued)
+		count_part(a, first, nr, &passive, &internal);
 	for (unsigned i = first; i != first + nr; i++) {
 		unsigned slot = (uint16_t)sqes[i & mask].user_data;
 
-		if (slot >= depth)
-			continue;
-		ops[slot].submit_ns = now_ns;
-		nr_ops++;
-		nr_active += !(ops[slot].state & URING_OP_PASSIVE);
+		if (slot < depth)
+			ops[slot].submit_ns = now_ns;
 	}
 	a->queued -= nr;
-	if (!nr_ops)
+	a->queued_passive -= passive;
+	a->queued_internal -= internal;
+	if (nr == internal)
 		return;
 	inflight_until(a, now_ns);
-	a->inflight += nr_active;
+	a->inflight += nr - passive - internal;
 	if (a->inflight > a->stats.inflight_max)
 		a->stats.inflight_max = a->inflight;
-	a->stats.submitted += nr_active;
-	bench_hist_record(a->stats.submit_batch, nr_ops);
+	a->stats.submitted += nr - passive - internal;
+	bench_hist_record(a->stats.submit_batch, nr - internal);
 }
 
 /* One io_uring_enter. 0; -EAGAIN or -EBUSY when the kernel wants its completions reaped before it
@@ -74,7 +91,7 @@ static int enter(struct bench_async *a, uint64_t now_ns, unsigned wait_nr, unsig
  * first completion, so that at most one of them outlives its wait. */
 static bool queue_timeout(struct bench_async *a, uint64_t deadline_ns)
 {
-	struct io_uring_sqe *sqe = uring_sqe(a);
+	struct io_uring_sqe *sqe = uring_sqe_internal(a);
 
 	if (!sqe)
 		return false;
@@ -127,43 +144,54 @@ static int submit_and_wait(struct bench_async *a, uint64_t wait_until_ns)
 	return 0;
 }
 
-/* Move completions to the ready list. Returns how many of the operations were active ones. */
+/* Is it a completion of what is in flight under this slot and generation? */
+static inline bool belongs(const struct bench_op *op, uint64_t data, unsigned flags)
+{
+	return data == uring_op_data(op) && (op->state & URING_OP_STATES) == URING_OP_KERNEL &&
+	       !(flags & IORING_CQE_F_MORE);
+}
+
+/* Move completions to the ready list. Returns how many of the operations were active ones. Works on
+ * copies: the compiler must assume that a store to an operation changes the ring's own fields. */
 static unsigned reap(struct bench_async *a)
 {
-	unsigned nr = cq_waiting(a), end = a->cq_head + nr, nr_ops = 0, nr_active = 0;
-	unsigned mask = a->cq_mask, depth = a->depth;
+	unsigned nr = cq_waiting(a), head = a->cq_head, end = head + nr, mask = a->cq_mask;
 	const struct io_uring_cqe *cqes = a->cqes;
-	struct bench_op *ops = a->ops;
+	struct bench_op *ops = a->ops, **tail = a->ready_tail;
+	unsigned depth = a->depth, nr_ops = 0, nr_passive = 0;
 
 	if (!nr)
 		return 0;
-	for (unsigned head = a->cq_head; head != end; head++) {
+	for (; head != end; head++) {
 		const struct io_uring_cqe *cqe = &cqes[head & mask];
 		uint64_t data = cqe->user_data;
-		struct bench_op *op;
+		struct bench_op *op = &ops[(uint16_t)data];
 
-		if (data >= URING_SLOT_INTERNAL && data <= UINT16_MAX)
-			continue;
-		op = (uint16_t)data < depth ? &ops[(uint16_t)data] : NULL;
-		if (!op || data != uring_op_data(op) ||
-		    (op->state & URING_OP_STATES) != URING_OP_KERNEL ||
-		    cqe->flags & IORING_CQE_F_MORE) {
+		if (__builtin_expect((uint16_t)data >= depth || !belongs(op, data, cqe->flags),
+				     0)) {
+			if (data >= URING_SLOT_INTERNAL && data <= UINT16_MAX)
+				continue;
 			/* A completion of nothing that is in flight: no count can be trusted. */
 			a->failed = a->refuse = -EPROTO;
 			continue;
 		}
 		nr_ops++;
-		nr_active += !(op->state & URING_OP_PASSIVE);
+		nr_passive += op->state != URING_OP_KERNEL;
+		op->res = cqe->res;
 		op->cqe_flags = cqe->flags;
-		uring_ready(a, op, cqe->res);
+		op->state ^= URING_OP_KERNEL ^ URING_OP_READY; /* PASSIVE stays */
+		*tail = op;
+		tail = &op->next;
 	}
+	*tail = NULL;
+	a->ready_tail = tail;
 	a->cq_head = end;
 	__atomic_store_n(a->cq_khead, end, __ATOMIC_RELEASE);
 	if (nr > a->stats.cq_depth_max)
 		a->stats.cq_depth_max = nr;
 	if (nr_ops)
 		bench_hist_record(a->stats.reap_batch, nr_ops);
-	return nr_active;
+	return nr_ops - nr_passive;
 }
 
 static void reap_and_account(struct bench_async *a)

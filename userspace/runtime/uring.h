@@ -49,7 +49,9 @@ struct bench_async {
 	struct io_uring_sqe *sqes;
 	unsigned *sq_ktail, *sq_kflags;
 	unsigned sq_mask, sq_entries, sq_tail;
-	unsigned queued; /* SQEs that the kernel has not taken */
+	unsigned queued;	  /* SQEs that the kernel has not taken; of them: */
+	unsigned queued_passive;  /* passive operations */
+	unsigned queued_internal; /* no operations at all */
 
 	/* Completion. */
 	struct io_uring_cqe *cqes;
@@ -117,6 +119,16 @@ static inline struct io_uring_sqe *uring_sqe(struct bench_async *a)
 	return &a->sqes[a->sq_tail++ & a->sq_mask];
 }
 
+/* An SQE that belongs to no operation. */
+static inline struct io_uring_sqe *uring_sqe_internal(struct bench_async *a)
+{
+	struct io_uring_sqe *sqe = uring_sqe(a);
+
+	if (sqe)
+		a->queued_internal++;
+	return sqe;
+}
+
 /* Keep the ring's kernel workers on the CPUs of the calling thread. Kernels before 5.14 cannot. */
 void uring_bind_iowq(struct bench_async *a);
 
@@ -132,5 +144,7 @@ struct uring_denial {
 };
 /* Fill err with cause and remedy, and return the code for async_probe(). */
 int uring_explain(const struct uring_denial *denial, struct bench_err *err);
+/* The same with what is seen now. */
+int uring_denied(int code, struct bench_err *err);
 
 #endif

@@ -61,7 +61,7 @@ static inline uint64_t describe(struct bench_async *a, struct bench_op *op, uint
 	/* In registers: reading back slot and generation as one word right after the generation was
 	 * written would stall the CPU, which costs a tenth of a NOP. */
 	uint16_t slot = op->slot, gen = op->gen + 1;
-	unsigned passive = op->passive;
+	bool passive = op->passive;
 
 	assert(op->state == URING_OP_TAKEN || op->state == URING_OP_RUNNING);
 	assert(op->done);
@@ -69,7 +69,8 @@ static inline uint64_t describe(struct bench_async *a, struct bench_op *op, uint
 	op->opcode = opcode;
 	op->state = state | (passive ? URING_OP_PASSIVE : 0);
 	a->live++;
-	a->live_passive += passive;
+	if (passive)
+		a->live_passive++;
 	return uring_user_data(slot, gen);
 }
 
@@ -85,6 +86,8 @@ static inline __attribute__((always_inline)) struct io_uring_sqe *op_sqe(struct 
 	*ret_data = describe(a, op, opcode, URING_OP_KERNEL);
 	if (__builtin_expect(!a->refuse, 1))
 		sqe = uring_sqe(a);
+	if (sqe && op->passive)
+		a->queued_passive++;
 	if (__builtin_expect(!sqe, 0)) {
 		op->submit_ns = a->now_ns;
 		op->cqe_flags = 0;

@@ -142,7 +142,7 @@ int uring_explain(const struct uring_denial *d, struct bench_err *err)
 	}
 }
 
-static int denied(int code, struct bench_err *err)
+int uring_denied(int code, struct bench_err *err)
 {
 	struct uring_denial d;
 
@@ -180,7 +180,7 @@ static int try_flags(struct io_uring *ret_ring, unsigned mask, unsigned *ret_fla
 		return bench_fail(err, -ENOSYS,
 				  "the kernel's io_uring is too old (no IORING_SETUP_CLAMP); "
 				  "remedy: a kernel 5.6 or newer");
-	return rc < 0 ? denied(rc, err) : 0;
+	return rc < 0 ? uring_denied(rc, err) : 0;
 }
 
 static int find_ops(struct io_uring *ring, bool *ret_ops, struct bench_err *err)
@@ -234,7 +234,7 @@ int async_probe(struct async_caps *ret_caps, struct bench_err *err)
 	 * descriptor. */
 	rc = io_uring_setup(1, NULL);
 	if (rc != -EFAULT)
-		return denied(rc < 0 ? rc : -ENOSYS, err);
+		return uring_denied(rc < 0 ? rc : -ENOSYS, err);
 	rc = try_flags(&ring, mask, &caps.setup_flags, err);
 	if (rc < 0)
 		return rc;

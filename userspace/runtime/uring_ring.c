@@ -127,8 +127,7 @@ int async_open(struct bench_async **ret_async, const struct async_caps *caps, st
 	rc = uring_setup(&a->ring, caps->setup_flags);
 	if (rc < 0) {
 		a->ring.ring_fd = -1;
-		bench_fail(err, rc, "make a ring of %u entries: %s", URING_SQ_ENTRIES,
-			   strerror(-rc));
+		rc = uring_denied(rc, err);
 		goto out;
 	}
 	map_ring(a);

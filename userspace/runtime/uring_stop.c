@@ -42,7 +42,7 @@ static void cancel_requests(struct bench_async *a)
 	struct io_uring_sqe *sqe;
 
 	if (a->caps.cancel_any) {
-		sqe = uring_sqe(a);
+		sqe = uring_sqe_internal(a);
 		if (!sqe)
 			return;
 		io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
@@ -52,7 +52,7 @@ static void cancel_requests(struct bench_async *a)
 	for (unsigned i = 0; i < a->depth; i++) {
 		if ((a->ops[i].state & URING_OP_STATES) != URING_OP_KERNEL)
 			continue;
-		sqe = uring_sqe(a);
+		sqe = uring_sqe_internal(a);
 		if (!sqe)
 			return; /* tried again soon */
 		io_uring_prep_cancel64(sqe, uring_op_data(&a->ops[i]), 0);
