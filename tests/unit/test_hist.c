@@ -147,6 +147,10 @@ static void merge_equals_recording_everything_in_one(void **state)
 	assert_true(a && b && all);
 	bench_hist_merge(a, b); /* an empty one changes nothing, min included */
 	assert_true(a->count == 0 && a->min == UINT64_MAX && a->max == 0);
+	bench_hist_record(b, 1); /* both ends come from the one that is merged in */
+	bench_hist_record(all, 1);
+	bench_hist_record(b, 1ull << 60);
+	bench_hist_record(all, 1ull << 60);
 	for (unsigned i = 0; i < 20000; i++) {
 		uint64_t v = 5 + (rnd_magnitude() >> 20);
 
