@@ -475,16 +475,19 @@ static void timeouts_fire_in_order_and_on_time(void **state)
 
 static void a_turn_ends_at_its_limit(void **state)
 {
-	uint64_t start, end;
-
 	(void)state;
 	begin();
 	for (unsigned i = 0; i < 3; i++) {
-		start = bench_now_ns();
-		assert_int_equal(async_turn(a, NULL, start + 2 * BENCH_NS_PER_MS), 0);
-		end = bench_now_ns();
-		assert_true(end >= start + 2 * BENCH_NS_PER_MS);
-		assert_true(end < start + BENCH_NS_PER_SEC);
+		uint64_t limit = bench_now_ns() + 2 * BENCH_NS_PER_MS;
+		unsigned turns = 0;
+
+		do
+			assert_int_equal(async_turn(a, NULL, limit), 0);
+		while (++turns < 10 && bench_now_ns() < limit);
+		assert_true(bench_now_ns() >= limit);
+		assert_true(bench_now_ns() < limit + BENCH_NS_PER_SEC);
+		/* Where a TIMEOUT limits the wait, that of the turn before may end it early. */
+		assert_true(turns == 1 || !caps.ext_arg);
 	}
 	/* Without anything to wait for there is no system call, and no endless wait either. (One
 	 * at most: the kernel may raise the flag for work that it has just done.) */
