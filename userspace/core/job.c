@@ -9,6 +9,7 @@
 
 #include "bench/clock.h"
 #include "core/collect.h"
+#include "core/option.h"
 #include "core/result.h"
 #include "core/worker.h"
 
@@ -230,6 +231,23 @@ static int prepare(struct execution *x, struct bench_err *err)
 	/* Where there are CPUs to spare, the orchestrator stays off the workers'. */
 	(void)topology_bind(x->run->topology, -1, plan->cpus, plan->nr_workers);
 	return rc;
+}
+
+json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
+		    const char *reason)
+{
+	const struct bench_module *m = plan->spec->module;
+	json_t *cpus = json_array();
+
+	for (unsigned i = 0; plan->cpus && i < plan->nr_workers; i++)
+		json_array_append_new(cpus, json_integer(plan->cpus[i]));
+	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:[]}", "name",
+			 result_text(plan->spec->name), "module", m->name, "exec",
+			 m->exec == BENCH_EXEC_ASYNC ? "async" : "blocking", "runtime",
+			 runtime_name(runtime_active(run->runtime)), "status", status, "reason",
+			 result_text(reason),
+			 "params", option_json(m->options, plan->spec->params), "placement", cpus,
+			 "trials", 0, "trial_ns", (json_int_t)run->settings->duration_ns, "metrics");
 }
 
 static json_t *row(const struct execution *x)

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "bench/clock.h"
-#include "core/option.h"
 #include "core/result.h"
 
 /* First signal: stop what runs, save what finished. Second: leave at once; temporary files are
@@ -148,23 +147,6 @@ void run_close(struct run *run)
 	if (run->signal_fd >= 0)
 		close(run->signal_fd);
 	json_decref(run->result);
-}
-
-json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
-		    const char *reason)
-{
-	const struct bench_module *m = plan->spec->module;
-	json_t *cpus = json_array();
-
-	for (unsigned i = 0; plan->cpus && i < plan->nr_workers; i++)
-		json_array_append_new(cpus, json_integer(plan->cpus[i]));
-	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:[]}", "name",
-			 result_text(plan->spec->name), "module", m->name, "exec",
-			 m->exec == BENCH_EXEC_ASYNC ? "async" : "blocking", "runtime",
-			 runtime_name(runtime_active(run->runtime)), "status", status, "reason",
-			 result_text(reason),
-			 "params", option_json(m->options, plan->spec->params), "placement", cpus,
-			 "trials", 0, "trial_ns", (json_int_t)run->settings->duration_ns, "metrics");
 }
 
 /* Threads the pool got for this job, for result.runtime.workers. */

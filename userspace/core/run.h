@@ -45,9 +45,11 @@ void run_finish(struct run *run);
 /* Exit code for the jobs in the result: 0, 1, or 128 + signal. */
 int run_exit_code(const struct run *run);
 
-/* Execute one job (core/job.c): returns its object for result.jobs, new reference. */
+/* --- core/job.c --- */
+
+/* Execute one job: returns its object for result.jobs, new reference. */
 json_t *job_execute(struct run *run, const struct plan_job *plan);
-/* The row of a job that did not run. */
+/* The object of a job that did not run. */
 json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
 		    const char *reason);
 
