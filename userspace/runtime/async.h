@@ -23,7 +23,9 @@ struct async_caps {
 	bool ops[256];	       /* supported opcodes, from REGISTER_PROBE */
 };
 
-/* Measured over one window, on the worker. */
+/* Measured over one window, on the worker. Operations here are those that went to the kernel
+ * (timers do not) and, except in the batch sizes, are not passive: a server that waits for its peer
+ * is no load. */
 struct async_stats {
 	uint64_t submitted, completed;	/* operations; equal once drained */
 	uint64_t enters;		/* io_uring_enter calls */
@@ -63,9 +65,10 @@ void async_window_begin(struct bench_async *a);
 /* Read this window's accounting. The histograms stay the ring's. */
 void async_window_stats(struct bench_async *a, struct async_stats *ret_stats);
 
-/* One turn: submit what is queued, wait for a completion or until wait_until_ns, reap, run the
- * callbacks. 0, or negative errno when the ring itself failed (-EBADR: completions were lost; the
- * trial is invalid). */
+/* One turn: submit what is queued, wait for a completion or until wait_until_ns (a signal may end
+ * the wait early), reap, run the callbacks. With nothing in flight and no limit it does not wait.
+ * 0, or negative errno when the ring itself failed (-EBADR: completions were lost, -EPROTO: one came
+ * for nothing in flight); the trial is invalid. */
 int async_turn(struct bench_async *a, struct bench_worker *w, uint64_t wait_until_ns);
 /* In flight now, without or with the passive ones. */
 unsigned async_inflight(const struct bench_async *a, bool with_passive);

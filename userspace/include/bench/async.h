@@ -21,7 +21,8 @@ struct bench_op {
 	void (*done)(struct bench_worker *w, struct bench_op *op);
 	void *user;	      /* the module's own, untouched */
 	uint64_t intended_ns; /* when the op was due: set by bench_op_get() to the turn's time; an
-				 open-loop generator overwrites it */
+				 open-loop generator overwrites it, and so does a callback that
+				 describes its operation anew (bench_async_now(), or the time due) */
 	uint64_t submit_ns;   /* stamp of the turn that handed it to the kernel */
 	uint64_t done_ns;     /* stamp of the turn that reaped it */
 	int32_t res;
@@ -30,7 +31,8 @@ struct bench_op {
 	uint16_t slot, gen;    /* user_data: never a pointer */
 	uint8_t opcode;
 	uint8_t state; /* the runtime's */
-	bool passive;  /* waits for a peer: the drain at the end of a window does not wait for it */
+	bool passive;  /* waits for a peer: the drain at the end of a window does not wait for it.
+			  Set before the operation is described */
 	uint8_t tag;   /* the module's own */
 };
 
