@@ -234,6 +234,24 @@ static void metric_that_nobody_knows_is_printed(void **state)
 	}
 }
 
+/* The first words of a line are as far apart as all others, however short they are. */
+static void short_words_keep_their_gaps(void **state)
+{
+	struct bench_report_style style = { .utf8 = true, .width = 100 };
+	json_t *result = json_pack("{s:[{s:s,s:s,s:{s:[s,s,i]},s:[{s:s,s:s,s:s,s:f,s:[f,f]}]}]}",
+				   "jobs", "name", "sh -c x", "status", "ok", "params", "p", "a",
+				   "b", 7, "metrics", "name", "q", "unit", "B", "status", "ok",
+				   "value", 77.0, "trials", 76.0, 78.0);
+	char *text = render(&bench_reporter_text, result, style);
+
+	(void)state;
+	assert_non_null(strstr(text, "\n  sh -c x"));
+	assert_non_null(strstr(text, "  q  77 B  2 trials from 76 B to 78 B"));
+	assert_non_null(strstr(text, "p=a b 7"));
+	free(text);
+	json_decref(result);
+}
+
 static void no_metric_is_lost_among_thousands(void **state)
 {
 	struct bench_report_style style = { .utf8 = true, .width = 100 };
@@ -439,6 +457,7 @@ int main(void)
 		cmocka_unit_test(outside_text_cannot_steer_the_terminal),
 		cmocka_unit_test(locale_does_not_change_numbers),
 		cmocka_unit_test(metric_that_nobody_knows_is_printed),
+		cmocka_unit_test(short_words_keep_their_gaps),
 		cmocka_unit_test(no_metric_is_lost_among_thousands),
 		cmocka_unit_test(wrong_types_anywhere_do_no_harm),
 		cmocka_unit_test(damaged_bytes_do_no_harm),

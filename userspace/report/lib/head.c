@@ -19,10 +19,10 @@ static void head_title(struct text *t, const json_t *result)
 {
 	char took[UNITS_MAX];
 
-	text_put(t, TEXT_BOLD, "bench %s", bench_result_str(result, "tool.version"));
+	t->indent = 2;
+	text_item(t, TEXT_BOLD, "bench %s", bench_result_str(result, "tool.version"));
 	if (*bench_result_str(result, "tool.commit"))
 		text_put(t, TEXT_PLAIN, " (%s)", bench_result_str(result, "tool.commit"));
-	t->indent = 2;
 	text_item(t, TEXT_PLAIN, "%s", bench_result_str(result, "started"));
 	if (isfinite(bench_result_num(result, "elapsed_ns")))
 		text_item(t, TEXT_PLAIN, "took %s",

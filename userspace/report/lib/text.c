@@ -111,6 +111,7 @@ void text_end(struct text *t)
 	if (t->col)
 		fputc('\n', t->out);
 	t->col = 0;
+	t->begun = false;
 }
 
 void text_blank(struct text *t)
@@ -164,13 +165,14 @@ void text_words(struct text *t, enum text_color color, const char *text)
 	while (copy && (word = strsep(&rest, " "))) {
 		if (!*word)
 			continue;
-		if (t->col > t->indent) {
+		if (t->begun) {
 			if (t->col + 1 + text_len(t, word) > t->width)
 				next_line(t);
 			else
 				put(t, TEXT_PLAIN, " ");
 		}
 		put_word(t, color, word);
+		t->begun = true;
 	}
 	free(copy);
 }
@@ -188,16 +190,18 @@ void text_item(struct text *t, enum text_color color, const char *fmt, ...)
 	if (!text)
 		return;
 	len = text_len(t, text);
-	if (t->col > t->indent) {
+	if (t->begun) {
 		if (t->col + 2 + len > t->width)
 			next_line(t);
 		else
 			put(t, TEXT_PLAIN, "  ");
 	}
+	t->begun = false;
 	if (t->col + len <= t->width)
 		put(t, color, text);
 	else
 		text_words(t, color, text);
+	t->begun = true;
 	free(text);
 }
 
@@ -300,6 +304,34 @@ static bool unit_item(struct text *t, const char *key, double value)
 	return false;
 }
 
+/* "key=a b c": a command, a list of numbers; at most so much of it as a line takes. */
+static void array_item(struct text *t, const char *key, const json_t *array)
+{
+	char text[80] = "";
+	size_t len = 0, i;
+	const json_t *one;
+
+	json_array_foreach(array, i, one) {
+		const char *word = json_string_value(one);
+		char number[32];
+
+		if (json_is_number(one)) {
+			snprintf(number, sizeof(number), "%.6g", json_number_value(one));
+			word = number;
+		}
+		if (!word) {
+			text_item(t, TEXT_PLAIN, "%s: %zu", key, json_array_size(array));
+			return;
+		}
+		len += snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "", word);
+		if (len >= sizeof(text)) {
+			text_item(t, TEXT_PLAIN, "%s=%.*s...", key, 72, text);
+			return;
+		}
+	}
+	text_item(t, TEXT_PLAIN, "%s=%s", key, text);
+}
+
 static void scalar_item(struct text *t, const char *key, const json_t *value)
 {
 	if (json_is_number(value) && unit_item(t, key, json_number_value(value)))
@@ -313,7 +345,7 @@ static void scalar_item(struct text *t, const char *key, const json_t *value)
 	else if (json_is_boolean(value))
 		text_item(t, TEXT_PLAIN, "%s=%s", key, json_is_true(value) ? "yes" : "no");
 	else if (json_is_array(value))
-		text_item(t, TEXT_PLAIN, "%s: %zu", key, json_array_size(value));
+		array_item(t, key, value);
 }
 
 void text_members(struct text *t, const json_t *object, const char *prefix, bool numbers,
