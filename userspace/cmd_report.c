@@ -54,7 +54,8 @@ static int parse(struct request *req, int argc, char **argv, struct bench_err *e
 			req->output = optarg;
 		else
 			return bench_fail(err, -EINVAL, "%s '%s'; see bench report --help",
-					  option == ':' ? "a value is missing for" : "unknown option",
+					  option == ':' ? "a value is missing for"
+							: "unknown option",
 					  argv[optind - 1]);
 	}
 	req->reporter = reporter_find(format, err);
@@ -135,8 +136,8 @@ int cmd_report(int argc, char **argv)
 		code = EXIT_REQUEST;
 	} else {
 		bool file = req.output && strcmp(req.output, "-") && is_plain_target(req.output);
-		int r = file ? report_to_file(&req, result, &err) :
-			       report_to_stream(&req, result, &err);
+		int r = file ? report_to_file(&req, result, &err)
+			     : report_to_stream(&req, result, &err);
 
 		/* The reader went away (a pager, head): nothing to complain about. */
 		code = r && r != -EPIPE ? EXIT_FAILED : 0;

@@ -101,7 +101,8 @@ static void report_fits_every_width(void **state)
 		json_t *result = fixture(fixtures[f]);
 
 		for (unsigned i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
-			struct bench_report_style style = { .utf8 = true, .color = i % 2,
+			struct bench_report_style style = { .utf8 = true,
+							    .color = i % 2,
 							    .width = widths[i] };
 			char *text = render(&bench_reporter_text, result, style);
 
@@ -158,14 +159,17 @@ static void ascii_terminal_gets_ascii(void **state)
 /* A process name is chosen by whoever runs it. */
 static void outside_text_cannot_steer_the_terminal(void **state)
 {
-	static const char evil[] = "a\033]0;owned\007\033[2Jb\xc2\x9b" "31m\xe2\x80\xae" "c\r\nd\te\x7f";
+	static const char evil[] = "a\033]0;owned\007\033[2Jb\xc2\x9b"
+				   "31m\xe2\x80\xae"
+				   "c\r\nd\te\x7f";
 	struct bench_report_style style = { .utf8 = true, .width = 100 };
 	json_t *result = json_pack(
-		"{s:s,s:{s:s},s:{s:s,s:s},s:[s],s:[{s:s,s:s,s:s,s:s,s:{s:s},s:[{s:s,s:s,s:s,s:s,s:f,s:{s:s}}]}],s:[s]}",
+		"{s:s,s:{s:s},s:{s:s,s:s},s:[s],s:[{s:s,s:s,s:s,s:s,s:{s:s},s:[{s:s,s:s,s:s,s:s,s:"
+		"f,s:{s:s}}]}],s:[s]}",
 		"started", evil, "tool", "version", evil, "host", "hostname", evil, "kernel", evil,
-		"command", evil, "jobs", "name", evil, "module", evil, "status", evil, "reason", evil,
-		"params", "p", evil, "metrics", "name", evil, "unit", evil, "status", "ok", "source",
-		evil, "value", 1.5, "labels", "comm", evil, "warnings", evil);
+		"command", evil, "jobs", "name", evil, "module", evil, "status", evil, "reason",
+		evil, "params", "p", evil, "metrics", "name", evil, "unit", evil, "status", "ok",
+		"source", evil, "value", 1.5, "labels", "comm", evil, "warnings", evil);
 	char *text;
 
 	(void)state;
@@ -212,16 +216,17 @@ static void locale_does_not_change_numbers(void **state)
 static void metric_that_nobody_knows_is_printed(void **state)
 {
 	static const char *const sources[] = { "module", "runtime", "probe", "counter", "host" };
-	static const char *const names[] = { "novel", "novel.thing", "sched.novel", "block.novel",
-					     "runtime.novel", "host.novel", "wall.novel" };
+	static const char *const names[] = { "novel",	    "novel.thing",   "sched.novel",
+					     "block.novel", "runtime.novel", "host.novel",
+					     "wall.novel" };
 	struct bench_report_style style = { .utf8 = true, .width = 100 };
 
 	(void)state;
 	for (unsigned s = 0; s < 5; s++) {
 		for (unsigned n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
 			json_t *result = json_pack(
-				"{s:[{s:s,s:s,s:[{s:s,s:s,s:s,s:s,s:f,s:{}}]}]}", "jobs", "name", "j",
-				"status", "ok", "metrics", "name", names[n], "unit", "furlong",
+				"{s:[{s:s,s:s,s:[{s:s,s:s,s:s,s:s,s:f,s:{}}]}]}", "jobs", "name",
+				"j", "status", "ok", "metrics", "name", names[n], "unit", "furlong",
 				"status", "ok", "source", sources[s], "value", 765.5, "labels");
 			char *text = render(&bench_reporter_text, result, style);
 			const char *dot = strrchr(names[n], '.');
@@ -263,9 +268,9 @@ static void no_metric_is_lost_among_thousands(void **state)
 	for (int i = 0; i < 3000; i++) {
 		snprintf(label, sizeof(label), "task%d", i);
 		json_array_append_new(metrics, json_pack("{s:s,s:s,s:s,s:i,s:{s:s}}", "name",
-							 i % 2 ? "many" : "sched.many", "unit", "ns",
-							 "status", "ok", "value", i, "labels", "who",
-							 label));
+							 i % 2 ? "many" : "sched.many", "unit",
+							 "ns", "status", "ok", "value", i, "labels",
+							 "who", label));
 	}
 	result = json_pack("{s:[{s:s,s:o}]}", "jobs", "status", "ok", "metrics", metrics);
 	text = render(&bench_reporter_text, result, style);
@@ -345,7 +350,8 @@ static void wrong_types_anywhere_do_no_harm(void **state)
 
 		for (unsigned i = 0; i < 150; i++) {
 			json_t *result = json_deep_copy(original);
-			struct bench_report_style style = { .utf8 = i % 2, .color = i % 3 == 0,
+			struct bench_report_style style = { .utf8 = i % 2,
+							    .color = i % 3 == 0,
 							    .width = 60 + i % 60 };
 
 			for (unsigned k = 0; k < 1 + i; k++)
@@ -421,18 +427,30 @@ static void numbers_have_three_digits_and_the_shortest_unit(void **state)
 		double value;
 		const char *unit, *text;
 	} rows[] = {
-		{ 65231, "1/s", "65.2 k/s" },	  { 999.4, "1/s", "999/s" },
-		{ 999.6, "1/s", "1.00 k/s" },	  { 999960, "1/s", "1.00 M/s" },
-		{ 1.21e9, "B/s", "1.21 GB/s" },	  { 4096, "B", "4 KiB" },
-		{ 8330690560, "B", "7.76 GiB" },  { 118, "ns", "118 ns" },
-		{ 15123, "ns", "15.1 us" },	  { 99960, "ns", "100 us" },
-		{ 9996, "ns", "10.0 us" },	  { 42123456789, "ns", "42.1 s" },
-		{ 0, "ns", "0 ns" },		  { 0.339, "ns", "0.339 ns" },
-		{ 64511, "count", "64,511" },	  { 1.625, "ratio", "1.62" },
-		{ 2.11, "GHz", "2.11 GHz" },	  { 0.0005, "share", "0.05 %" },
-		{ 0.00001, "share", "<0.01 %" },  { 1, "share", "100.0 %" },
-		{ -1500, "count", "-1,500" },	  { 1e300, "count", "1e+300" },
-		{ 12e12, "1/s", "12 T/s" },	  { 2853927003, "Hz", "2.85 GHz" },
+		{ 65231, "1/s", "65.2 k/s" },
+		{ 999.4, "1/s", "999/s" },
+		{ 999.6, "1/s", "1.00 k/s" },
+		{ 999960, "1/s", "1.00 M/s" },
+		{ 1.21e9, "B/s", "1.21 GB/s" },
+		{ 4096, "B", "4 KiB" },
+		{ 8330690560, "B", "7.76 GiB" },
+		{ 118, "ns", "118 ns" },
+		{ 15123, "ns", "15.1 us" },
+		{ 99960, "ns", "100 us" },
+		{ 9996, "ns", "10.0 us" },
+		{ 42123456789, "ns", "42.1 s" },
+		{ 0, "ns", "0 ns" },
+		{ 0.339, "ns", "0.339 ns" },
+		{ 64511, "count", "64,511" },
+		{ 1.625, "ratio", "1.62" },
+		{ 2.11, "GHz", "2.11 GHz" },
+		{ 0.0005, "share", "0.05 %" },
+		{ 0.00001, "share", "<0.01 %" },
+		{ 1, "share", "100.0 %" },
+		{ -1500, "count", "-1,500" },
+		{ 1e300, "count", "1e+300" },
+		{ 12e12, "1/s", "12 T/s" },
+		{ 2853927003, "Hz", "2.85 GHz" },
 		{ 45678, "furlong", "45,678 furlong" },
 	};
 	char text[UNITS_MAX];

@@ -197,8 +197,8 @@ static void scaled_value_is_a_value_and_invalid_is_not(void **state)
 	assert_true(bench_result_has_value(render("ops")));
 	assert_false(bench_result_has_value(render("bad")));
 	assert_true(json_is_null(bench_result_get(render("bad"), "value")));
-	assert_true(json_number_value(json_array_get(
-			    bench_result_get(render("bad"), "trials"), 0)) == 4);
+	assert_true(json_number_value(
+			    json_array_get(bench_result_get(render("bad"), "trials"), 0)) == 4);
 }
 
 static void not_a_number_is_invalid_and_never_zero(void **state)

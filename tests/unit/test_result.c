@@ -111,7 +111,8 @@ static json_t *sample(void)
 	}
 	metrics = metric_set_json(set);
 	assert_int_equal(json_array_size(metrics), 2);
-	json_object_set_new(result, "jobs", json_pack("[{s:s,s:o}]", "name", "a", "metrics", metrics));
+	json_object_set_new(result, "jobs",
+			    json_pack("[{s:s,s:o}]", "name", "a", "metrics", metrics));
 	bench_hist_free(hist);
 	metric_set_free(set);
 	return result;
@@ -126,23 +127,26 @@ static void new_document_names_tool_time_and_command(void **state)
 	assert_string_equal(bench_result_str(result, "tool.name"), "bench");
 	assert_true(*bench_result_str(result, "tool.version"));
 	assert_int_equal(strlen(bench_result_str(result, "id")), 36);
-	assert_int_equal(strlen(bench_result_str(result, "started")), strlen("2026-11-22T10:30:00Z"));
+	assert_int_equal(strlen(bench_result_str(result, "started")),
+			 strlen("2026-11-22T10:30:00Z"));
 	assert_int_equal(json_array_size(bench_result_get(result, "command")), 3);
-	assert_string_equal(json_string_value(json_array_get(bench_result_get(result, "command"), 2)),
-			    "0\\xff-1");
+	assert_string_equal(
+		json_string_value(json_array_get(bench_result_get(result, "command"), 2)),
+		"0\\xff-1");
 	json_decref(result);
 }
 
 static void text_keeps_utf8_and_replaces_the_rest(void **state)
 {
 	static const char *const rows[][2] = {
-		{ "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa7", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa7" },
-		{ "\xc0\xaf", "\\xc0\\xaf" },		      /* longer than needed */
+		{ "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa7",
+		  "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa7" },
+		{ "\xc0\xaf", "\\xc0\\xaf" }, /* longer than needed */
 		{ "\xe0\x80\xaf", "\\xe0\\x80\\xaf" },
 		{ "\xf0\x80\x80\xaf", "\\xf0\\x80\\x80\\xaf" },
-		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },	      /* surrogate */
+		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },		/* surrogate */
 		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" }, /* beyond Unicode */
-		{ "a\xe2\x82", "a\\xe2\\x82" },		      /* cut short */
+		{ "a\xe2\x82", "a\\xe2\\x82" },			/* cut short */
 		{ "\x80", "\\x80" },
 	};
 
@@ -407,8 +411,14 @@ static void load_says_what_is_wrong_with_a_file(void **state)
 static void look_ups_survive_any_type(void **state)
 {
 	static const char *const documents[] = {
-		"{}", "{\"a\": null}", "{\"a\": []}", "{\"a\": \"text\"}", "{\"a\": 1}",
-		"{\"a\": {\"b\": []}}", "{\"metrics\": {}}", "{\"metrics\": [1, null, \"x\", []]}",
+		"{}",
+		"{\"a\": null}",
+		"{\"a\": []}",
+		"{\"a\": \"text\"}",
+		"{\"a\": 1}",
+		"{\"a\": {\"b\": []}}",
+		"{\"metrics\": {}}",
+		"{\"metrics\": [1, null, \"x\", []]}",
 		"{\"metrics\": [{\"name\": 1}, {\"name\": \"ops\", \"labels\": []}]}",
 		"{\"metrics\": [{\"name\": \"ops\", \"labels\": {\"cpu\": 1}, \"value\": \"x\"}]}",
 	};
@@ -421,7 +431,8 @@ static void look_ups_survive_any_type(void **state)
 		assert_string_equal(bench_result_str(object, "a.b"), "");
 		assert_true(isnan(bench_result_num(object, "a.b.c")));
 		assert_null(bench_result_metric(object, "ops", "cpu", "1"));
-		assert_false(bench_result_has_value(bench_result_metric(object, "ops", NULL, NULL)));
+		assert_false(
+			bench_result_has_value(bench_result_metric(object, "ops", NULL, NULL)));
 		json_decref(object);
 	}
 	assert_null(bench_result_get(NULL, "a"));

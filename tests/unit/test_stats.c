@@ -51,8 +51,8 @@ static void interval_has_the_ranks_of_the_tables(void **state)
 {
 	static const struct {
 		unsigned nr, rank;
-	} table[] = { { 8, 1 }, { 9, 2 }, { 11, 2 }, { 12, 3 }, { 15, 4 }, { 20, 6 }, { 25, 8 },
-		      { 30, 10 } };
+	} table[] = { { 8, 1 },	 { 9, 2 },  { 11, 2 }, { 12, 3 },
+		      { 15, 4 }, { 20, 6 }, { 25, 8 }, { 30, 10 } };
 	double v[30], low, high;
 
 	(void)state;

@@ -55,7 +55,8 @@ uint64_t bench_hist_low(const struct bench_hist *hist, uint32_t index)
 	uint64_t step = 1ull << hist->bits;
 	uint32_t row = index >> hist->bits;
 
-	/* Row 0 holds the values below 2^bits, row 1 the first power of two: both have steps of 1. */
+	/* Row 0 holds the values below 2^bits, row 1 the first power of two: both have steps of 1.
+	 */
 	if (row < 2)
 		return index;
 	return (step + (index & (step - 1))) << (row - 1);

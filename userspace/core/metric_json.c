@@ -24,8 +24,8 @@ const char *bench_status_name(enum bench_status status)
 static const char *source_name(enum bench_source source)
 {
 	static const char *const names[] = {
-		[BENCH_SOURCE_MODULE] = "module",   [BENCH_SOURCE_RUNTIME] = "runtime",
-		[BENCH_SOURCE_PROBE] = "probe",	    [BENCH_SOURCE_COUNTER] = "counter",
+		[BENCH_SOURCE_MODULE] = "module", [BENCH_SOURCE_RUNTIME] = "runtime",
+		[BENCH_SOURCE_PROBE] = "probe",	  [BENCH_SOURCE_COUNTER] = "counter",
 		[BENCH_SOURCE_HOST] = "host",
 	};
 
@@ -58,10 +58,10 @@ static json_t *buckets_json(const struct bench_hist *hist)
 
 	for (uint32_t i = 0; i < hist->nr_buckets; i++)
 		if (hist->n[i])
-			json_array_append_new(buckets,
-					      json_pack("[o,o,o]", json_u64(bench_hist_low(hist, i)),
-							json_u64(bench_hist_high(hist, i)),
-							json_u64(hist->n[i])));
+			json_array_append_new(buckets, json_pack("[o,o,o]",
+								 json_u64(bench_hist_low(hist, i)),
+								 json_u64(bench_hist_high(hist, i)),
+								 json_u64(hist->n[i])));
 	return buckets;
 }
 

@@ -135,7 +135,7 @@ void result_warn(json_t *result, const char *fmt, ...)
 		json_decref(text);
 		return;
 	}
-	json_array_foreach(warnings, i, seen) {
+	json_array_foreach (warnings, i, seen) {
 		if (json_equal(seen, text)) {
 			json_decref(text);
 			return;
@@ -152,7 +152,8 @@ static int check_schema(const json_t *result, const char *name, struct bench_err
 
 	if (!json_is_object(result) || !*schema)
 		return bench_fail(err, -EINVAL,
-				  "'%s' is JSON but not a result of bench: it has no \"schema\"", name);
+				  "'%s' is JSON but not a result of bench: it has no \"schema\"",
+				  name);
 	if (!strncmp(schema, BENCH_RESULT_SCHEMA, len) && (!schema[len] || schema[len] == '.'))
 		return 0;
 	if (!strncmp(schema, "bench.result/", strlen("bench.result/")))
@@ -160,8 +161,8 @@ static int check_schema(const json_t *result, const char *name, struct bench_err
 				  "'%s' has schema '%.60s', this bench reads '%s': use the version "
 				  "that wrote it",
 				  name, schema, BENCH_RESULT_SCHEMA);
-	return bench_fail(err, -EINVAL, "'%s' is not a result of bench: its schema is '%.60s'", name,
-			  schema);
+	return bench_fail(err, -EINVAL, "'%s' is not a result of bench: its schema is '%.60s'",
+			  name, schema);
 }
 
 int bench_result_load(json_t **ret_result, const char *path, struct bench_err *err)
@@ -181,7 +182,8 @@ int bench_result_load(json_t **ret_result, const char *path, struct bench_err *e
 	r = getc(in);
 	if (r == EOF) {
 		r = ferror(in) ? -errno : -EINVAL;
-		bench_fail(err, r, "read '%s': %s", name, r == -EINVAL ? "it is empty" : strerror(-r));
+		bench_fail(err, r, "read '%s': %s", name,
+			   r == -EINVAL ? "it is empty" : strerror(-r));
 		goto out;
 	}
 	ungetc(r, in);
@@ -243,7 +245,7 @@ const json_t *bench_result_metric(const json_t *job, const char *name, const cha
 	const json_t *metrics = bench_result_get(job, "metrics"), *m, *labelled = NULL;
 	size_t i;
 
-	json_array_foreach(metrics, i, m) {
+	json_array_foreach (metrics, i, m) {
 		const json_t *labels = bench_result_get(m, "labels");
 
 		if (strcmp(bench_result_str(m, "name"), name))

@@ -57,9 +57,9 @@ struct result_target {
 	bool force;
 	bool automatic; /* the name is ours: take the next free one when it is taken meanwhile */
 };
-/* spec: NULL = bench-<UTC time>.json in the working directory, "none", a directory or a file. Checks
- * that it can be written and, without force, does not exist. -EEXIST, -EACCES, -ENOENT, -ENOSPC,
- * -EROFS, -EINVAL (the path is a device, a pipe or a socket). */
+/* spec: NULL = bench-<UTC time>.json in the working directory, "none", a directory or a file.
+ * Checks that it can be written and, without force, does not exist. -EEXIST, -EACCES, -ENOENT,
+ * -ENOSPC, -EROFS, -EINVAL (the path is a device, a pipe or a socket). */
 int result_target_init(struct result_target *ret_target, const char *spec, bool force,
 		       struct bench_err *err);
 void result_target_done(struct result_target *target);
@@ -68,7 +68,6 @@ void result_target_done(struct result_target *target);
  * taken meanwhile is changed in target. On failure nothing is left behind. */
 int result_save(const json_t *result, struct result_target *target, struct bench_err *err);
 /* The same for any text: write len bytes of data to path. */
-int result_write(const char *path, bool force, const char *data, size_t len,
-		 struct bench_err *err);
+int result_write(const char *path, bool force, const char *data, size_t len, struct bench_err *err);
 
 #endif

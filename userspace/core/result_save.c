@@ -141,7 +141,8 @@ static void sync_dir(const char *path)
 static int exists_error(const char *path, struct bench_err *err)
 {
 	return bench_fail(err, -EEXIST,
-			  "'%s' exists already; choose another name, or --force to replace it", path);
+			  "'%s' exists already; choose another name, or --force to replace it",
+			  path);
 }
 
 int result_write(const char *path, bool force, const char *data, size_t len, struct bench_err *err)
@@ -213,7 +214,8 @@ static int check_writable(const char *path, struct bench_err *err)
 		(void)unlink(temp);
 	free(temp);
 	if (r)
-		return bench_fail(err, r, "cannot save to '%s': %s%s", path, strerror(-r), remedy(r));
+		return bench_fail(err, r, "cannot save to '%s': %s%s", path, strerror(-r),
+				  remedy(r));
 	return 0;
 }
 
@@ -227,9 +229,10 @@ static int check_existing(const char *path, bool force, struct bench_err *err)
 		return bench_fail(err, -EISDIR, "cannot save to '%s': it is a directory", path);
 	/* rename() would put a plain file in the place of /dev/null. */
 	if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
-		return bench_fail(err, -EINVAL,
-				  "cannot save to '%s': it is not a regular file; 'none' saves nothing",
-				  path);
+		return bench_fail(
+			err, -EINVAL,
+			"cannot save to '%s': it is not a regular file; 'none' saves nothing",
+			path);
 	return force ? 0 : exists_error(path, err);
 }
 
@@ -248,7 +251,8 @@ int result_target_init(struct result_target *ret_target, const char *spec, bool 
 		return bench_fail(err, -ENOENT, "cannot save to '': the name is empty");
 	if (!spec)
 		spec = ".";
-	target.automatic = spec[strlen(spec) - 1] == '/' || (!stat(spec, &st) && S_ISDIR(st.st_mode));
+	target.automatic =
+		spec[strlen(spec) - 1] == '/' || (!stat(spec, &st) && S_ISDIR(st.st_mode));
 	target.path = target.automatic ? automatic_path(spec) : strdup(spec);
 	if (!target.path)
 		return bench_fail(err, -ENOMEM, "cannot save to '%s': no name for it", spec);

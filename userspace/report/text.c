@@ -15,7 +15,7 @@ static int report_jobs(struct text *t, const json_t *result)
 	const json_t *jobs = bench_result_get(result, "jobs"), *job;
 	size_t i;
 
-	json_array_foreach(jobs, i, job) {
+	json_array_foreach (jobs, i, job) {
 		const json_t *metrics = bench_result_get(job, "metrics");
 
 		t->job = job;

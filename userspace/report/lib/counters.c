@@ -62,7 +62,8 @@ static const json_t *sibling(const struct text *t, const json_t *event, const ch
 /* perf prints clocks as msec. */
 static void value_cell(struct text *t, const json_t *event)
 {
-	const char *unit = bench_result_str(event, "unit"), *status = bench_result_str(event, "status");
+	const char *unit = bench_result_str(event, "unit"),
+		   *status = bench_result_str(event, "status");
 	double value = bench_result_num(event, "value");
 	char text[UNITS_MAX];
 	unsigned len;
@@ -96,7 +97,7 @@ static void event_name(struct text *t, const json_t *event)
 
 	t->indent = t->col;
 	text_words(t, TEXT_PLAIN, bench_result_str(event, "name"));
-	json_object_foreach((json_t *)bench_result_get(event, "labels"), key, value)
+	json_object_foreach ((json_t *)bench_result_get(event, "labels"), key, value)
 		if (strcmp(key, "scope"))
 			text_put(t, TEXT_PLAIN, "{%s=%s}", key,
 				 json_is_string(value) ? json_string_value(value) : "?");
@@ -213,8 +214,9 @@ static void scaled_notes(struct text *t)
 	while (metric_next(t, &w)) {
 		const char *note = bench_result_str(w.metric, "note");
 
-		if (!is_counter(w.metric) || strcmp(bench_result_str(w.metric, "status"), "scaled") ||
-		    !*note || !strcmp(note, last))
+		if (!is_counter(w.metric) ||
+		    strcmp(bench_result_str(w.metric, "status"), "scaled") || !*note ||
+		    !strcmp(note, last))
 			continue;
 		text_row(t, "~ scaled");
 		text_words(t, TEXT_DIM, note);

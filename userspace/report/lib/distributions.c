@@ -13,8 +13,8 @@ static const struct column {
 	bool narrow; /* kept where there is little room */
 	bool exact;  /* not read from a bucket */
 } columns[] = {
-	{ "min", "hist.min", false, true },   { "p50", "hist.p50", true, false },
-	{ "p90", "hist.p90", false, false },  { "p99", "hist.p99", true, false },
+	{ "min", "hist.min", false, true },    { "p50", "hist.p50", true, false },
+	{ "p90", "hist.p90", false, false },   { "p99", "hist.p99", true, false },
 	{ "p99.9", "hist.p999", true, false }, { "max", "hist.max", true, true },
 };
 
@@ -99,7 +99,8 @@ static void row(struct text *t, const json_t *metric, struct notes *notes)
 		notes->rough = notes->rough || !exact;
 		notes->unsupported = notes->unsupported || !isfinite(v);
 	}
-	right(t, t->width, units_value(number, bench_result_num(metric, "hist.count"), "count", utf8));
+	right(t, t->width,
+	      units_value(number, bench_result_num(metric, "hist.count"), "count", utf8));
 	text_end(t);
 }
 
@@ -138,7 +139,8 @@ static void rows_of(struct text *t, const struct metric_walk *first, struct note
 	}
 	if (nr > TEXT_TOP) {
 		text_to(t, 4);
-		text_put(t, TEXT_DIM, "and %u more of %s; see the JSON", nr - TEXT_TOP, first->name);
+		text_put(t, TEXT_DIM, "and %u more of %s; see the JSON", nr - TEXT_TOP,
+			 first->name);
 		text_end(t);
 	}
 }

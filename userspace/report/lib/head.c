@@ -60,7 +60,7 @@ static void head_command(struct text *t, const json_t *command)
 	if (!json_array_size(command))
 		return;
 	text_row(t, "command");
-	json_array_foreach(command, i, word) {
+	json_array_foreach (command, i, word) {
 		char *text = json_is_string(word) ? quoted(json_string_value(word)) : NULL;
 
 		if (text)
@@ -127,8 +127,7 @@ static void head_runtime(struct text *t, const json_t *runtime)
 			  bench_result_num(test, "completed"), bench_result_num(test, "submitted"));
 	if (isfinite(bench_result_num(test, "nop_ns")))
 		text_item(t, TEXT_PLAIN, "%s per NOP",
-			  units_value(nop, bench_result_num(test, "nop_ns"), "ns",
-				      t->style->utf8));
+			  units_value(nop, bench_result_num(test, "nop_ns"), "ns", t->style->utf8));
 	if (*bench_result_str(runtime, "reason")) {
 		text_row(t, "");
 		text_words(t, TEXT_YELLOW, bench_result_str(runtime, "reason"));
@@ -146,14 +145,14 @@ static void head_audit(struct text *t, const json_t *audit)
 	if (!json_array_size(audit))
 		return;
 	text_row(t, "audit");
-	json_array_foreach(audit, i, line) {
+	json_array_foreach (audit, i, line) {
 		ok += !strcmp(bench_result_str(line, "status"), "ok");
 		unknown += !strcmp(bench_result_str(line, "status"), "unknown");
 	}
 	text_item(t, TEXT_PLAIN, "%u of %zu checks ok", ok, json_array_size(audit));
 	if (unknown)
 		text_item(t, TEXT_PLAIN, "%u unknown", unknown);
-	json_array_foreach(audit, i, line) {
+	json_array_foreach (audit, i, line) {
 		const char *status = bench_result_str(line, "status");
 		bool warn = !strcmp(status, "warn");
 

@@ -56,8 +56,9 @@ static void job_what(struct text *t)
 			text_put(t, TEXT_PLAIN, " of %s",
 				 units_value(took, trial_ns, "ns", t->style->utf8));
 		if (cpus)
-			text_item(t, TEXT_PLAIN, workers == 1 ? "%zu worker on CPU %s" :
-				  "%zu workers on CPUs %s", workers, cpus);
+			text_item(t, TEXT_PLAIN,
+				  workers == 1 ? "%zu worker on CPU %s" : "%zu workers on CPUs %s",
+				  workers, cpus);
 		if (trials >= 6)
 			text_item(t, TEXT_DIM, "(%s is the 95 %% interval of the median)",
 				  text_sign(t, "\xc2\xb1", "+-"));
@@ -118,7 +119,8 @@ static void job_exec(struct text *t)
 
 		metric_shown(t, status);
 		text_row(t, "exit status");
-		text_item(t, fine ? TEXT_PLAIN : TEXT_RED, "%.0f", bench_result_num(status, "value"));
+		text_item(t, fine ? TEXT_PLAIN : TEXT_RED, "%.0f",
+			  bench_result_num(status, "value"));
 	}
 }
 
@@ -192,15 +194,16 @@ static void slow_row(struct text *t, const json_t *slow)
 	size_t i;
 
 	text_row(t, "slow op");
-	text_item(t, TEXT_BOLD, "%s", units_value(took, bench_result_num(slow, "latency_ns"), "ns", utf8));
+	text_item(t, TEXT_BOLD, "%s",
+		  units_value(took, bench_result_num(slow, "latency_ns"), "ns", utf8));
 	if (isfinite(bench_result_num(slow, "at_ns")))
 		text_item(t, TEXT_PLAIN, "at %s",
 			  units_value(at, bench_result_num(slow, "at_ns"), "ns", utf8));
-	json_object_foreach((json_t *)bench_result_get(slow, "causes"), cause, ns)
+	json_object_foreach ((json_t *)bench_result_get(slow, "causes"), cause, ns)
 		text_item(t, TEXT_PLAIN, "%s %s", cause,
 			  units_value(part, json_is_number(ns) ? json_number_value(ns) : NAN, "ns",
 				      utf8));
-	json_array_foreach(culprits, i, culprit) {
+	json_array_foreach (culprits, i, culprit) {
 		if (i < 3)
 			text_item(t, TEXT_PLAIN, "by %s %s", bench_result_str(culprit, "who"),
 				  units_value(part, bench_result_num(culprit, "ns"), "ns", utf8));
@@ -231,8 +234,9 @@ static void job_series(struct text *t)
 	if (!rows)
 		return;
 	text_row(t, "series");
-	text_item(t, TEXT_PLAIN, "%zu points, one each %s, in the JSON", rows,
-		  units_value(every, bench_result_num(series, "interval_ns"), "ns", t->style->utf8));
+	text_item(
+		t, TEXT_PLAIN, "%zu points, one each %s, in the JSON", rows,
+		units_value(every, bench_result_num(series, "interval_ns"), "ns", t->style->utf8));
 	text_end(t);
 }
 
@@ -255,14 +259,14 @@ static void job_verdicts(struct text *t)
 	const json_t *verdicts = bench_result_get(t->job, "verdicts"), *verdict, *evidence, *one;
 	size_t i, k;
 
-	json_array_foreach(verdicts, i, verdict) {
+	json_array_foreach (verdicts, i, verdict) {
 		text_row(t, "verdict");
 		text_words(t, TEXT_BOLD, bench_result_str(verdict, "claim"));
 		evidence = bench_result_get(verdict, "evidence");
 		if (!json_array_size(evidence))
 			continue;
 		text_row(t, "");
-		json_array_foreach(evidence, k, one)
+		json_array_foreach (evidence, k, one)
 			evidence_item(t, one);
 	}
 	text_end(t);

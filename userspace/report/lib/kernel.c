@@ -20,7 +20,7 @@ const char *top_cause(char buf[UNITS_MAX], const json_t *job)
 	size_t i;
 
 	buf[0] = '\0';
-	json_array_foreach(metrics, i, metric) {
+	json_array_foreach (metrics, i, metric) {
 		double value = bench_result_num(metric, "value");
 
 		if (!is_cause(metric) || value <= most)
@@ -75,7 +75,10 @@ static void wall_time(struct text *t)
 		bool residual = !strcmp(cause, "unaccounted");
 		char text[UNITS_MAX];
 
-		text_item(t, residual && fabs(share) > 0.01 ? TEXT_RED : i ? TEXT_PLAIN : TEXT_BOLD,
+		text_item(t,
+			  residual && fabs(share) > 0.01 ? TEXT_RED
+			  : i				 ? TEXT_PLAIN
+							 : TEXT_BOLD,
 			  "%s %s", cause, units_share(text, share));
 	}
 	text_end(t);

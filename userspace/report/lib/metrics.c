@@ -22,8 +22,8 @@ void metric_shown(struct text *t, const json_t *metric)
 
 const char *metric_label(const json_t *metric, const char *key)
 {
-	const char *text = json_string_value(
-		json_object_get(bench_result_get(metric, "labels"), key));
+	const char *text =
+		json_string_value(json_object_get(bench_result_get(metric, "labels"), key));
 
 	return text ? text : "";
 }
@@ -39,7 +39,7 @@ char *metric_labels(const json_t *metric, bool keys)
 
 	if (!out)
 		return strdup("");
-	json_object_foreach((json_t *)labels, key, value) {
+	json_object_foreach ((json_t *)labels, key, value) {
 		const char *word = json_string_value(value);
 
 		/* The heading of the counters says it already. */
@@ -96,7 +96,7 @@ static struct spread spread_of(const json_t *metric)
 	size_t i;
 
 	trials = bench_result_get(metric, "trials");
-	json_array_foreach(trials, i, trial) {
+	json_array_foreach (trials, i, trial) {
 		double v = json_number_value(trial);
 
 		if (!json_is_number(trial))

@@ -47,7 +47,7 @@ static bool has_causes(const json_t *jobs)
 	const json_t *job;
 	size_t i;
 
-	json_array_foreach(jobs, i, job)
+	json_array_foreach (jobs, i, job)
 		if (*top_cause(cause, job))
 			return true;
 	return false;
@@ -90,7 +90,8 @@ static const json_t *main_metric(const json_t *job)
 /* Why a job has no numbers, as much of it as a line takes. */
 static void short_reason(struct text *t, const json_t *job)
 {
-	const char *status = bench_result_str(job, "status"), *reason = bench_result_str(job, "reason");
+	const char *status = bench_result_str(job, "status"),
+		   *reason = bench_result_str(job, "reason");
 	char *cut;
 
 	text_to(t, NAME_COL + 2);
@@ -143,7 +144,7 @@ static void warning_lines(struct text *t, const json_t *warnings)
 	const json_t *warning;
 	size_t i;
 
-	json_array_foreach(warnings, i, warning) {
+	json_array_foreach (warnings, i, warning) {
 		if (!json_is_string(warning))
 			continue;
 		text_put(t, TEXT_YELLOW, "warning: ");
@@ -158,7 +159,7 @@ static void artifact_lines(struct text *t, const json_t *artifacts)
 	const json_t *artifact;
 	size_t i;
 
-	json_array_foreach(artifacts, i, artifact) {
+	json_array_foreach (artifacts, i, artifact) {
 		text_put(t, TEXT_PLAIN, "%s: ", bench_result_str(artifact, "kind"));
 		t->indent = t->col;
 		text_words(t, TEXT_PLAIN, bench_result_str(artifact, "path"));
@@ -173,7 +174,7 @@ void section_summary(struct text *t, const json_t *result)
 
 	if (json_array_size(jobs)) {
 		heading(t, jobs);
-		json_array_foreach(jobs, i, job)
+		json_array_foreach (jobs, i, job)
 			job_line(t, job);
 	} else {
 		text_put(t, TEXT_YELLOW, "no jobs");

@@ -259,13 +259,13 @@ char *text_cpus(const json_t *cpus)
 
 	if (!json_array_size(cpus))
 		return NULL;
-	json_array_foreach(cpus, i, cpu)
+	json_array_foreach (cpus, i, cpu)
 		if (!json_is_integer(cpu))
 			return NULL;
 	out = open_memstream(&text, &size);
 	if (!out)
 		return NULL;
-	json_array_foreach(cpus, i, cpu) {
+	json_array_foreach (cpus, i, cpu) {
 		json_int_t n = json_integer_value(cpu);
 
 		if (i && first >= 0 && n - 1 == last) {
@@ -311,7 +311,7 @@ static void array_item(struct text *t, const char *key, const json_t *array)
 	size_t len = 0, i;
 	const json_t *one;
 
-	json_array_foreach(array, i, one) {
+	json_array_foreach (array, i, one) {
 		const char *word = json_string_value(one);
 		char number[32];
 
@@ -354,7 +354,7 @@ void text_members(struct text *t, const json_t *object, const char *prefix, bool
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, key, value) {
+	json_object_foreach ((json_t *)object, key, value) {
 		char name[128];
 
 		snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", key);

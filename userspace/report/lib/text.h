@@ -18,11 +18,11 @@ struct text {
 	FILE *out;
 	const struct bench_report_style *style;
 	unsigned width, col;
-	unsigned indent;      /* of continuation lines */
-	bool begun;	      /* the line has an item: the next one needs a gap */
-	const json_t *job;    /* the one being printed */
+	unsigned indent;       /* of continuation lines */
+	bool begun;	       /* the line has an item: the next one needs a gap */
+	const json_t *job;     /* the one being printed */
 	const json_t *metrics; /* of job, NULL = none */
-	bool *shown;	      /* per metric: printed already */
+	bool *shown;	       /* per metric: printed already */
 };
 
 /* Columns that text takes when printed. */

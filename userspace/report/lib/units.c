@@ -23,7 +23,8 @@ static void digits(char *buf, size_t size, double value, int nr)
 	for (; decimals > 0 && a >= limit * 10 - limit * 5 * pow(10, -nr); decimals--)
 		limit *= 10;
 	/* 0.0996 has one more decimal than 0.996, but 0.9996 is 1.00. */
-	for (; a < 1 && a * pow(10, decimals) < pow(10, nr - 1) - 0.5 && decimals < nr + 2; decimals++)
+	for (; a < 1 && a * pow(10, decimals) < pow(10, nr - 1) - 0.5 && decimals < nr + 2;
+	     decimals++)
 		;
 	snprintf(buf, size, "%.*f", decimals, value);
 }
@@ -35,7 +36,10 @@ struct scale {
 
 /* A magnitude moves to the next unit when its three digits would be "1000". */
 static const struct scale time_scale[] = {
-	{ 999.5e6, 1e9, " s" }, { 999.5e3, 1e6, " ms" }, { 999.5, 1e3, " us" }, { 0, 1, " ns" },
+	{ 999.5e6, 1e9, " s" },
+	{ 999.5e3, 1e6, " ms" },
+	{ 999.5, 1e3, " us" },
+	{ 0, 1, " ns" },
 };
 static const struct scale rate_scale[] = {
 	{ 999.5e9, 1e12, " T" }, { 999.5e6, 1e9, " G" }, { 999.5e3, 1e6, " M" },
@@ -46,12 +50,16 @@ static const struct scale byte_rate_scale[] = {
 	{ 999.5, 1e3, " kB/s" },    { 0, 1, " B/s" },
 };
 static const struct scale hertz_scale[] = {
-	{ 999.5e6, 1e9, " GHz" }, { 999.5e3, 1e6, " MHz" }, { 999.5, 1e3, " kHz" },
+	{ 999.5e6, 1e9, " GHz" },
+	{ 999.5e3, 1e6, " MHz" },
+	{ 999.5, 1e3, " kHz" },
 	{ 0, 1, " Hz" },
 };
 static const struct scale byte_scale[] = {
-	{ 1099511627776.0, 1099511627776.0, " TiB" }, { 1073741824, 1073741824, " GiB" },
-	{ 1048576, 1048576, " MiB" },		      { 1024, 1024, " KiB" },
+	{ 1099511627776.0, 1099511627776.0, " TiB" },
+	{ 1073741824, 1073741824, " GiB" },
+	{ 1048576, 1048576, " MiB" },
+	{ 1024, 1024, " KiB" },
 	{ 0, 1, " B" },
 };
 
@@ -149,7 +157,7 @@ const char *units_share(char buf[UNITS_MAX], double value)
 	else if (percent != 0 && fabs(percent) < 0.01)
 		snprintf(buf, UNITS_MAX, "%s0.01 %%", percent < 0 ? ">-" : "<");
 	else
-		snprintf(buf, UNITS_MAX, fabs(percent) < 0.995 && percent != 0 ? "%.2f %%" : "%.1f %%",
-			 percent);
+		snprintf(buf, UNITS_MAX,
+			 fabs(percent) < 0.995 && percent != 0 ? "%.2f %%" : "%.1f %%", percent);
 	return buf;
 }
