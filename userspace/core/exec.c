@@ -157,7 +157,7 @@ static void put(struct exec_job *job, const char *name, const char *unit, enum b
 		double value)
 {
 	const struct bench_metric_id id = {
-		.name = name, .unit = unit, .source = BENCH_SOURCE_HOST, .better = better
+		.name = name, .unit = unit, .source = BENCH_SOURCE_MODULE, .better = better
 	};
 
 	bench_metric_put(job->metrics, &id, value);

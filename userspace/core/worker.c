@@ -193,6 +193,7 @@ static int run_async(struct worker_run *wr)
 {
 	struct bench_worker *w = &wr->w;
 	struct bench_async *a = w->async;
+	struct async_stats total;
 	uint64_t now;
 	int rc;
 
@@ -211,9 +212,15 @@ static int run_async(struct worker_run *wr)
 	if (rc && !w->err.code)
 		(void)bench_worker_fail(w, rc, "io_uring: %s%s", strerror(-rc),
 					rc == -EBADR ? " (completions were lost)" : "");
-	if (rc != -EBADR)
+	/* After lost or unknown completions there is nothing to wait for. */
+	if (rc != -EBADR && rc != -EPROTO)
 		rc = stop_async(wr) ? : rc;
-	async_window_stats(a, &wr->async);
+	/* Depths are those of the window; that each operation completes shows only now. */
+	async_window_stats(a, &total);
+	wr->async.submitted = total.submitted;
+	wr->async.completed = total.completed;
+	wr->async.cq_overflow = total.cq_overflow;
+	wr->async.sq_dropped = total.sq_dropped;
 	return rc;
 }
 
