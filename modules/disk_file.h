@@ -111,10 +111,15 @@ static inline int disk_file_open(struct disk_file *f, const char *path, bool dir
 	if (e == EINVAL && direct)
 		return bench_fail(err, -EOPNOTSUPP,
 				  "'%s' does not support direct I/O; use direct=0", path);
-	if (e == EACCES || e == EPERM)
+	if (e == EACCES)
 		return bench_fail(err, -e,
-				  "open '%s' for reading: %s; this user may not read it "
-				  "(a raw device needs root or the group that owns it)",
+				  "open '%s' for reading: %s; run as root or as a member of the "
+				  "group that owns it",
+				  path, strerror(e));
+	if (e == EPERM)
+		return bench_fail(err, -e,
+				  "open '%s' for reading: %s, by a device cgroup (a container or "
+				  "service without that device) or a security module",
 				  path, strerror(e));
 	return bench_fail(err, -e, "open '%s' for reading: %s", path, strerror(e));
 }
