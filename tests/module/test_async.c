@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "../../modules/disk_common.h"
 #include "bench/async.h"
 #include "module/rig.h"
 #include "runtime/async.h"
@@ -19,6 +20,7 @@ extern const struct bench_module bench_module_disk, bench_module_net;
 #define WINDOW_NS (100 * BENCH_NS_PER_MS)
 
 static struct async_caps caps;
+static void (*after_setup)(struct bench_job *job); /* NULL = nothing to break */
 static char dir[64];
 
 struct ring {
@@ -88,6 +90,8 @@ static int run_job(struct rig *rig, const struct bench_module *module, unsigned 
 	ret = module->setup(&rig->job, &rig->err);
 	if (ret)
 		return ret;
+	if (after_setup)
+		after_setup(&rig->job);
 	rig->window.end_ns = bench_now_ns() + WINDOW_NS;
 	pthread_barrier_init(&barrier, NULL, nr);
 	for (unsigned i = 0; i < nr; i++) {
@@ -147,6 +151,33 @@ static void disk_keeps_its_counts_in_every_mode(void **state)
 	}
 }
 
+static void cut_the_file(struct bench_job *job)
+{
+	struct disk_shared *s = job->shared;
+
+	assert_int_equal(ftruncate(s->file.fd, 8192), 0);
+}
+
+/* All four operations end beyond the new end of the file, and none is tried again. */
+static void short_reads_are_errors_and_not_operations(void **state)
+{
+	struct ring ring;
+	struct rig rig;
+	char text[200];
+
+	(void)state;
+	after_setup = cut_the_file;
+	snprintf(text, sizeof(text), "rw=read,size=1m,directory=%s,direct=0,depth=4", dir);
+	assert_int_equal(run_job(&rig, &bench_module_disk, 1, &ring, text), 0);
+	after_setup = NULL;
+	assert_int_equal(ring.w.errors, 4);
+	assert_int_equal(ring.w.ops, 2);
+	assert_int_equal(ring.w.bytes, 8192);
+	assert_non_null(strstr(ring.w.err.msg, "short, 0 bytes"));
+	rig_worker_done(&ring.w);
+	rig_done(&rig);
+}
+
 static void net_keeps_its_counts_in_both_modes(void **state)
 {
 	static const char *const params[] = { "mode=rr", "mode=rr,flows=32", "mode=rr,size=200k",
@@ -197,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(disk_keeps_its_counts_in_every_mode),
+		cmocka_unit_test(short_reads_are_errors_and_not_operations),
 		cmocka_unit_test(net_keeps_its_counts_in_both_modes),
 	};
 

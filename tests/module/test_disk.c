@@ -226,6 +226,7 @@ static void dropped_cache_is_seen_as_cold(void **state)
 	assert_int_equal(disk_file_make(&f, dir, 4 << 20, 4096, false, NULL, &err), 0);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pread(f.fd, buf, 1 << 20, i << 20), 1 << 20);
+	assert_int_equal(pwrite(f.fd, buf, 1 << 20, 0), 1 << 20); /* dirty pages resist */
 	free(buf);
 	if (disk_file_cached(&f, &cached) == -ENOSYS) {
 		disk_file_close(&f);
