@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel ledger as others read it: where a thread's time went, taken apart after the fact from
+ * memory that the programs write. Loads only, no system call; any thread may call. */
+#ifndef PROBE_LEDGER_H
+#define PROBE_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct probe_set;
+
+/* Causes of wall time, in the order of reports. Names are those of the metric wall.time. */
+enum probe_cause {
+	PROBE_CAUSE_USER,
+	PROBE_CAUSE_KERNEL,
+	PROBE_CAUSE_HARDIRQ,
+	PROBE_CAUSE_SOFTIRQ,
+	PROBE_CAUSE_STEAL,
+	PROBE_CAUSE_RUNQUEUE,
+	PROBE_CAUSE_DISK, /* blocked.disk, and so on */
+	PROBE_CAUSE_NET,
+	PROBE_CAUSE_FUTEX,
+	PROBE_CAUSE_IPC,
+	PROBE_CAUSE_TIMER,
+	PROBE_CAUSE_FAULT,
+	PROBE_CAUSE_URING,
+	PROBE_CAUSE_OTHER,
+	PROBE_CAUSE_OBSERVER,
+	PROBE_CAUSE_UNACCOUNTED,
+	PROBE_NR_CAUSES,
+	/* Of intervals only, where user and kernel cannot be told apart. */
+	PROBE_CAUSE_ONCPU = PROBE_NR_CAUSES,
+	PROBE_NR_INTERVAL_CAUSES,
+};
+
+/* "user", "blocked.disk", ..., "oncpu". Static string. */
+const char *probe_cause_name(enum probe_cause cause);
+
+/* Who ran, or was served, while the thread waited for a CPU. */
+struct probe_culprit {
+	char who[40]; /* "kworker/1:1 (38)", "irq:virtio0-req.0", "softirq:NET_RX", "host" */
+	uint64_t ns;
+};
+
+#define PROBE_MAX_CULPRITS 4
+
+/* An interval of one thread. The causes sum to its length; what the history no longer holds or
+ * never knew is PROBE_CAUSE_UNACCOUNTED. */
+struct probe_interval {
+	uint64_t ns[PROBE_NR_INTERVAL_CAUSES];
+	struct probe_culprit culprits[PROBE_MAX_CULPRITS]; /* largest first; unused: ns 0 */
+};
+
+/* Take [from_ns, to_ns) of a tracked thread apart. 0, or -ENOENT when the thread has no history
+ * (not tracked, no privileges, kernel without the hooks): nothing is written then. */
+int probe_history(const struct probe_set *set, pid_t tid, uint64_t from_ns, uint64_t to_ns,
+		  struct probe_interval *ret_interval);
+
+/* What an io_uring worker has in flight, published by one store before it waits, so that the
+ * kernel side can tell what it waits for. */
+#define PROBE_MIX_DISK 1u
+#define PROBE_MIX_NET 2u
+#define PROBE_MIX_TIMER 4u
+/* The word of a tracked thread, in mapped memory, or NULL when nobody reads it. Valid until
+ * probe_untrack_all(). */
+uint32_t *probe_mix(struct probe_set *set, pid_t tid);
+
+/* A block request that completed. Times are CLOCK_MONOTONIC ns. */
+struct probe_block {
+	uint32_t dev;	 /* as in stat's st_rdev, kernel encoding (major << 20 | minor) */
+	uint64_t sector; /* of the whole device, 512 bytes each */
+	uint32_t bytes;
+	uint64_t insert_ns;   /* entered the queue; equal to issue_ns when it went straight through */
+	uint64_t issue_ns;    /* went to the device */
+	uint64_t complete_ns; /* came back */
+};
+/* The request that covered this sector and completed within [from_ns, to_ns]. 0, -ENOENT when none
+ * is remembered, -EOPNOTSUPP when block events are not probed. */
+int probe_block_find(const struct probe_set *set, uint32_t dev, uint64_t sector, uint64_t from_ns,
+		     uint64_t to_ns, struct probe_block *ret_block);
+
+#endif
