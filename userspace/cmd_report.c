@@ -143,7 +143,7 @@ int cmd_report(int argc, char **argv)
 		code = r && r != -EPIPE ? EXIT_FAILED : 0;
 	}
 	if (code)
-		fprintf(stderr, "bench report: %s\n", err.msg);
+		fprintf(stderr, "bench: %s\n", err.msg);
 	json_decref(result);
 	return code;
 }

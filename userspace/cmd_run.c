@@ -81,8 +81,8 @@ static void print_plan(const struct run *run, const struct plan *plan)
 	if (run->counters)
 		counter_plan_print(run->counters, stdout);
 	else
-		printf("none\n");
-	printf("probes    ");
+		printf("none");
+	printf("\nprobes    ");
 	if (run->probes)
 		probe_print(run->probes, stdout);
 	else

@@ -93,6 +93,10 @@ int run_open(struct run *run, const struct settings *settings, int argc, char *c
 	*run = (struct run){ .settings = settings, .signal_fd = -1, .started_ns = bench_now_ns() };
 	progress_init(&run->progress, settings->quiet, 0);
 	run->result = result_new(argc, argv);
+	/* Behind a subcommand argv begins with its name; a result tells what was typed. */
+	if (argv[0] != program_invocation_name)
+		json_array_insert_new(json_object_get(run->result, "command"), 0,
+				      result_text(program_invocation_name));
 	rc = open_signals(run, err);
 	if (rc)
 		return rc;
