@@ -228,8 +228,7 @@ static bool has_typed(const struct bpf_object *bpf, const char *tracepoint)
 	char sec[80];
 
 	snprintf(sec, sizeof(sec), "tp_btf/%s", tracepoint);
-	bpf_object__for_each_program(prog, bpf)
-	{
+	bpf_object__for_each_program(prog, bpf) {
 		if (!strcmp(bpf_program__section_name(prog), sec))
 			return true;
 	}
@@ -268,8 +267,7 @@ static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 	struct bpf_map *map, *theirs;
 	int ret = 0;
 
-	bpf_object__for_each_map(map, bpf)
-	{
+	bpf_object__for_each_map(map, bpf) {
 		const char *name = bpf_map__name(map);
 
 		if (!strcmp(name, "values") || !strcmp(name, "depth"))
@@ -366,8 +364,7 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 		object->bpf = image_open(object->image);
 		if (!object->bpf)
 			return -EINVAL;
-		bpf_object__for_each_program(prog, object->bpf)
-		{
+		bpf_object__for_each_program(prog, object->bpf) {
 			bool wanted = program_wanted(object->bpf, prog, set, rejected, nr_rejected);
 
 			bpf_program__set_autoload(prog, wanted);
@@ -425,8 +422,7 @@ static void attach(struct probe_object *object)
 	struct bpf_program *prog;
 	struct probe_why why;
 
-	bpf_object__for_each_program(prog, object->bpf)
-	{
+	bpf_object__for_each_program(prog, object->bpf) {
 		const char *sec = bpf_program__section_name(prog);
 		struct bpf_link *link;
 

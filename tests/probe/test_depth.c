@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Run-queue depth against loads whose depth is known. Other tasks of the host add to it, so a
+ * window in which they got a share of the CPU does not count. */
+#include "probe/rig.h"
+#include "probe/set.h"
+
+#define TRIES 30
+
+static struct probe_set *set;
+
+static int open_set(void **state)
+{
+	(void)state;
+	if (!geteuid())
+		set = set_open("sched", NULL);
+	return 0;
+}
+
+static int close_set(void **state)
+{
+	(void)state;
+	probe_close(set);
+	return 0;
+}
+
+/* Depth of CPU cpu with nr spinners bound to it, in a window in which they had 99.9 % of it. */
+static double spinners_depth(unsigned nr, int cpu, json_t **ret_metrics)
+{
+	static struct loader l[4];
+	double depth = NAN;
+
+	for (unsigned i = 0; i < nr; i++)
+		loader_start(&l[i], LOAD_SPIN, cpu);
+	for (unsigned try = 0; try < TRIES && isnan(depth); try++) {
+		uint64_t used = 0, begin;
+		json_t *metrics;
+
+		begin = bench_now_ns();
+		for (unsigned i = 0; i < nr; i++)
+			used -= thread_cpu_ns(l[i].clock);
+		metrics = set_measure(set, 100 * MS, &cpu, 1);
+		for (unsigned i = 0; i < nr; i++)
+			used += thread_cpu_ns(l[i].clock);
+		if ((double)used > 0.999 * (double)(bench_now_ns() - begin)) {
+			depth = on_cpu(metrics, "sched.runq_depth", cpu);
+			*ret_metrics = json_incref(metrics);
+		}
+		json_decref(metrics);
+	}
+	for (unsigned i = 0; i < nr; i++)
+		loader_stop(&l[i]);
+	return depth;
+}
+
+static void spinners_are_counted(unsigned nr)
+{
+	int cpu = last_cpu();
+	json_t *m = NULL;
+	double depth;
+
+	need_root();
+	depth = spinners_depth(nr, cpu, &m);
+	if (!m) {
+		printf("skip: CPU %d never belonged to the test alone\n", cpu);
+		skip();
+	}
+	printf("%u spinners: depth %.4f, waiting %.4f, at %u for %.4f\n", nr, depth,
+	       on_cpu(m, "sched.runq_waiting", cpu), nr, at_depth(m, cpu, nr));
+	assert_true(fabs(depth - nr) <= 0.005 * nr);
+	assert_true(fabs(on_cpu(m, "sched.runq_waiting", cpu) - (nr - 1)) <= 0.005 * nr);
+	assert_true(at_depth(m, cpu, nr) >= 0.99);
+	assert_true(value(m, "sched.runq_depth_max", NULL, NULL) >= nr);
+	json_decref(m);
+}
+
+static void one_spinner_has_depth_one(void **state)
+{
+	(void)state;
+	spinners_are_counted(1);
+}
+
+static void three_spinners_have_depth_three(void **state)
+{
+	(void)state;
+	spinners_are_counted(3);
+}
+
+static double idle_jiffies(int cpu)
+{
+	unsigned long long user, nice, system, idle, iowait;
+	char line[256], want[16];
+	double ret = -1;
+	FILE *f = fopen("/proc/stat", "re");
+
+	snprintf(want, sizeof(want), "cpu%d %%llu", cpu);
+	while (f && fgets(line, sizeof(line), f)) {
+		int at;
+
+		if (sscanf(line, "cpu%d %llu %llu %llu %llu %llu", &at, &user, &nice, &system,
+			   &idle, &iowait) == 6 &&
+		    at == cpu && line[3] != ' ')
+			ret = (double)(idle + iowait);
+	}
+	if (f)
+		fclose(f);
+	return ret;
+}
+
+/* Whoever else runs: time at depth 0 is the time that the kernel accounts as idle. */
+static void time_at_depth_zero_is_idle_time(void **state)
+{
+	double tick = (double)sysconf(_SC_CLK_TCK), idle;
+	int cpu = last_cpu();
+	json_t *m;
+
+	(void)state;
+	need_root();
+	idle = -idle_jiffies(cpu);
+	m = set_measure(set, 1000 * MS, &cpu, 1);
+	idle = (idle + idle_jiffies(cpu)) / tick;
+	printf("CPU %d: %.4f of the time at depth 0, %.2f s idle of 1 s\n", cpu,
+	       at_depth(m, cpu, 0), idle);
+	assert_true(fabs(at_depth(m, cpu, 0) - idle) < 0.05);
+	json_decref(m);
+}
+
+static void times_at_all_depths_sum_to_the_window(void **state)
+{
+	static struct loader l[2];
+	int cpus[64];
+	unsigned nr = 0;
+	json_t *m;
+
+	(void)state;
+	need_root();
+	for (int cpu = 0; cpu <= last_cpu() && nr < 64; cpu++)
+		cpus[nr++] = cpu;
+	loader_start(&l[0], LOAD_SPIN, -1);
+	l[1].nap_ns = MS / 10;
+	l[1].burn_ns = MS / 20;
+	loader_start(&l[1], LOAD_NAP, -1);
+	m = set_measure(set, 200 * MS, cpus, nr);
+	for (unsigned i = 0; i < nr; i++) {
+		double sum = 0, mean = 0;
+
+		for (unsigned d = 0; d < 64; d++) {
+			sum += at_depth(m, cpus[i], d);
+			mean += d * at_depth(m, cpus[i], d);
+		}
+		assert_true(fabs(sum - 1) < 1e-9);
+		assert_true(fabs(mean - on_cpu(m, "sched.runq_depth", cpus[i])) < 1e-9);
+	}
+	json_decref(m);
+	loader_stop(&l[0]);
+	loader_stop(&l[1]);
+}
+
+/* The kernel's own count of runnable tasks (/proc/loadavg), which has sleepers in it since 6.12.
+ * Sampled evenly in time, so above everybody else; the sampler itself is not counted. */
+static double loadavg_running(uint64_t end_ns)
+{
+	const struct sched_param fifo = { .sched_priority = 1 }, other = { 0 };
+	double sum = 0;
+	unsigned nr = 0;
+
+	assert_int_equal(sched_setscheduler(0, SCHED_FIFO, &fifo), 0);
+	while (bench_now_ns() < end_ns) {
+		FILE *f = fopen("/proc/loadavg", "re");
+		unsigned running = 0;
+
+		assert_non_null(f);
+		assert_int_equal(fscanf(f, "%*f %*f %*f %u/", &running), 1);
+		fclose(f);
+		sum += running - 1;
+		nr++;
+		sleep_for(MS / 3);
+	}
+	assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &other), 0);
+	return sum / nr;
+}
+
+/* One spinner and six that sleep shortly: a sleeper whose dequeue is delayed is not runnable,
+ * although nr_running counts it. */
+static void delayed_sleepers_are_not_counted(void **state)
+{
+	static struct loader l[7];
+	int cpu = last_cpu(), other = 0;
+	double counted = 0, depth = 0;
+	struct bench_window w;
+	cpu_set_t before;
+	json_t *m;
+
+	(void)state;
+	need_root();
+	if (cpu == other) {
+		printf("skip: needs two CPUs\n");
+		skip();
+	}
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	bind_to(other);
+	loader_start(&l[0], LOAD_SPIN, cpu);
+	for (unsigned i = 1; i < 7; i++) {
+		l[i].nap_ns = MS / 2;
+		l[i].burn_ns = MS / 10;
+		loader_start(&l[i], LOAD_NAP, cpu);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		w = set_window(set, MS, 1000 * MS);
+		sleep_until(w.start_ns);
+		counted += loadavg_running(w.end_ns) / 3;
+		m = set_read(set, &cpu, 1);
+		depth += value(m, "sched.runq_depth", "cpu", "all") / 3;
+		assert_true(on_cpu(m, "sched.runq_depth", cpu) >= 1);
+		json_decref(m);
+	}
+	for (unsigned i = 0; i < 7; i++)
+		loader_stop(&l[i]);
+	(void)sched_setaffinity(0, sizeof(before), &before); /* it was its own */
+	printf("all CPUs: depth %.3f, the kernel counts %.3f\n", depth, counted);
+	assert_true(depth < counted + 0.1);
+	if (kernel_has_field(set->btf, "sched_entity", "sched_delayed"))
+		assert_true(depth < counted - 0.1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_spinner_has_depth_one),
+		cmocka_unit_test(three_spinners_have_depth_three),
+		cmocka_unit_test(time_at_depth_zero_is_idle_time),
+		cmocka_unit_test(times_at_all_depths_sum_to_the_window),
+		cmocka_unit_test(delayed_sleepers_are_not_counted),
+	};
+
+	return cmocka_run_group_tests(tests, open_set, close_set);
+}
