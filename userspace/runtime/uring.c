@@ -87,9 +87,10 @@ static int enter(struct bench_async *a, uint64_t now_ns, unsigned wait_nr, unsig
 	return rc;
 }
 
-/* Where waits cannot be timed, a TIMEOUT goes with the batch. A count of 1 makes it end with the
- * first completion, so that at most one of them outlives its wait. */
-static bool queue_timeout(struct bench_async *a, uint64_t deadline_ns)
+/* A TIMEOUT goes with the batch. A count of 1 makes it end with the first completion; with 0 it
+ * stays until its time. */
+static bool queue_timeout(struct bench_async *a, uint64_t deadline_ns, unsigned count,
+			  uint64_t slot)
 {
 	struct io_uring_sqe *sqe = uring_sqe_internal(a);
 
@@ -97,8 +98,21 @@ static bool queue_timeout(struct bench_async *a, uint64_t deadline_ns)
 		return false;
 	a->timeout.tv_sec = (long long)(deadline_ns / BENCH_NS_PER_SEC);
 	a->timeout.tv_nsec = (long long)(deadline_ns % BENCH_NS_PER_SEC);
-	io_uring_prep_timeout(sqe, &a->timeout, 1, IORING_TIMEOUT_ABS);
-	sqe->user_data = URING_SLOT_TIMEOUT;
+	io_uring_prep_timeout(sqe, &a->timeout, count, IORING_TIMEOUT_ABS);
+	sqe->user_data = slot;
+	return true;
+}
+
+/* A timed wait starts and cancels a timer each time, which in a guest may cost two exits to the
+ * hypervisor. For a deadline far away one TIMEOUT in the kernel serves many waits: it wakes the
+ * last of them, early at worst. False when there was no room for it. */
+static bool arm_far(struct bench_async *a, uint64_t deadline_ns)
+{
+	if (a->armed_ns && a->armed_ns <= deadline_ns)
+		return true;
+	if (!queue_timeout(a, deadline_ns, 0, URING_SLOT_FAR))
+		return false;
+	a->armed_ns = deadline_ns;
 	return true;
 }
 
@@ -109,9 +123,11 @@ static int wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline_
 
 	if (deadline_ns == UINT64_MAX)
 		return enter(a, now_ns, 1, 0, NULL, 0);
-	if (!a->caps.ext_arg) {
+	if (deadline_ns - now_ns >= URING_FAR_NS && arm_far(a, deadline_ns))
 		/* Making room in a full SQ may have reaped: then there is nothing to wait for. */
-		if (!queue_timeout(a, deadline_ns) || a->ready)
+		return enter(a, now_ns, !a->ready, 0, NULL, 0);
+	if (!a->caps.ext_arg) {
+		if (!queue_timeout(a, deadline_ns, 1, URING_SLOT_TIMEOUT) || a->ready)
 			return enter(a, now_ns, 0, 0, NULL, 0);
 		return enter(a, now_ns, 1, 0, NULL, 0);
 	}
@@ -169,6 +185,8 @@ static unsigned reap(struct bench_async *a)
 
 		if (__builtin_expect((uint16_t)data >= depth || !belongs(op, data, cqe->flags),
 				     0)) {
+			if (data == URING_SLOT_FAR)
+				a->armed_ns = 0;
 			if (data >= URING_SLOT_INTERNAL && data <= UINT16_MAX)
 				continue;
 			/* A completion of nothing that is in flight: no count can be trusted. */

@@ -31,6 +31,10 @@
 #define URING_SLOT_INTERNAL 0xfff0u
 #define URING_SLOT_TIMEOUT 0xfff0u /* wakes a wait where the kernel has no EXT_ARG */
 #define URING_SLOT_CANCEL 0xfff1u  /* from async_cancel() */
+#define URING_SLOT_FAR 0xfff2u	   /* wakes the waits until a deadline far away */
+
+/* A deadline at least this far away is one TIMEOUT for many waits. */
+#define URING_FAR_NS (5 * BENCH_NS_PER_MS)
 
 /* bench_op.state: one of these, and URING_OP_PASSIVE as it was when the operation was described. */
 enum {
@@ -78,7 +82,8 @@ struct bench_async {
 	struct timers timers;
 	struct io_uring ring;
 	unsigned enter_flags;		  /* IORING_ENTER_REGISTERED_RING or 0 */
-	struct __kernel_timespec timeout; /* of the newest URING_SLOT_TIMEOUT */
+	struct __kernel_timespec timeout; /* of the newest TIMEOUT that is queued */
+	uint64_t armed_ns;		  /* the pending URING_SLOT_FAR fires then; 0 = none */
 	struct async_caps caps;
 	struct sockaddr_storage *addrs; /* by slot: the kernel reads it at the end of the turn */
 	bool *files;			/* by index: in use */
