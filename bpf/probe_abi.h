@@ -144,7 +144,8 @@ struct probe_thread {
 	__u32 peek_state;
 	__u32 pad;
 	char comm[16];
-	__u64 pad2[2];
+	__u64 task; /* its owner, as in the tag; 0 = nobody gives it back but userspace */
+	__u64 pad2;
 } __attribute__((aligned(64)));
 
 /* Value of the task storage, and of the hash map where there is none. */

@@ -68,6 +68,7 @@ static __always_inline int tag_task(struct task_struct *task, bool raw, __u32 fl
 		thread->serial = 0;
 		thread->peek_serial = 0;
 		thread->born_ns = born_ns;
+		thread->task = (__u64)task;
 	}
 	bpf_probe_read_kernel(thread->comm, sizeof(thread->comm), &task->comm);
 	thread->flags = flags;
@@ -159,7 +160,7 @@ static __always_inline int on_freed(__u64 *ctx, bool raw)
 	if (tag)
 		tag->generation = 0;
 	thread = bpf_map_lookup_elem(&threads, &slot);
-	if (thread) {
+	if (thread && thread->task == (__u64)task) {
 		thread->generation = 0;
 		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
 	}

@@ -184,7 +184,7 @@ static void switches_are_those_of_proc_status(void **state)
 	printf("voluntary %.0f of %.0f, involuntary %.0f of %.0f (%.0f events lost on the host)\n",
 	       value(m, "sched.switches", "kind", "voluntary"), voluntary,
 	       value(m, "sched.switches", "kind", "involuntary"), involuntary, lost);
-	assert_true(voluntary >= 300);
+	assert_true(voluntary >= 200); /* a nap that ended before it began does not switch */
 	assert_true(fabs(value(m, "sched.switches", "kind", "voluntary") - voluntary) <= lost);
 	assert_true(fabs(value(m, "sched.switches", "kind", "involuntary") - involuntary) <= lost);
 	json_decref(m);

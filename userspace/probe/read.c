@@ -239,4 +239,6 @@ void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
 			else
 				metric_put(set, &set->objects[i], m, cpus, nr, metrics);
 		}
+	if (loaded)
+		track_collect(set);
 }

@@ -116,6 +116,7 @@ void why_set(struct probe_why *why, enum bench_status status, const char *fmt, .
 
 /* track.c */
 int track_open(struct probe_set *set);
+void track_collect(struct probe_set *set);
 /* Have the iter/task program visit every task, or those that tid or tgid name (0 = not given). */
 int track_visit(struct probe_set *set, struct probe_object *object, const char *program, pid_t tid,
 		pid_t tgid);

@@ -100,6 +100,27 @@ static void slots_free(struct probe_set *set)
 	set->windows->hash_used = 0;
 }
 
+/* Give back the slots of threads that ended but whose sched_process_free never reached the program
+ * (a host may hide some events). In two steps, a window apart: once the owner is wiped out a late
+ * event finds nothing of its own, and one that was just at it is through by the second step. */
+void track_collect(struct probe_set *set)
+{
+	int stack = bpf_object__find_map_fd_by_name(set->track->bpf, "free_slots");
+
+	for (uint32_t slot = 0; slot < PROBE_THREADS; slot++) {
+		struct probe_thread *t = &set->threads[slot];
+
+		if (t->generation != set->windows->generation || t->state != PROBE_DEAD)
+			continue;
+		if (t->task) {
+			t->task = 0;
+			continue;
+		}
+		t->generation = 0;
+		(void)bpf_map_update_elem(stack, NULL, &slot, BPF_ANY); /* it came from there */
+	}
+}
+
 int track_open(struct probe_set *set)
 {
 	struct probe_object *track = set->track;
