@@ -261,6 +261,23 @@ struct {
 	__type(value, struct probe_thread);
 } threads SEC(".maps");
 
+/* Interrupt time per CPU; belongs to track.bpf.c too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct probe_cpu_clock);
+} cpu_clock SEC(".maps");
+
+/* Of the CPU that this runs on. */
+static __always_inline struct probe_cpu_clock *cpu_clock_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&cpu_clock, &cpu);
+}
+
 static __always_inline struct probe_tag *tag_of(struct task_struct *task, bool raw)
 {
 	struct probe_tag *tag = NULL;

@@ -170,6 +170,26 @@ struct probe_request {
 	__u32 pad;
 };
 
+/* --- interrupts: map "cpu_clock", element cpu --- */
+
+/* Interrupt time of a CPU, as far as it lies inside a window; it never goes back, and nothing is
+ * added while no window is set. Written with interrupts off by programs of that CPU only. At
+ * sched_switch no interrupt is being served, so the sums are up to date there. */
+struct probe_cpu_clock {
+	__u64 hardirq_ns; /* hard interrupts; nested ones count once */
+	__u64 softirq_ns; /* soft interrupts, less the hard ones that interrupted them */
+	/* For whoever writes: when the outermost one began; 0 = none is being served. */
+	__u64 hard_since, soft_since;
+	__u64 hard_in_soft; /* hardirq_ns when the soft interrupt began */
+	__u32 hard_depth, soft_depth;
+	__u64 pad[2];
+	/* By userspace before it sets a window: the sums as of then. */
+	__u64 hardirq_base, softirq_base;
+	__u64 steal_base, steal_end; /* the host's share, at the window's ends */
+	__u64 steal_known;	     /* serial of the window that steal_base is of */
+	__u64 pad2[3];
+} __attribute__((aligned(64)));
+
 /* --- sched.bpf.c --- */
 
 /* Slots of its values. */

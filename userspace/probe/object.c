@@ -259,7 +259,8 @@ static bool program_wanted(const struct bpf_object *bpf, const struct bpf_progra
 }
 
 /* Maps that track.bpf.c owns, and one window for all. */
-static const char *const shared_maps[] = { "tags", "tags_hash", "threads", ".data.window" };
+static const char *const shared_maps[] = { "tags", "tags_hash", "threads", "cpu_clock",
+					   ".data.window" };
 
 static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 			const struct probe_object *owner)
@@ -272,7 +273,7 @@ static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 
 		if (!strcmp(name, "values") || !strcmp(name, "depth"))
 			ret = bpf_map__set_max_entries(map, 2 * set->nr_cpus);
-		else if (!strcmp(name, "queues"))
+		else if (!strcmp(name, "queues") || !strcmp(name, "cpu_clock"))
 			ret = bpf_map__set_max_entries(map, set->nr_cpus);
 		else if (bpf_map__type(map) == BPF_MAP_TYPE_TASK_STORAGE && !set->mode.storage)
 			ret = bpf_map__set_autocreate(map, false);

@@ -269,6 +269,7 @@ void probe_close(struct probe_set *set)
 	unmap(set->windows, sizeof(*set->windows));
 	unmap(set->request, sizeof(*set->request));
 	unmap(set->threads, PROBE_THREADS * sizeof(*set->threads));
+	unmap(set->clocks, set->clocks_bytes);
 	unmap(set->depth, set->depth_bytes);
 	unmap(set->queues, set->queues_bytes);
 	btf__free(set->btf);

@@ -76,6 +76,8 @@ struct probe_set {
 	struct probe_windows *windows;
 	struct probe_request *request;
 	struct probe_thread *threads;
+	struct probe_cpu_clock *clocks; /* nr_cpus */
+	size_t clocks_bytes;
 	struct probe_depth *depth;
 	struct probe_queue *queues;
 	size_t depth_bytes, queues_bytes;

@@ -128,7 +128,8 @@ int track_open(struct probe_set *set)
 	set->windows = object_map(track, ".data.window", NULL);
 	set->request = object_map(track, ".data.request", NULL);
 	set->threads = object_map(track, "threads", NULL);
-	if (!set->windows || !set->request || !set->threads)
+	set->clocks = object_map(track, "cpu_clock", &set->clocks_bytes);
+	if (!set->windows || !set->request || !set->threads || !set->clocks)
 		return -ENOMEM;
 	set->windows->generation = 1;
 	return slots_fill(set);

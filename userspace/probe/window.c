@@ -38,6 +38,10 @@ void probe_window(struct probe_set *set, const struct bench_window *window)
 	/* A window that nobody read is forgotten: its bank is cleared when it is needed next. */
 	if (set->window_set)
 		bank_clear(set, window_bank(set) ^ 1);
+	for (unsigned cpu = 0; cpu < set->nr_cpus; cpu++) {
+		set->clocks[cpu].hardirq_base = set->clocks[cpu].hardirq_ns;
+		set->clocks[cpu].softirq_base = set->clocks[cpu].softirq_ns;
+	}
 	set->serial++;
 	set->start_ns = window->start_ns;
 	set->window_set = true;
