@@ -120,7 +120,7 @@ static __always_inline void thread_out(struct probe_thread *t, struct probe_valu
 		if (in < t->since_ns)
 			in = t->since_ns;
 		thread_in(t, v, w, in);
-		v->slot[SCHED_AMBIGUOUS] += window_clip(w, in, now);
+		thread_repaired(v, w, in, now);
 	}
 	thread_set(t, v, w, dead ? PROBE_DEAD : blocked ? PROBE_BLOCKED : PROBE_WAITING, now);
 	t->off_ns = dead ? 0 : now;

@@ -92,6 +92,29 @@ static void list_names_every_metric(void **state)
 	free(text);
 }
 
+static void missing_tracepoint_is_not_supported(void **state)
+{
+	struct probe_metric depth = { .desc = { .kind = PROBE_DEPTH,
+						.events = "sched_switch no_such_event" } };
+	struct probe_metric ok = { .desc = { .kind = PROBE_HIST, .events = "sched_switch" } };
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	(void)state;
+	if (!btf) {
+		printf("skip: this kernel has no type information\n");
+		skip();
+	}
+	metric_check(&depth, btf);
+	assert_int_equal(depth.why.status, BENCH_NOT_SUPPORTED);
+	assert_non_null(strstr(depth.why.text, "no_such_event"));
+	metric_check(&ok, btf);
+	assert_int_equal(ok.why.status, BENCH_OK);
+	assert_true(kernel_tracepoint_args(btf, "sched_switch") >= 3);
+	assert_true(kernel_has_field(btf, "task_struct", "pid"));
+	assert_false(kernel_has_field(btf, "task_struct", "no_such_field"));
+	btf__free(btf);
+}
+
 static void unknown_name_is_an_error_with_the_nearest(void **state)
 {
 	struct bench_err err = { 0 };
@@ -255,6 +278,7 @@ int main(void)
 		cmocka_unit_test(scheduler_metrics_have_their_names),
 		cmocka_unit_test(garbage_is_not_a_probe),
 		cmocka_unit_test(list_names_every_metric),
+		cmocka_unit_test(missing_tracepoint_is_not_supported),
 		cmocka_unit_test(unknown_name_is_an_error_with_the_nearest),
 		cmocka_unit_test(none_is_an_empty_set),
 		cmocka_unit_test(kernel_histogram_is_read_exactly),
