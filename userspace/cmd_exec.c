@@ -10,6 +10,7 @@
 #include "core/option.h"
 #include "core/output.h"
 #include "core/run.h"
+#include "core/verdict.h"
 
 struct exec_command {
 	const char *config;
@@ -59,6 +60,7 @@ static int execute(const struct exec_settings *settings, char *const command[], 
 		goto out;
 	}
 	row = exec_execute(&run, settings, command, &status);
+	verdict_add(row);
 	json_array_append_new(json_object_get(run.result, "jobs"), row);
 	if (strcmp(bench_result_str(row, "status"), "failed") == 0)
 		fprintf(stderr, "bench: %s\n", bench_result_str(row, "reason"));

@@ -13,6 +13,7 @@
 
 #include "bench/clock.h"
 #include "core/result.h"
+#include "core/verdict.h"
 
 /* First signal: stop what runs, save what finished. Second: leave at once; temporary files are
  * unnamed and the kernel drops probes and counters with us. */
@@ -199,6 +200,7 @@ void run_plan(struct run *run, const struct plan *plan)
 			progress_job(&run->progress, i + 1, job->spec->name);
 			note_workers(run, job);
 			row = job_execute(run, job);
+			verdict_add(row);
 		}
 		json_array_append_new(jobs, row);
 	}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What may be concluded from which metrics. A rule holds when every need is there and within its
+ * bound; one that lacks a metric says nothing. Of several that hold, the one whose first need is
+ * largest speaks, and of equals the one that stands first: the one with more evidence. */
+#include <stddef.h>
+
+#include "core/verdict_rules.h"
+
+#define WALL(causes, condition, bound)                                                             \
+	{                                                                                          \
+		"wall.time", "cause", causes, READ_VALUE, condition, bound, 0                      \
+	}
+#define DEVICE_P50(condition, bound, of)                                                           \
+	{                                                                                          \
+		"block.latency", "stage", "device", READ_P50, condition, bound, of                 \
+	}
+#define QUEUE_P50(condition, bound, of)                                                            \
+	{                                                                                          \
+		"block.latency", "stage", "queue", READ_P50, condition, bound, of                  \
+	}
+#define LATENCY_P50                                                                                \
+	{                                                                                          \
+		"latency", NULL, NULL, READ_P50, IS_THERE, 0, 0                                    \
+	}
+
+/* Where one cause takes half of the time, taking it away would make the job twice as fast at most:
+ * below that, no single cause is the limit. */
+#define HALF 0.5
+/* A disturbance below this share of the wall time is within the noise of most hosts. */
+#define NOTICEABLE 0.05
+
+const struct verdict_rule verdict_rules[] = {
+	/* --- what limits --- */
+	{ "device",
+	  VERDICT_LIMIT,
+	  "device-bound: {0} of wall time blocked on disk, device p50 {1} of {2}",
+	  { WALL("blocked.disk", AT_LEAST, HALF), DEVICE_P50(AT_LEAST, 0.5, 3), LATENCY_P50 } },
+	{ "disk-queue",
+	  VERDICT_LIMIT,
+	  "bound by the device's queue: {0} of wall time blocked on disk, p50 {1} in the queue "
+	  "before "
+	  "{2} on the device",
+	  { WALL("blocked.disk", AT_LEAST, HALF), QUEUE_P50(AT_LEAST, 1, 3),
+	    DEVICE_P50(IS_THERE, 0, 0) } },
+	{ "disk",
+	  VERDICT_LIMIT,
+	  "waits for the disk: {0} of wall time blocked on disk",
+	  { WALL("blocked.disk", AT_LEAST, HALF) } },
+	{ "kernel",
+	  VERDICT_LIMIT,
+	  "CPU-bound in the kernel: {0} of wall time on CPU, {1} in kernel code",
+	  { WALL("user+kernel", AT_LEAST, 0.8), WALL("kernel", AT_LEAST, HALF) } },
+	{ "cpu",
+	  VERDICT_LIMIT,
+	  "CPU-bound: {0} of wall time on CPU",
+	  { WALL("user+kernel", AT_LEAST, 0.8) } },
+	/* The answer comes late or the waker does; a full run queue would be this host's doing. */
+	{ "peer",
+	  VERDICT_LIMIT,
+	  "bound by the peer and by wake-up latency: {0} of wall time waiting for the network, {1} "
+	  "on "
+	  "the run queue, p50 {2} from runnable to running",
+	  { WALL("blocked.net", AT_LEAST, 0.3),
+	    WALL("runqueue", AT_MOST, 0.1),
+	    { "sched.runq_latency", NULL, NULL, READ_P50, IS_THERE, 0, 0 },
+	    WALL("user+kernel", AT_MOST, HALF) } },
+	{ "net",
+	  VERDICT_LIMIT,
+	  "waits for the network: {0} of wall time",
+	  { WALL("blocked.net", AT_LEAST, HALF) } },
+	{ "futex",
+	  VERDICT_LIMIT,
+	  "lock-bound: {0} of wall time waiting for other threads (futex)",
+	  { WALL("blocked.futex", AT_LEAST, HALF) } },
+	{ "ipc",
+	  VERDICT_LIMIT,
+	  "waits for another process: {0} of wall time blocked on pipes or sockets of this host",
+	  { WALL("blocked.ipc", AT_LEAST, HALF) } },
+	{ "timer",
+	  VERDICT_LIMIT,
+	  "timer wait: {0} of wall time asleep until a set time",
+	  { WALL("blocked.timer", AT_LEAST, HALF) } },
+	{ "fault",
+	  VERDICT_LIMIT,
+	  "bound by page faults: {0} of wall time waiting for pages, {1} major faults",
+	  { WALL("blocked.fault", AT_LEAST, 0.3),
+	    { "fault.count", "kind", "major", READ_VALUE, AT_LEAST, 1, 0 } } },
+	{ "uring",
+	  VERDICT_LIMIT,
+	  "waits in io_uring: {0} of wall time, for operations that cannot be told apart",
+	  { WALL("blocked.uring", AT_LEAST, HALF) } },
+	{ "other",
+	  VERDICT_LIMIT,
+	  "waits in the kernel: {0} of wall time asleep for a reason without a name; see its "
+	  "stacks",
+	  { WALL("blocked.other", AT_LEAST, HALF) } },
+
+	/* --- what disturbs --- */
+	{ "interference",
+	  VERDICT_DISTURBANCE,
+	  "not this host's limit: workers waited {0} of wall time on the run queue, {2} of it "
+	  "behind "
+	  "{1.who}",
+	  { WALL("runqueue", AT_LEAST, NOTICEABLE),
+	    { "sched.blame", "comm", NULL, READ_VALUE, AT_LEAST, 1, 0 },
+	    { "sched.blame", "comm", NULL, READ_SHARE, AT_LEAST, 0.25, 0 } } },
+	{ "crowd",
+	  VERDICT_DISTURBANCE,
+	  "not this host's limit: workers waited {0} of wall time on the run queue behind many "
+	  "others, "
+	  "most of all {1.who}",
+	  { WALL("runqueue", AT_LEAST, NOTICEABLE),
+	    { "sched.blame", "comm", NULL, READ_VALUE, AT_LEAST, 1, 0 } } },
+	{ "runqueue",
+	  VERDICT_DISTURBANCE,
+	  "interference: workers waited {0} of wall time for a CPU",
+	  { WALL("runqueue", AT_LEAST, NOTICEABLE) } },
+	{ "steal",
+	  VERDICT_DISTURBANCE,
+	  "steal: the hypervisor took {0} of the workers' wall time for other guests",
+	  { WALL("steal", AT_LEAST, 0.02) } },
+	{ "softirq",
+	  VERDICT_DISTURBANCE,
+	  "softirq: {0} of wall time went to deferred interrupt work, most of it {1.who}",
+	  { WALL("softirq", AT_LEAST, NOTICEABLE),
+	    { "softirq.time", "vector", NULL, READ_VALUE, AT_LEAST, 1, 0 } } },
+	{ "hardirq",
+	  VERDICT_DISTURBANCE,
+	  "interrupts: {0} of wall time went to handlers, most of it {1.who}",
+	  { WALL("hardirq", AT_LEAST, NOTICEABLE),
+	    { "irq.time", "irq", NULL, READ_VALUE, AT_LEAST, 1, 0 } } },
+	{ "observer",
+	  VERDICT_DISTURBANCE,
+	  "measuring costs: {0} of wall time went to the probes; --no-probes for speed alone",
+	  { WALL("observer", AT_LEAST, NOTICEABLE) } },
+
+	/* --- how it did it --- */
+	{ "idle-cpu",
+	  VERDICT_NOTE,
+	  "scheduling: for {0} of the time a task waited while an allowed CPU was idle",
+	  { { "sched.work_conservation", NULL, NULL, READ_VALUE, AT_LEAST, NOTICEABLE, 0 },
+	    WALL("runqueue", AT_LEAST, 0.02) } },
+	{ "io-wq",
+	  VERDICT_NOTE,
+	  "io-wq: {1} operations were punted to kernel threads, {0} of all",
+	  { { "uring.punts", NULL, "*", READ_PER_OP, AT_LEAST, 0.01, 0 },
+	    { "uring.punts", NULL, "*", READ_VALUE, AT_LEAST, 1, 0 } } },
+	{ NULL, VERDICT_LIMIT, NULL, { { 0 } } },
+};
