@@ -46,8 +46,20 @@ struct probe_desc {
 	char unit[12];
 	char help[100];
 	char events[120]; /* kernel tracepoints it rests on, space separated */
-	char key[16];	  /* COUNT: label key, "" = one slot without label */
+	char key[16];	  /* COUNT, HIST: label key, "" = without that label */
 	char label[PROBE_MAX_LABELS][20];
+	/* A further label, with values that are met while running: value k of found_max. Its slots
+	 * follow each other: slot + (k * number of labels above + index of that label) * size. */
+	char found_key[12]; /* "" = without */
+	__u32 found_max;
+	char found_enum[20];   /* the kernel's enum that names the values; "" = map "keys" does */
+	char found_prefix[20]; /* of those names, cut off */
+};
+
+/* A value of such a label, element k of map "keys". The same id may be there twice. */
+struct probe_key {
+	__u64 id; /* 0 = free */
+	char name[32];
 };
 
 /* Programs of the object that count their runs: section .rodata.programs, in the order of
@@ -66,7 +78,8 @@ struct probe_config {
 	__u32 depth_exact;    /* depth is read from the run queue */
 	__u32 depth_events;   /* depth is derived from events */
 	__u32 depth_hash;     /* ... with the states of all tasks in a hash map */
-	__u32 pad[2];
+	__u32 block_rq_arg;   /* which argument of block_rq_issue is the request: 0 (5.11), or 1 */
+	__u32 pad;
 };
 
 /* --- window: section .data.window, one for all objects --- */

@@ -176,6 +176,9 @@ static int keep_metrics(struct probe_object *object, const struct probe_desc *de
 		d->help[sizeof(d->help) - 1] = '\0';
 		d->events[sizeof(d->events) - 1] = '\0';
 		d->key[sizeof(d->key) - 1] = '\0';
+		d->found_key[sizeof(d->found_key) - 1] = '\0';
+		d->found_enum[sizeof(d->found_enum) - 1] = '\0';
+		d->found_prefix[sizeof(d->found_prefix) - 1] = '\0';
 		for (unsigned k = 0; k < PROBE_MAX_LABELS; k++)
 			d->label[k][sizeof(d->label[k]) - 1] = '\0';
 	}
@@ -273,7 +276,8 @@ static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 
 		if (!strcmp(name, "values") || !strcmp(name, "depth"))
 			ret = bpf_map__set_max_entries(map, 2 * set->nr_cpus);
-		else if (!strcmp(name, "queues") || !strcmp(name, "cpu_clock"))
+		else if (!strcmp(name, "queues") || !strcmp(name, "cpu_clock") ||
+			 !strcmp(name, "block_rings"))
 			ret = bpf_map__set_max_entries(map, set->nr_cpus);
 		else if (bpf_map__type(map) == BPF_MAP_TYPE_TASK_STORAGE && !set->mode.storage)
 			ret = bpf_map__set_autocreate(map, false);
@@ -305,6 +309,7 @@ static void config_set(struct bpf_object *bpf, const struct probe_set *set)
 		.storage = set->mode.storage,
 		.depth_exact = set->mode.depth_exact,
 		.depth_events = !set->mode.depth_exact,
+		.block_rq_arg = kernel_tracepoint_args(set->btf, "block_rq_issue") > 1,
 	};
 
 	if (map)
@@ -462,6 +467,7 @@ int object_load(struct probe_object *object, struct probe_set *set)
 			goto out;
 		}
 	}
+	object->keys = object_map(object, "keys", &object->keys_bytes);
 	attach(object);
 	metrics_need_programs(object);
 out:
@@ -511,6 +517,9 @@ void object_close(struct probe_object *object)
 	if (object->values)
 		munmap(object->values, object->values_bytes);
 	object->values = NULL;
+	if (object->keys)
+		munmap(object->keys, object->keys_bytes);
+	object->keys = NULL;
 	bpf_object__close(object->bpf);
 	object->bpf = NULL;
 	for (unsigned i = 0; i < object->nr_runs; i++)

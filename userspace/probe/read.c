@@ -102,64 +102,83 @@ static struct bench_metric_id metric_id(const struct probe_desc *desc)
 	};
 }
 
-/* One row per label of a COUNT, one row without or with cpu=all otherwise. */
+/* One row per fixed label, one without or with cpu=all where there are none. */
 static void missing_put(const struct probe_desc *desc, const struct probe_why *why,
 			struct bench_metric_set *metrics)
 {
 	struct bench_metric_id id = metric_id(desc);
+	struct value_row row;
 
 	if (desc->kind == PROBE_DEPTH && desc->slot != PROBE_DEPTH_MAX)
 		id.labels[0] = (struct bench_label){ "cpu", "all" };
-	if (desc->kind != PROBE_COUNT || !desc->key[0]) {
+	if (desc->kind != PROBE_COUNT && desc->kind != PROBE_HIST) {
 		bench_metric_put_status(metrics, &id, why->status, 0, why->text);
 		return;
 	}
-	for (unsigned i = 0; i < PROBE_MAX_LABELS && desc->label[i][0]; i++) {
-		id.labels[0] = (struct bench_label){ desc->key, desc->label[i] };
+	for (unsigned i = 0; value_row(desc, i, &row) && !row.found; i++) {
+		id.labels[0] = row.labels[0];
 		bench_metric_put_status(metrics, &id, why->status, 0, why->text);
 	}
 }
 
+/* Of what is met while running, the values above 0, and the sum in a row without that label. */
 static void count_put(const struct probe_set *set, const struct probe_object *object,
 		      const struct probe_desc *desc, struct bench_metric_set *metrics)
 {
 	struct bench_metric_id id = metric_id(desc);
+	struct value_row row;
 
-	if (!desc->key[0]) {
-		bench_metric_put(metrics, &id, (double)values_sum(set, object, desc->slot));
-		return;
-	}
-	for (unsigned i = 0; i < PROBE_MAX_LABELS && desc->label[i][0]; i++) {
-		id.labels[0] = (struct bench_label){ desc->key, desc->label[i] };
-		bench_metric_put(metrics, &id, (double)values_sum(set, object, desc->slot + i));
+	for (unsigned i = 0; value_row(desc, i, &row); i++) {
+		uint64_t n = values_sum(set, object, row.slot);
+
+		if (!n && row.found)
+			continue;
+		memcpy(id.labels, row.labels, sizeof(row.labels));
+		bench_metric_put(metrics, &id, (double)n);
+		if (!n || !desc->found_key[0])
+			continue;
+		value_row_name(set, object, desc, &row);
+		memcpy(id.labels, row.labels, sizeof(row.labels));
+		bench_metric_put(metrics, &id, (double)n);
 	}
 }
 
+/* Of what is met while running, those with values; without any, an empty row. */
 static void hist_put(const struct probe_set *set, const struct probe_object *object,
 		     const struct probe_desc *desc, struct bench_metric_set *metrics)
 {
 	const struct probe_why why = { BENCH_NOT_SUPPORTED, "out of memory" };
 	struct bench_hist *hist = bench_hist_new(PROBE_HIST_BITS);
 	struct bench_metric_id id = metric_id(desc);
+	struct value_row row;
+	bool any = false;
 
-	if (!hist) {
-		missing_put(desc, &why, metrics);
-		return;
+	for (unsigned i = 0; hist && value_row(desc, i, &row); i++) {
+		bench_hist_reset(hist);
+		values_hist(set, object, row.slot, set->end_ns, hist);
+		if (!hist->count && desc->found_key[0])
+			continue;
+		value_row_name(set, object, desc, &row);
+		memcpy(id.labels, row.labels, sizeof(row.labels));
+		bench_metric_put_hist(metrics, &id, hist);
+		any = true;
 	}
-	values_hist(set, object, desc->slot, set->end_ns, hist);
-	bench_metric_put_hist(metrics, &id, hist);
+	if (hist && !any)
+		bench_hist_reset(hist);
+	for (unsigned i = 0; hist && !any && value_row(desc, i, &row) && !row.found; i++) {
+		memcpy(id.labels, row.labels, sizeof(row.labels));
+		bench_metric_put_hist(metrics, &id, hist);
+	}
+	if (!hist)
+		missing_put(desc, &why, metrics);
 	bench_hist_free(hist);
 }
 
 static bool desc_fits(const struct probe_object *object, const struct probe_desc *desc)
 {
-	size_t nr = object->value_size / 8 - PROBE_MAX_PROGRAMS, need;
+	size_t nr = object->value_size / 8 - PROBE_MAX_PROGRAMS;
 
-	need = desc->kind == PROBE_HIST ? PROBE_HIST_SLOTS : desc->key[0] ? PROBE_MAX_LABELS : 1;
-	if (desc->kind == PROBE_COUNT && desc->key[0])
-		while (need && !desc->label[need - 1][0])
-			need--;
-	return object->values && desc->slot + need <= nr;
+	return object->values && desc->slot + value_slots(desc) <= nr;
 }
 
 static void metric_put(struct probe_set *set, const struct probe_object *object,

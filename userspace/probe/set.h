@@ -47,6 +47,8 @@ struct probe_object {
 	unsigned nr_links;
 	char *values; /* mapped; element bank * nr_cpus + cpu */
 	size_t value_size, values_bytes;
+	struct probe_key *keys; /* mapped: names of what a metric met; NULL = has none */
+	size_t keys_bytes;
 };
 
 /* How the programs are loaded; found out by probing, forced by BENCH_PROBE_FALLBACK. */
@@ -137,6 +139,20 @@ void depth_put(struct probe_set *set, const struct probe_metric *metric, const i
 /* Close the slot of a CPU at end_ns. False = nothing is known of it. */
 bool depth_close(const struct probe_set *set, unsigned cpu, uint64_t end_ns,
 		 struct probe_depth *ret_depth);
+
+/* labels.c: the slots of a COUNT or HIST, and the labels of each. */
+struct value_row {
+	unsigned slot;
+	unsigned found; /* which value of the label that is met while running */
+	char name[32];	/* and what it is called */
+	struct bench_label labels[2];
+};
+/* Row number index, with its fixed label. False = no further one. */
+bool value_row(const struct probe_desc *desc, unsigned index, struct value_row *ret_row);
+/* Adds the label that was met, if the metric has one; its text is in row. */
+void value_row_name(const struct probe_set *set, const struct probe_object *object,
+		    const struct probe_desc *desc, struct value_row *row);
+size_t value_slots(const struct probe_desc *desc);
 
 /* read.c */
 struct bench_hist;
