@@ -62,19 +62,12 @@ static const json_t *sibling(const struct text *t, const json_t *event, const ch
 /* perf prints clocks as msec. */
 static void value_cell(struct text *t, const json_t *event)
 {
-	const char *unit = bench_result_str(event, "unit"),
-		   *status = bench_result_str(event, "status");
+	const char *unit = bench_result_str(event, "unit");
 	double value = bench_result_num(event, "value");
 	char text[UNITS_MAX];
 	unsigned len;
 
-	if (!bench_result_has_value(event)) {
-		snprintf(text, sizeof(text), "<%.40s>", *status ? status : "no status");
-		for (char *p = text; *p; p++)
-			if (*p == '_')
-				*p = ' ';
-		unit = "";
-	} else if (!strcmp(unit, "ns")) {
+	if (!strcmp(unit, "ns")) {
 		units_thousands(text, value / 1e6, 2);
 		unit = "msec";
 	} else if (!strcmp(unit, "count") || !*unit) {
@@ -85,8 +78,7 @@ static void value_cell(struct text *t, const json_t *event)
 	}
 	len = text_len(t, text);
 	text_to(t, 2 + (len < VALUE_WIDTH ? VALUE_WIDTH - len : 0));
-	text_put(t, *text == '<' ? TEXT_DIM : TEXT_PLAIN, "%s", text);
-	text_put(t, TEXT_PLAIN, " %s", unit);
+	text_put(t, TEXT_PLAIN, "%s %s", text, unit);
 	text_to(t, EVENT_COL);
 }
 
@@ -157,23 +149,21 @@ static void event_row(struct text *t, const json_t *event)
 
 	value_cell(t, event);
 	event_name(t, event);
-	if (bench_result_has_value(event)) {
-		metric_shown(t, event);
-		comment(t, event);
-		per_op(t, event);
-		metric_trust(t, trust, event);
-		len = text_len(t, trust);
-		if (t->col + 1 + len > t->width - 2)
-			text_end(t);
-		/* "3 trials" in each row would say nothing new. */
-		if (json_is_array(bench_result_get(event, "ci"))) {
-			text_to(t, t->width - 2 - len);
-			text_put(t, TEXT_PLAIN, "%s", trust);
-		}
-		if (!strcmp(bench_result_str(event, "status"), "scaled")) {
-			text_to(t, t->width - 2);
-			text_put(t, TEXT_YELLOW, " ~");
-		}
+	metric_shown(t, event);
+	comment(t, event);
+	per_op(t, event);
+	metric_trust(t, trust, event);
+	len = text_len(t, trust);
+	if (t->col + 1 + len > t->width - 2)
+		text_end(t);
+	/* "3 trials" in each row would say nothing new. */
+	if (json_is_array(bench_result_get(event, "ci"))) {
+		text_to(t, t->width - 2 - len);
+		text_put(t, TEXT_PLAIN, "%s", trust);
+	}
+	if (!strcmp(bench_result_str(event, "status"), "scaled")) {
+		text_to(t, t->width - 2);
+		text_put(t, TEXT_YELLOW, " ~");
 	}
 	text_end(t);
 }
@@ -195,14 +185,23 @@ static const char *scope_words(const char *scope)
 static void scope_table(struct text *t, const char *scope)
 {
 	struct metric_walk w = { 0 };
+	bool begun = false;
 
 	text_end(t);
-	text_to(t, 2);
-	text_put(t, TEXT_DIM, "%s", scope_words(scope));
-	text_end(t);
-	while (metric_next(t, &w))
-		if (is_event(w.metric) && !strcmp(metric_label(w.metric, "scope"), scope))
-			event_row(t, w.metric);
+	while (metric_next(t, &w)) {
+		/* What has no value is named below with its reason; a row each would hide the
+		 * others. */
+		if (!is_event(w.metric) || strcmp(metric_label(w.metric, "scope"), scope) ||
+		    !bench_result_has_value(w.metric))
+			continue;
+		if (!begun) {
+			text_to(t, 2);
+			text_put(t, TEXT_DIM, "%s", scope_words(scope));
+			text_end(t);
+		}
+		begun = true;
+		event_row(t, w.metric);
+	}
 }
 
 /* Why values are extrapolated, each reason once. */
@@ -238,7 +237,7 @@ static void derived_rows(struct text *t)
 		if (!begun)
 			text_row(t, "derived");
 		begun = true;
-		metric_list(t, w.name, w.name, true);
+		metric_list(t, w.name, w.name, TEXT_TOP, true);
 	}
 	text_end(t);
 }

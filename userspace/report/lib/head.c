@@ -135,10 +135,30 @@ static void head_runtime(struct text *t, const json_t *runtime)
 	text_end(t);
 }
 
-/* Only what disturbs is told; the rest is counted. */
+static void audit_detail(struct text *t, const json_t *line)
+{
+	text_row(t, "");
+	text_put(t, TEXT_YELLOW, "%-5s", bench_result_str(line, "status"));
+	t->indent = TEXT_INDENT + 5;
+	text_words(t, TEXT_BOLD, bench_result_str(line, "check"));
+	if (*bench_result_str(line, "value")) {
+		text_words(t, TEXT_PLAIN, "=");
+		text_words(t, TEXT_PLAIN, bench_result_str(line, "value"));
+	}
+	if (*bench_result_str(line, "why")) {
+		text_put(t, TEXT_PLAIN, ":");
+		text_words(t, TEXT_PLAIN, bench_result_str(line, "why"));
+	}
+	if (*bench_result_str(line, "remedy")) {
+		text_put(t, TEXT_PLAIN, ";");
+		text_words(t, TEXT_DIM, bench_result_str(line, "remedy"));
+	}
+}
+
+/* Warnings are told in full; notes by name, the rest is counted: the jobs matter more. */
 static void head_audit(struct text *t, const json_t *audit)
 {
-	unsigned ok = 0, unknown = 0;
+	unsigned ok = 0, unknown = 0, notes = 0;
 	const json_t *line;
 	size_t i;
 
@@ -153,40 +173,46 @@ static void head_audit(struct text *t, const json_t *audit)
 	if (unknown)
 		text_item(t, TEXT_PLAIN, "%u unknown", unknown);
 	json_array_foreach (audit, i, line) {
-		const char *status = bench_result_str(line, "status");
-		bool warn = !strcmp(status, "warn");
-
-		if (!warn && strcmp(status, "note"))
+		if (strcmp(bench_result_str(line, "status"), "note"))
 			continue;
-		text_row(t, "");
-		text_put(t, warn ? TEXT_YELLOW : TEXT_PLAIN, "%-5s", status);
-		t->indent = TEXT_INDENT + 5;
-		text_words(t, TEXT_BOLD, bench_result_str(line, "check"));
-		if (*bench_result_str(line, "value")) {
-			text_words(t, TEXT_PLAIN, "=");
-			text_words(t, TEXT_PLAIN, bench_result_str(line, "value"));
-		}
-		if (*bench_result_str(line, "why")) {
-			text_put(t, TEXT_PLAIN, ":");
-			text_words(t, TEXT_PLAIN, bench_result_str(line, "why"));
-		}
-		if (warn && *bench_result_str(line, "remedy")) {
-			text_put(t, TEXT_PLAIN, ";");
-			text_words(t, TEXT_DIM, bench_result_str(line, "remedy"));
-		}
+		if (!notes++)
+			text_item(t, TEXT_PLAIN, "note:");
+		if (notes <= TEXT_TOP)
+			text_words(t, TEXT_PLAIN, bench_result_str(line, "check"));
 	}
+	if (notes > TEXT_TOP)
+		text_item(t, TEXT_DIM, "and %u more; see the JSON", notes - TEXT_TOP);
+	json_array_foreach (audit, i, line)
+		if (!strcmp(bench_result_str(line, "status"), "warn"))
+			audit_detail(t, line);
 	text_end(t);
 }
 
-/* What measuring cost. The shape is the probes' own: print what is there. */
+/* What measuring cost, in one line; the parts are in the JSON. */
 static void head_overhead(struct text *t, const json_t *overhead)
 {
-	unsigned left = TEXT_TOP;
+	double lost = bench_result_num(overhead, "events.lost");
+	double share = bench_result_num(overhead, "worker_share");
+	double check = json_array_size(bench_result_get(overhead, "failed_checks"));
+	char text[UNITS_MAX];
+	bool workers = isfinite(share);
 
 	if (!json_object_size(overhead))
 		return;
-	text_row(t, "overhead");
-	text_members(t, overhead, "", true, &left);
+	text_row(t, "probes");
+	if (!workers)
+		share = bench_result_num(overhead, "share");
+	if (isfinite(share))
+		text_item(t, TEXT_PLAIN, "%s of the %s", units_share(text, share),
+			  workers ? "workers' CPU time" : "CPUs' time");
+	if (isfinite(lost))
+		text_item(t, TEXT_PLAIN, "%s events lost", units_thousands(text, lost, 0));
+	if (bench_result_num(overhead, "open_ns") > 0)
+		text_item(t, TEXT_PLAIN, "loaded in %s",
+			  units_value(text, bench_result_num(overhead, "open_ns"), "ns",
+				      t->style->utf8));
+	if (check > 0)
+		text_item(t, TEXT_RED, "%.0f self-checks failed", check);
 	text_end(t);
 }
 

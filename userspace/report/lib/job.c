@@ -38,6 +38,7 @@ static void job_what(struct text *t)
 	char *cpus = text_cpus(bench_result_get(t->job, "placement")), took[UNITS_MAX];
 	double trials = bench_result_num(t->job, "trials");
 	double trial_ns = bench_result_num(t->job, "trial_ns");
+	double control = bench_result_num(t->job, "control_trials");
 	size_t workers = json_array_size(bench_result_get(t->job, "placement"));
 	unsigned left = 40;
 
@@ -55,6 +56,8 @@ static void job_what(struct text *t)
 		if (trial_ns > 0)
 			text_put(t, TEXT_PLAIN, " of %s",
 				 units_value(took, trial_ns, "ns", t->style->utf8));
+		if (control >= 1)
+			text_item(t, TEXT_PLAIN, "and %.0f without probes, to compare", control);
 		if (cpus)
 			text_item(t, TEXT_PLAIN,
 				  workers == 1 ? "%zu worker on CPU %s" : "%zu workers on CPUs %s",
@@ -124,11 +127,31 @@ static void job_exec(struct text *t)
 	}
 }
 
+/* What the probes cost, measured: with them and without, trial by trial. */
+static void job_observer(struct text *t)
+{
+	const json_t *cost = plain(t, "overhead.observer"), *ci = bench_result_get(cost, "ci");
+	char value[UNITS_MAX], low[UNITS_MAX], high[UNITS_MAX], interval[INTERVAL_MAX];
+
+	if (!bench_result_has_value(cost))
+		return;
+	metric_shown(t, cost);
+	text_row(t, "probes cost");
+	text_item(t, TEXT_BOLD, "%s of the speed", metric_value(t, value, cost));
+	if (json_array_size(ci) == 2)
+		text_item(t, TEXT_PLAIN, "[%s, %s]",
+			  units_share(low, json_number_value(json_array_get(ci, 0))),
+			  units_share(high, json_number_value(json_array_get(ci, 1))));
+	else
+		text_item(t, TEXT_PLAIN, "%s", metric_interval(t, interval, cost));
+}
+
 static void job_speed(struct text *t)
 {
 	measure(t, "throughput", plain(t, "ops"), "");
 	measure(t, "bytes", plain(t, "bytes"), "");
 	measure(t, "cpu cost", plain(t, "cpu.per_op"), " CPU time per op");
+	job_observer(t);
 	job_errors(t);
 	if (!strcmp(bench_result_str(t->job, "module"), "exec"))
 		job_exec(t);
@@ -240,34 +263,15 @@ static void job_series(struct text *t)
 	text_end(t);
 }
 
-/* Evidence is text, or a metric's name with its value. */
-static void evidence_item(struct text *t, const json_t *evidence)
-{
-	const char *name = bench_result_str(evidence, "name");
-	const json_t *value = bench_result_get(evidence, "value");
-
-	if (json_is_string(evidence))
-		text_item(t, TEXT_DIM, "%s", json_string_value(evidence));
-	else if (json_is_number(value))
-		text_item(t, TEXT_DIM, "%s = %.6g", name, json_number_value(value));
-	else if (*name)
-		text_item(t, TEXT_DIM, "%s", name);
-}
-
+/* The claim has the numbers in its words; which metrics they are from is in the JSON. */
 static void job_verdicts(struct text *t)
 {
-	const json_t *verdicts = bench_result_get(t->job, "verdicts"), *verdict, *evidence, *one;
-	size_t i, k;
+	const json_t *verdicts = bench_result_get(t->job, "verdicts"), *verdict;
+	size_t i;
 
 	json_array_foreach (verdicts, i, verdict) {
-		text_row(t, "verdict");
+		text_row(t, i ? "" : "verdict");
 		text_words(t, TEXT_BOLD, bench_result_str(verdict, "claim"));
-		evidence = bench_result_get(verdict, "evidence");
-		if (!json_array_size(evidence))
-			continue;
-		text_row(t, "");
-		json_array_foreach (evidence, k, one)
-			evidence_item(t, one);
 	}
 	text_end(t);
 }
@@ -275,10 +279,12 @@ static void job_verdicts(struct text *t)
 void section_job(struct text *t)
 {
 	job_title(t);
+	job_verdicts(t);
 	job_what(t);
 	job_speed(t);
-	job_verdicts(t);
+	section_wall(t);
 	section_distributions(t);
+	section_runq(t);
 	section_kernel(t);
 	job_slow(t);
 	section_counters(t);

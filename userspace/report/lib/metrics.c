@@ -71,8 +71,8 @@ const char *metric_unit(const json_t *metric)
 	if (strcmp(unit, "ratio"))
 		return unit;
 	if (starts(name, "wall.time") || starts(name, "host.") || starts(name, "topdown.") ||
-	    !strcmp(name, "tool.cpu") || !strcmp(name, "sched.runq_time") ||
-	    !strcmp(name, "sched.work_conservation"))
+	    !strcmp(name, "tool.cpu") || !strcmp(name, "overhead.observer") ||
+	    !strcmp(name, "sched.runq_time") || !strcmp(name, "sched.work_conservation"))
 		return "share";
 	return unit;
 }
@@ -201,30 +201,45 @@ static void list_item(struct text *t, const json_t *metric, const char *prefix)
 	free(labels);
 }
 
-unsigned metric_list(struct text *t, const char *name, const char *prefix, bool zeros)
+static bool listed(const struct text *t, const struct metric_walk *w, const char *name)
+{
+	return !t->shown[w->index] && !strcmp(w->name, name) && bench_result_has_value(w->metric);
+}
+
+bool metric_zeros(struct text *t, const char *name)
+{
+	struct metric_walk w = { 0 };
+
+	while (metric_next(t, &w))
+		if (listed(t, &w, name) && bench_result_num(w.metric, "value") != 0)
+			return false;
+	w = (struct metric_walk){ 0 };
+	while (metric_next(t, &w))
+		if (listed(t, &w, name))
+			t->shown[w.index] = true;
+	return true;
+}
+
+unsigned metric_list(struct text *t, const char *name, const char *prefix, unsigned top, bool zeros)
 {
 	struct metric_walk w = { 0 };
 	const json_t **list = calloc(json_array_size(t->metrics) + 1, sizeof(*list));
-	unsigned nr = 0, nr_zero = 0, printed = 0;
+	unsigned nr = 0, printed = 0;
 
 	while (list && metric_next(t, &w)) {
-		if (t->shown[w.index] || strcmp(w.name, name) || !bench_result_has_value(w.metric))
+		if (!listed(t, &w, name))
 			continue;
-		if (!zeros && bench_result_num(w.metric, "value") == 0) {
+		if (!zeros && bench_result_num(w.metric, "value") == 0)
 			t->shown[w.index] = true;
-			nr_zero++;
-		} else {
+		else
 			list[nr++] = w.metric;
-		}
 	}
-	if (!nr && nr_zero)
-		text_item(t, TEXT_PLAIN, "%s%s0", prefix ? prefix : "", prefix ? " " : "");
 	/* Few ones keep their order: CPU 0, CPU 1. */
-	if (nr > 4)
+	if (nr > 4 || nr > top)
 		qsort(list, nr, sizeof(*list), by_value_down);
 	for (unsigned i = 0; i < nr; i++) {
 		metric_shown(t, list[i]);
-		if (i < TEXT_TOP) {
+		if (i < top) {
 			list_item(t, list[i], prefix);
 			printed++;
 		}

@@ -33,9 +33,12 @@ enum text_color metric_trust_color(const json_t *metric);
 const char *metric_trust(const struct text *t, char buf[UNITS_MAX], const json_t *metric);
 
 /* All metrics called name that have a value, largest first, as items of the current row; `prefix`
- * stands before each, NULL = none. Zeros are left out when zeros is false. At most TEXT_TOP, then
- * "and N more". Returns how many were printed. */
-unsigned metric_list(struct text *t, const char *name, const char *prefix, bool zeros);
+ * stands before each, NULL = none. Zeros are left out when zeros is false. At most `top`, then "and
+ * N more". Returns how many were printed. */
+unsigned metric_list(struct text *t, const char *name, const char *prefix, unsigned top,
+		     bool zeros);
+/* Are all metrics called name 0? Then they count as shown: that nothing happened takes no line. */
+bool metric_zeros(struct text *t, const char *name);
 /* Rows for what has no value, joined by reason; only those of this source, or all when NULL. */
 void metric_missing(struct text *t, const char *source);
 

@@ -12,7 +12,11 @@ void section_head(struct text *t, const json_t *result);
 void section_job(struct text *t);
 /* Every distribution of the job as one table. */
 void section_distributions(struct text *t);
-/* Scheduler, wall time by cause, interrupts and so on. */
+/* Wall time by cause, who kept the workers off their CPUs, stacks, failed checks. */
+void section_wall(struct text *t);
+/* Depth of the run queues. */
+void section_runq(struct text *t);
+/* Scheduler, interrupts, block I/O and so on. */
 void section_kernel(struct text *t);
 /* perf's events, laid out as perf stat does. */
 void section_counters(struct text *t);
