@@ -33,6 +33,7 @@ struct async_stats {
 	struct bench_hist *reap_batch;	/* completions per reap that found any */
 	struct bench_hist *loop_lag;	/* ns from a timer's due time to its callback */
 	double inflight_integral;	/* ns x operations */
+	double queued_integral;		/* the same, from being described to being handed over */
 	uint64_t inflight_ns;		/* time the integral covers */
 	unsigned inflight_max;
 	unsigned sq_depth_max;		/* SQEs queued when entering, max */
@@ -70,6 +71,15 @@ void async_window_stats(struct bench_async *a, struct async_stats *ret_stats);
  * 0, or negative errno when the ring itself failed (-EBADR: completions were lost, -EPROTO: one came
  * for nothing in flight); the trial is invalid. */
 int async_turn(struct bench_async *a, struct bench_worker *w, uint64_t wait_until_ns);
+/* In flight in this window, passive ones not counted: the most at once so far. */
+unsigned async_inflight_max(const struct bench_async *a);
+/* Operations x ns in flight up to the last turn's time, and how many there are after it, those
+ * included that the next turn hands over. Passive ones are not counted. */
+struct async_now {
+	uint64_t at_ns, inflight_ns;
+	unsigned next;
+};
+void async_inflight_now(const struct bench_async *a, struct async_now *ret_now);
 /* In flight now, without or with the passive ones. */
 unsigned async_inflight(const struct bench_async *a, bool with_passive);
 /* Take turns until nothing but passive operations is in flight. 0, or -ETIME at deadline_ns. */

@@ -57,6 +57,10 @@ static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
 	if (nr == internal)
 		return;
 	inflight_until(a, now_ns);
+	/* They were described in this turn, after its look at the clock. */
+	if (now_ns > a->now_ns)
+		a->stats.queued_integral +=
+			(double)(nr - passive - internal) * (double)(now_ns - a->now_ns);
 	a->inflight += nr - passive - internal;
 	if (a->inflight > a->stats.inflight_max)
 		a->stats.inflight_max = a->inflight;
@@ -295,6 +299,7 @@ void async_window_begin(struct bench_async *a)
 	s->completed = 0;
 	s->enters = 0;
 	s->inflight_integral = 0;
+	s->queued_integral = 0;
 	s->inflight_max = a->inflight;
 	s->sq_depth_max = 0;
 	s->cq_depth_max = 0;
@@ -314,4 +319,16 @@ void async_window_stats(struct bench_async *a, struct async_stats *ret_stats)
 	a->stats.cq_overflow = overflow - a->overflow_base + a->overflow_seen;
 	a->stats.sq_dropped = dropped - a->dropped_base;
 	*ret_stats = a->stats;
+}
+
+unsigned async_inflight_max(const struct bench_async *a)
+{
+	return a->stats.inflight_max;
+}
+
+void async_inflight_now(const struct bench_async *a, struct async_now *ret_now)
+{
+	ret_now->at_ns = a->inflight_since_ns;
+	ret_now->inflight_ns = (uint64_t)a->stats.inflight_integral;
+	ret_now->next = a->inflight + a->queued - a->queued_passive - a->queued_internal;
 }
