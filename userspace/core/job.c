@@ -11,6 +11,8 @@
 #include "core/collect.h"
 #include "core/option.h"
 #include "core/result.h"
+#include "core/series.h"
+#include "core/slow.h"
 #include "core/worker.h"
 
 /* The window starts this long after the workers were told, enough for all of them to wake up. */
@@ -27,6 +29,9 @@ struct execution {
 	const struct plan_job *plan;
 	struct job_run jr;
 	struct bench_metric_set *metrics;
+	struct bench_hist *latency; /* of all trials, where slow ops are kept */
+	struct sampler *sampler;
+	json_t *slow, *series; /* of the job, NULL = none */
 	unsigned nr_trials;	/* finished */
 	const char *status;	/* of the job, "ok" so far */
 	char reason[400];
@@ -105,12 +110,26 @@ static int phase(struct execution *x, void (*fn)(struct runtime_thread *, void *
 	return rc;
 }
 
+/* What slow ops and the law between depth and latency need of the trial that has just ended. */
+static void keep_trial(struct execution *x)
+{
+	char text[200];
+
+	for (unsigned i = 0; x->latency && i < x->jr.nr; i++)
+		if (!x->jr.workers[i].w.passive)
+			bench_hist_merge(x->latency, x->jr.workers[i].w.latency);
+	if (!collect_little(&x->jr, text, sizeof(text)))
+		result_warn(x->run->result, "%s: trial %u: %s", x->plan->spec->name,
+			    x->nr_trials + 1, text);
+}
+
 static int window(struct execution *x, uint64_t duration_ns, bool timed)
 {
 	struct job_run *jr = &x->jr;
 	struct collect_span span;
 	int rc, end_rc;
 
+	jr->trial = timed ? x->nr_trials + 1 : 0;
 	rc = phase(x, worker_begin, jr->nr, bench_now_ns());
 	if (!rc) {
 		jr->active_left = 0;
@@ -123,8 +142,13 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 		x->run->window = &jr->window;
 		if (timed && x->run->probes)
 			probe_window(x->run->probes, &jr->window);
+		if (timed && x->sampler)
+			sampler_begin(x->sampler, jr->window.start_ns, jr->window.end_ns,
+				      x->nr_trials + 1);
 		rc = phase(x, worker_window, jr->nr, jr->window.end_ns);
 		x->run->window = NULL;
+		if (timed && x->sampler)
+			sampler_end(x->sampler, jr->window.end_ns, !rc && !x->run->stop);
 		if (timed)
 			collect_end(&span);
 	}
@@ -139,6 +163,7 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 			probe_window(x->run->probes, &jr->window);
 		if (!collect_trial(x->run, jr, &span, x->metrics, x->reason, sizeof(x->reason)))
 			x->status = "invalid";
+		keep_trial(x);
 		x->nr_trials++;
 	}
 	return 0;
@@ -160,6 +185,46 @@ static int trials(struct execution *x)
 	if (x->run->stop)
 		fail(x, "interrupted", strsignal(x->run->signo));
 	return rc;
+}
+
+/* The control loop's view of the job over time. Without memory for it there is none. */
+static void follow(struct execution *x)
+{
+	struct sampler_config c = { .loop = runtime_loop(x->run->runtime),
+				    .probes = x->run->probes,
+				    .jr = &x->jr,
+				    .async = x->jr.module->exec == BENCH_EXEC_ASYNC,
+				    .interval_ns = x->run->settings->interval_ns };
+	int *cpus = calloc(x->jr.nr, sizeof(*cpus));
+
+	for (unsigned i = 0; cpus && i < x->jr.nr; i++) {
+		bool known = x->plan->cpus[i] < 0;
+
+		for (unsigned j = 0; j < c.nr_cpus; j++)
+			known |= cpus[j] == x->plan->cpus[i];
+		if (!known)
+			cpus[c.nr_cpus++] = x->plan->cpus[i];
+	}
+	c.cpus = cpus;
+	if (c.interval_ns)
+		x->sampler = sampler_new(&c);
+	free(cpus);
+}
+
+/* "slow" and "series", before the workers leave and take theirs with them. */
+static void gather(struct execution *x)
+{
+	struct bench_slow **slows = calloc(x->jr.nr, sizeof(*slows));
+
+	for (unsigned i = 0; slows && i < x->jr.nr; i++)
+		slows[i] = x->jr.workers[i].w.slow;
+	if (slows && x->latency)
+		x->slow = slow_json(slows, x->jr.nr, x->jr.nr_slow, x->latency, x->nr_trials);
+	if (x->sampler)
+		x->series = sampler_json(x->sampler);
+	sampler_free(x->sampler);
+	x->sampler = NULL;
+	free(slows);
 }
 
 static int track(struct execution *x)
@@ -193,7 +258,10 @@ static void execute(struct execution *x)
 		rc = phase(x, worker_enter, nr, UINT64_MAX);
 		if (!rc) {
 			(void)track(x);
+			follow(x);
 			rc = trials(x);
+			if (!x->run->stuck)
+				gather(x);
 		}
 		if (x->run->probes)
 			probe_untrack_all(x->run->probes);
@@ -258,6 +326,10 @@ static json_t *row(const struct execution *x)
 	json_object_set_new(object, "op", json_string(m->op));
 	json_object_set_new(object, "trials", json_integer(x->nr_trials));
 	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
+	if (x->slow)
+		json_object_set_new(object, "slow", x->slow);
+	if (x->series)
+		json_object_set_new(object, "series", x->series);
 	return object;
 }
 
@@ -276,6 +348,10 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 	x.jr.module = m;
 	x.jr.counters = run->counters;
 	x.jr.nr = plan->nr_workers;
+	x.jr.probes = run->probes;
+	x.jr.nr_slow = (unsigned)run->settings->slow;
+	if (x.jr.nr_slow)
+		x.latency = bench_hist_new(BENCH_HIST_BITS_WORKER);
 	x.jr.job = (struct bench_job){ .params = plan->spec->params,
 				       .nr_workers = plan->nr_workers,
 				       .cpus = plan->cpus,
@@ -291,6 +367,7 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 	if (!run->stuck) {
 		metric_set_free(x.metrics);
 		free(x.jr.workers);
+		bench_hist_free(x.latency);
 	}
 	return object;
 }

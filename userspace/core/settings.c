@@ -30,6 +30,9 @@ static const char *const dir_word[] = { "DIR", NULL };
 	  "perf events; without LIST the set that fits this host; none", "", 0 },                  \
 	{ "probes", BENCH_OPT_STRING, (s) + offsetof(struct settings, probes), 0, 0, "all",        \
 	  list_word, "eBPF probes: all, none (--no-probes) or names", NULL, 0 },                   \
+	{ "interval", BENCH_OPT_DURATION, (s) + offsetof(struct settings, interval_ns),            \
+	  BENCH_NS_PER_MS, 3600 * BENCH_NS_PER_SEC, "100ms", NULL,                                 \
+	  "time between two rows of the time series", NULL, 0 },                                   \
 	{ "output", BENCH_OPT_STRING, (s) + offsetof(struct settings, output), 0, 0, NULL,         \
 	  file_word, "where to save the result (default: bench-<UTC time>.json here)", NULL, 'o' },\
 	{ "force", BENCH_OPT_BOOL, (s) + offsetof(struct settings, force), 0, 0, "0", NULL,        \
@@ -52,6 +55,8 @@ const struct bench_option run_options[] = {
 	  "workers per job; 0 = one per core, or what the module needs", NULL, 0 },
 	{ "oversubscribe", BENCH_OPT_BOOL, offsetof(struct settings, oversubscribe), 0, 0, "0",
 	  NULL, "allow more workers than CPUs or cgroup quota", NULL, 0 },
+	{ "slow", BENCH_OPT_U64, offsetof(struct settings, slow), 0, 10000, "32", NULL,
+	  "slowest operations to take apart for each job; 0 = none", NULL, 0 },
 	{ "directory", BENCH_OPT_STRING, offsetof(struct settings, directory), 0, 0, ".", dir_word,
 	  "where modules make their temporary files", NULL, 0 },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },

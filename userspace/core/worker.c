@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/slow.h"
+
 /* An op this long is timed alone: two clock reads (26 ns each) are then below 3 % of it. */
 #define ALONE_NS 1000u
 /* Otherwise a batch is made this long, so that the clock read costs less than 0.2 % of it and the
@@ -102,6 +104,37 @@ static int calibrate(struct worker_run *wr)
 	}
 }
 
+/* For the series: plain stores, read by the control loop some times a second. */
+static inline void publish(struct worker_run *wr)
+{
+	atomic_store_explicit(&wr->live.ops, wr->w.ops, memory_order_relaxed);
+	atomic_store_explicit(&wr->live.bytes, wr->w.bytes, memory_order_relaxed);
+}
+
+static void publish_ring(struct worker_run *wr)
+{
+	struct worker_live *live = &wr->live;
+	struct async_now now;
+	uint64_t seq = atomic_load_explicit(&live->seq, memory_order_relaxed);
+
+	publish(wr);
+	async_inflight_now(wr->w.async, &now);
+	atomic_store_explicit(&live->seq, seq + 1, memory_order_relaxed);
+	atomic_store_explicit(&live->at_ns, now.at_ns, memory_order_release);
+	atomic_store_explicit(&live->inflight_ns, now.inflight_ns, memory_order_release);
+	atomic_store_explicit(&live->inflight_next, now.next, memory_order_release);
+	atomic_store_explicit(&live->seq, seq + 2, memory_order_release);
+}
+
+static void publish_nothing(struct worker_run *wr)
+{
+	atomic_store_explicit(&wr->live.ops, 0, memory_order_relaxed);
+	atomic_store_explicit(&wr->live.bytes, 0, memory_order_relaxed);
+	atomic_store_explicit(&wr->live.at_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&wr->live.inflight_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&wr->live.inflight_next, 0, memory_order_relaxed);
+}
+
 static int run_alone(struct worker_run *wr)
 {
 	struct bench_worker *w = &wr->w;
@@ -118,6 +151,12 @@ static int run_alone(struct worker_run *wr)
 			return rc;
 		w->ops++;
 		bench_hist_record(w->latency, next - now);
+		publish(wr);
+		if (__builtin_expect(next - now >= w->slow_ns, 0)) {
+			bench_slow(w, now, now, next, w->key);
+			/* Looking at it is no part of the next op. */
+			next = bench_now_ns();
+		}
 		now = next;
 	}
 	wr->stop_ns = now;
@@ -137,6 +176,7 @@ static int run_batches(struct worker_run *wr)
 		if (rc)
 			return rc;
 		w->ops += wr->batch;
+		publish(wr);
 		now = bench_now_ns();
 	}
 	wr->stop_ns = now;
@@ -203,6 +243,7 @@ static int run_async(struct worker_run *wr)
 	while (!rc && bench_running(w, now)) {
 		rc = async_turn(a, w, min_u64(w->window->end_ns, now + LOOK_NS));
 		now = bench_async_now(a);
+		publish_ring(wr);
 		if (w->err.code)
 			break;
 	}
@@ -244,7 +285,9 @@ void worker_window(struct runtime_thread *thread, void *arg)
 
 	(void)thread;
 	w->ops = w->bytes = w->errors = 0;
+	slow_begin(w, wr->run->trial);
 	bench_hist_reset(w->latency);
+	publish_nothing(wr);
 	wr->rc = 0;
 	if (!async && !w->passive && !wr->batch)
 		wr->rc = calibrate(wr);
@@ -286,6 +329,24 @@ void worker_teardown(struct runtime_thread *thread, void *arg)
 		wr->run->module->teardown(&wr->run->job);
 }
 
+#pragma weak probe_history
+#pragma weak probe_block_find
+
+/* Passive workers have no ops of their own. */
+static int enter_slow(struct worker_run *wr, pid_t tid)
+{
+	struct slow_source source = { .set = wr->run->probes, .tid = tid };
+
+	if (!wr->run->nr_slow || wr->w.passive)
+		return 0;
+	if (source.set) {
+		source.history = probe_history;
+		source.block = probe_block_find;
+	}
+	wr->w.slow = slow_new(wr->run->nr_slow, wr->run->module, &source);
+	return wr->w.slow ? 0 : bench_worker_fail(&wr->w, -ENOMEM, "out of memory");
+}
+
 void worker_enter(struct runtime_thread *thread, void *arg)
 {
 	struct worker_run *wr = arg;
@@ -314,6 +375,8 @@ void worker_enter(struct runtime_thread *thread, void *arg)
 	}
 	if (m->enter)
 		wr->rc = m->enter(&wr->w);
+	if (!wr->rc)
+		wr->rc = enter_slow(wr, thread->tid);
 }
 
 void worker_begin(struct runtime_thread *thread, void *arg)

@@ -9,9 +9,20 @@
 #include "runtime/runtime.h"
 
 struct job_run;
+struct probe_set;
+
+/* What the control loop may look at in the middle of a window: written by the worker with relaxed
+ * stores, on a cache line of its own. */
+struct worker_live {
+	_Atomic uint64_t ops, bytes;
+	/* ASYNC: operations x ns in flight up to at_ns, and how many there are from then on; seq is
+	 * odd while they are written. */
+	_Atomic uint64_t seq, at_ns, inflight_ns, inflight_next;
+} __attribute__((aligned(64)));
 
 struct worker_run {
 	struct bench_worker w;
+	struct worker_live live;
 	struct job_run *run;
 	unsigned thread; /* index in the runtime's pool */
 	struct counter_session *counters; /* NULL = none */
@@ -34,6 +45,9 @@ struct job_run {
 	const struct counter_plan *counters; /* NULL = none */
 	struct worker_run *workers;
 	unsigned nr;
+	unsigned trial;			 /* of the window to come, 1, 2, ...; 0 = warm-up */
+	unsigned nr_slow;		 /* slow ops to keep, 0 = none */
+	const struct probe_set *probes;	 /* where their causes come from; NULL = nowhere */
 };
 
 /* Phases, each posted to the pool with a struct worker_run; the outcome is in ->rc and ->w.err. */

@@ -36,6 +36,19 @@ struct bench_op {
 	uint8_t tag;   /* the module's own */
 };
 
+/* Account one op that ended with this operation (as bench_done() says), which was due at
+ * op->intended_ns and first handed over at submit_ns: op->submit_ns, or earlier when the op took
+ * several operations. A slow one is taken apart; key is what the module's locate() understands. */
+static inline void bench_op_done(struct bench_worker *w, const struct bench_op *op,
+				 uint64_t submit_ns, uint64_t bytes, uint64_t key)
+{
+	uint64_t latency_ns = op->done_ns - op->intended_ns;
+
+	bench_done(w, bytes, latency_ns);
+	if (__builtin_expect(latency_ns >= w->slow_ns, 0))
+		bench_slow(w, op->intended_ns, submit_ns, op->done_ns, key);
+}
+
 /* What the linked library and the running kernel gave this ring (bench_async_has()). */
 enum bench_async_feature {
 	BENCH_ASYNC_FIXED_FILES,

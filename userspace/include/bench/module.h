@@ -31,6 +31,7 @@ struct bench_job {
 };
 
 struct bench_async;
+struct bench_slow;
 
 /* The timed window: the shared cache line that starts and ends it, read by all workers, written by
  * the orchestrator only. Times are CLOCK_MONOTONIC ns. */
@@ -53,6 +54,18 @@ struct bench_worker {
 	uint64_t ops, bytes, errors;
 	struct bench_hist *latency; /* ns, intended start to completion */
 	struct bench_err err;	    /* first failure, for the report */
+
+	/* Slow operations; see bench_slow(). */
+	uint64_t key;		 /* BLOCKING: which op the last run(1) was, for locate() */
+	uint64_t slow_ns;	 /* an op that took at least so long is worth keeping */
+	struct bench_slow *slow; /* the core's; NULL = nothing is kept */
+};
+
+/* Where on a block device an op went. */
+struct bench_place {
+	uint32_t dev;	 /* major << 20 | minor, of the whole disk */
+	uint32_t bytes;	 /* how far it reaches from there */
+	uint64_t sector; /* of the whole disk, 512 bytes each */
 };
 
 /* False once the window is over: start no further op. */
@@ -62,13 +75,21 @@ static inline bool bench_running(const struct bench_worker *w, uint64_t now_ns)
 }
 
 /* ASYNC modules: account one op that succeeded. Constant time, no locks, worker thread only. Ops
- * that complete after the end of the window must not be passed here. */
+ * that complete after the end of the window must not be passed here. Where the op is one of
+ * bench/async.h, use bench_op_done(). */
 static inline void bench_done(struct bench_worker *w, uint64_t bytes, uint64_t latency_ns)
 {
 	w->ops++;
 	w->bytes += bytes;
 	bench_hist_record(w->latency, latency_ns);
 }
+
+/* Keep an op that took long, with what it waited for, which is looked up at once. On the worker,
+ * right after the completion, and only for an op of at least w->slow_ns (bench_op_done() and, for
+ * BLOCKING modules, the core see to that). The stamps are CLOCK_MONOTONIC ns: due, handed over,
+ * completed. key is what locate() understands. */
+void bench_slow(struct bench_worker *w, uint64_t intended_ns, uint64_t submit_ns, uint64_t done_ns,
+		uint64_t key);
 
 /* One op failed. Counts it, keeps the first reason, and returns code. A trial with errors is
  * `failed`: failed operations never count as fast ones. */
@@ -125,6 +146,10 @@ struct bench_module {
 	void (*end)(struct bench_worker *w);
 	/* On the worker, once; also after a failed enter(). Optional. */
 	void (*leave)(struct bench_worker *w);
+	/* Where the op with this key (w->key, or that of bench_op_done()) went on a block device,
+	 * from what setup() found out: called on a worker in the window, so loads only. 0, or
+	 * -ENOENT when it cannot be told. Optional; for ops that end at a block device. */
+	int (*locate)(const struct bench_job *job, uint64_t key, struct bench_place *ret_place);
 	/* Once per job, on worker 0's thread; also after a failed setup(). Optional. */
 	void (*teardown)(struct bench_job *job);
 	/* On the orchestrator after each trial: put metrics of its own into job->metrics.

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The timer that turns what the workers publish and the probes' memory into rows. */
+#include "core/series.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/clock.h"
+#include "core/run.h"
+#include "core/worker.h"
+#include "probe/series.h"
+
+/* Run queues of more CPUs than this are one sum. */
+#define CPUS_APART 32
+
+/* Columns of workers, which come first. */
+enum { COL_OPS, COL_BYTES, COL_INFLIGHT };
+
+struct sampler {
+	struct sampler_config config;
+	int *cpus; /* config.cpus, a copy */
+	struct series *series;
+	unsigned nr_columns;
+	unsigned first_cpu; /* column; two for each CPU, or for all of them */
+	int timer;	    /* -1 = none */
+	bool asked;	    /* silent CPUs of this window */
+	unsigned trial;
+	uint64_t first_ns, start_ns, end_ns, last_ns;
+	double *last; /* totals of the window at last_ns, one a column */
+	double *now, *row;
+};
+
+static bool cpus_apart(const struct sampler_config *c)
+{
+	return c->nr_cpus <= CPUS_APART;
+}
+
+/* What does not exist has no column. Returns how many there are, at most 3 + 2 * CPUS_APART. */
+static unsigned name_columns(const struct sampler_config *c, struct series_column *columns,
+			     unsigned *ret_first_cpu)
+{
+	unsigned nr = 0;
+
+	if (c->jr) {
+		columns[nr++] = (struct series_column){ "ops", true };
+		columns[nr++] = (struct series_column){ "bytes", true };
+	}
+	if (c->jr && c->async)
+		columns[nr++] = (struct series_column){ "inflight", false };
+	*ret_first_cpu = nr;
+	for (unsigned i = 0; c->probes && i < (cpus_apart(c) ? c->nr_cpus : 1); i++) {
+		char cpu[16] = "all";
+
+		if (cpus_apart(c))
+			snprintf(cpu, sizeof(cpu), "%d", c->cpus[i]);
+		snprintf(columns[nr++].name, sizeof(columns[0].name), "runq_depth.%s", cpu);
+		snprintf(columns[nr++].name, sizeof(columns[0].name), "runq_waiting.%s", cpu);
+	}
+	return nr;
+}
+
+/* Operations in flight x ns of one worker up to now. What it has handed over since its last turn it
+ * tells beforehand, because it tells nothing while it waits. */
+static double inflight_at(const struct worker_live *live, uint64_t now_ns)
+{
+	for (unsigned tries = 0; tries < 100; tries++) {
+		uint64_t seq = atomic_load_explicit(&live->seq, memory_order_acquire);
+		uint64_t at = atomic_load_explicit(&live->at_ns, memory_order_acquire);
+		uint64_t sum = atomic_load_explicit(&live->inflight_ns, memory_order_acquire);
+		uint64_t next = atomic_load_explicit(&live->inflight_next, memory_order_acquire);
+
+		if ((seq & 1) || seq != atomic_load_explicit(&live->seq, memory_order_relaxed))
+			continue;
+		return (double)sum + (now_ns > at && at ? (double)(next * (now_ns - at)) : 0);
+	}
+	return NAN;
+}
+
+static void read_workers(const struct sampler *s, uint64_t now_ns, double *total)
+{
+	for (unsigned i = 0; s->config.jr && i < s->config.jr->nr; i++) {
+		const struct worker_run *wr = &s->config.jr->workers[i];
+
+		if (wr->w.passive)
+			continue;
+		total[COL_OPS] += (double)atomic_load_explicit(&wr->live.ops, memory_order_relaxed);
+		total[COL_BYTES] +=
+			(double)atomic_load_explicit(&wr->live.bytes, memory_order_relaxed);
+		if (s->config.async)
+			total[COL_INFLIGHT] += inflight_at(&wr->live, now_ns);
+	}
+}
+
+static void read_cpus(struct sampler *s, uint64_t now_ns, double *total)
+{
+	for (unsigned i = 0; s->config.probes && i < s->config.nr_cpus; i++) {
+		double *pair = &total[s->first_cpu + (cpus_apart(&s->config) ? 2 * i : 0)];
+		unsigned cpu = (unsigned)s->config.cpus[i];
+		double depth_ns = NAN, waiting_ns = NAN;
+
+		if (probe_series_depth(s->config.probes, cpu, now_ns, &depth_ns, &waiting_ns) &&
+		    !s->asked) {
+			probe_series_ask(s->config.probes, cpu);
+			(void)probe_series_depth(s->config.probes, cpu, now_ns, &depth_ns,
+						 &waiting_ns);
+		}
+		pair[0] += depth_ns;
+		pair[1] += waiting_ns;
+	}
+	s->asked = true;
+}
+
+static void sample(struct sampler *s, uint64_t now_ns)
+{
+	double *swap = s->last;
+
+	if (now_ns <= s->last_ns)
+		return;
+	memset(s->now, 0, s->nr_columns * sizeof(*s->now));
+	read_workers(s, now_ns, s->now);
+	read_cpus(s, now_ns, s->now);
+	for (unsigned i = 0; i < s->nr_columns; i++)
+		s->row[i] = s->now[i] - s->last[i];
+	series_add(s->series, s->last_ns - s->first_ns, now_ns - s->last_ns, s->trial, s->row);
+	s->last = s->now;
+	s->now = swap;
+	s->last_ns = now_ns;
+}
+
+static void on_timer(void *arg);
+
+static void arm(struct sampler *s)
+{
+	uint64_t interval = series_interval(s->series), next;
+
+	next = s->start_ns + ((s->last_ns - s->start_ns) / interval + 1) * interval;
+	/* The rest, however short, is read when the window has ended. */
+	s->timer = -1;
+	if (s->end_ns == UINT64_MAX || next + interval / 2 < s->end_ns)
+		s->timer = loop_timer(s->config.loop, next, on_timer, s);
+}
+
+static void on_timer(void *arg)
+{
+	struct sampler *s = arg;
+	uint64_t now_ns = bench_now_ns();
+
+	s->timer = -1;
+	if (now_ns >= s->end_ns)
+		return;
+	sample(s, now_ns);
+	arm(s);
+}
+
+struct sampler *sampler_new(const struct sampler_config *config)
+{
+	struct series_column columns[3 + 2 * CPUS_APART] = { 0 };
+	struct sampler *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->config = *config;
+	s->timer = -1;
+	s->config.cpus = s->cpus = calloc(config->nr_cpus, sizeof(*s->cpus));
+	if (s->cpus)
+		memcpy(s->cpus, config->cpus, config->nr_cpus * sizeof(*s->cpus));
+	s->nr_columns = name_columns(&s->config, columns, &s->first_cpu);
+	s->series = series_new(columns, s->nr_columns, config->interval_ns);
+	s->last = calloc(s->nr_columns, sizeof(double));
+	s->now = calloc(s->nr_columns, sizeof(double));
+	s->row = calloc(s->nr_columns, sizeof(double));
+	if (s->cpus && s->series && s->last && s->now && s->row)
+		return s;
+	sampler_free(s);
+	return NULL;
+}
+
+void sampler_free(struct sampler *sampler)
+{
+	if (!sampler)
+		return;
+	loop_cancel_timer(sampler->config.loop, sampler->timer);
+	series_free(sampler->series);
+	free(sampler->cpus);
+	free(sampler->last);
+	free(sampler->now);
+	free(sampler->row);
+	free(sampler);
+}
+
+void sampler_begin(struct sampler *sampler, uint64_t start_ns, uint64_t end_ns, unsigned trial)
+{
+	struct sampler *s = sampler;
+
+	if (!s->first_ns)
+		s->first_ns = start_ns;
+	s->start_ns = s->last_ns = start_ns;
+	s->end_ns = end_ns;
+	s->trial = trial;
+	s->asked = false;
+	memset(s->last, 0, s->nr_columns * sizeof(*s->last));
+	arm(s);
+}
+
+void sampler_end(struct sampler *sampler, uint64_t end_ns, bool keep)
+{
+	struct sampler *s = sampler;
+
+	loop_cancel_timer(s->config.loop, s->timer);
+	s->timer = -1;
+	if (keep)
+		sample(s, end_ns);
+	else
+		series_drop(s->series, s->trial);
+	s->trial = 0;
+}
+
+json_t *sampler_json(const struct sampler *sampler)
+{
+	return series_json(sampler->series);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What one op waited for. Its time is cut at the moments that are known of it (handed over, in the
+ * block layer, at the device, back); each piece is the worker's own history, or a stage of the block
+ * request, or unknown. */
+#include "core/slow.h"
+
+#include <string.h>
+
+#pragma weak probe_cause_name
+
+const char *slow_cause_name(unsigned cause)
+{
+	switch (cause) {
+	case SLOW_QUEUE:
+		return "queue";
+	case SLOW_DEVICE:
+		return "device";
+	case SLOW_UNKNOWN:
+	case PROBE_CAUSE_UNACCOUNTED:
+		return "unknown";
+	default:
+		return probe_cause_name((enum probe_cause)cause);
+	}
+}
+
+/* Add to the culprit of that name, else to a free place, else instead of the smallest if that is
+ * smaller. */
+static void add_culprit(struct slow_op *op, const struct probe_culprit *culprit)
+{
+	struct probe_culprit *least = &op->culprits[0];
+
+	for (unsigned i = 0; i < PROBE_MAX_CULPRITS; i++) {
+		struct probe_culprit *c = &op->culprits[i];
+
+		if (c->ns && strncmp(c->who, culprit->who, sizeof(c->who)) == 0) {
+			c->ns += culprit->ns;
+			return;
+		}
+		if (c->ns < least->ns)
+			least = c;
+	}
+	if (culprit->ns > least->ns)
+		*least = *culprit;
+}
+
+/* [from, to) of the worker. Time that was blocked on a disk counts as disk_as; what the history
+ * cannot tell is unknown. */
+static void add_history(const struct slow_source *s, uint64_t from_ns, uint64_t to_ns,
+			unsigned disk_as, struct slow_op *op)
+{
+	uint64_t left = to_ns > from_ns ? to_ns - from_ns : 0, sum = 0;
+	struct probe_interval part;
+
+	if (!left)
+		return;
+	if (!s->history || s->history(s->set, s->tid, from_ns, to_ns, &part)) {
+		op->ns[SLOW_UNKNOWN] += left;
+		return;
+	}
+	for (unsigned i = 0; i < PROBE_NR_INTERVAL_CAUSES; i++)
+		if (i != PROBE_CAUSE_UNACCOUNTED)
+			sum += part.ns[i];
+	/* More than there was: nothing of it can be trusted. */
+	if (sum > left) {
+		op->ns[SLOW_UNKNOWN] += left;
+		return;
+	}
+	op->ns[SLOW_UNKNOWN] += left - sum;
+	for (unsigned i = 0; i < PROBE_NR_INTERVAL_CAUSES; i++)
+		if (i != PROBE_CAUSE_UNACCOUNTED)
+			op->ns[i == PROBE_CAUSE_DISK ? disk_as : i] += part.ns[i];
+	for (unsigned i = 0; i < PROBE_MAX_CULPRITS; i++)
+		if (part.culprits[i].ns)
+			add_culprit(op, &part.culprits[i]);
+}
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+/* The request that the op waited for: of the first and the last one that cover it, the one that came
+ * back later. */
+static bool find_request(const struct slow_source *s, const struct slow_stamps *t,
+			 struct probe_block *ret_request)
+{
+	uint64_t last = t->place.sector + (t->place.bytes > 512 ? (t->place.bytes - 1) / 512 : 0);
+	struct probe_block other;
+
+	if (!t->placed || !s->block ||
+	    s->block(s->set, t->place.dev, t->place.sector, t->submit_ns, t->done_ns, ret_request))
+		return false;
+	if (last < ret_request->sector + ret_request->bytes / 512)
+		return true;
+	if (s->block(s->set, t->place.dev, last, t->submit_ns, t->done_ns, &other))
+		return false;
+	if (other.complete_ns > ret_request->complete_ns)
+		*ret_request = other;
+	return true;
+}
+
+static void sort_culprits(struct probe_culprit *c)
+{
+	for (unsigned i = 1; i < PROBE_MAX_CULPRITS; i++) {
+		for (unsigned j = i; j && c[j].ns > c[j - 1].ns; j--) {
+			struct probe_culprit swap = c[j];
+
+			c[j] = c[j - 1];
+			c[j - 1] = swap;
+		}
+	}
+}
+
+void slow_take_apart(const struct slow_source *source, const struct slow_stamps *stamps,
+		     struct slow_op *op)
+{
+	const struct slow_stamps *t = stamps;
+	uint64_t insert, issue, complete;
+	struct probe_block request;
+
+	memset(op->ns, 0, sizeof(op->ns));
+	memset(op->culprits, 0, sizeof(op->culprits));
+	if (find_request(source, t, &request)) {
+		insert = clamp(request.insert_ns, t->submit_ns, t->done_ns);
+		issue = clamp(request.issue_ns, insert, t->done_ns);
+		complete = clamp(request.complete_ns, issue, t->done_ns);
+		add_history(source, t->intended_ns, insert, PROBE_CAUSE_DISK, op);
+		if (t->single) {
+			/* The worker may have been doing its own part still, or again. */
+			add_history(source, insert, issue, SLOW_QUEUE, op);
+			add_history(source, issue, complete, SLOW_DEVICE, op);
+		} else {
+			op->ns[SLOW_QUEUE] += issue - insert;
+			op->ns[SLOW_DEVICE] += complete - issue;
+		}
+		add_history(source, complete, t->done_ns, PROBE_CAUSE_DISK, op);
+	} else if (t->single) {
+		add_history(source, t->intended_ns, t->done_ns, PROBE_CAUSE_DISK, op);
+	} else {
+		add_history(source, t->intended_ns, t->submit_ns, PROBE_CAUSE_DISK, op);
+		op->ns[SLOW_UNKNOWN] += t->done_ns - t->submit_ns;
+	}
+	sort_culprits(op->culprits);
+}
