@@ -88,7 +88,7 @@ static void disk_done(struct bench_worker *w, struct bench_op *op)
 	}
 	if (!bench_running(w, op->done_ns))
 		return;
-	bench_done(w, bs, op->done_ns - op->intended_ns);
+	bench_op_done(w, op, op->submit_ns, bs, slot->offset);
 	op->intended_ns = op->done_ns;
 	disk_submit(w, op);
 }
@@ -162,6 +162,7 @@ const struct bench_module bench_module_disk = {
 	.begin = disk_begin,
 	.start = disk_start,
 	.leave = disk_leave,
+	.locate = disk_locate,
 	.teardown = disk_teardown,
 	.report = disk_report,
 };

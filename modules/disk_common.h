@@ -6,6 +6,7 @@
 
 #include "bench/module.h"
 #include "disk_file.h"
+#include "disk_place.h"
 #include "prng.h"
 
 enum disk_rw { DISK_RANDREAD, DISK_READ, DISK_RANDWRITE, DISK_WRITE, DISK_RANDRW };
@@ -101,6 +102,7 @@ static inline int disk_validate(const void *params, struct bench_err *err)
 
 struct disk_shared {
 	struct disk_file file;
+	struct disk_place place;
 	uint64_t nr_blocks;
 	double cached;	/* share of the file in the page cache when the window began */
 	int cached_err; /* negative errno: not known */
@@ -137,7 +139,18 @@ static inline int disk_setup(struct bench_job *job, struct bench_err *err)
 				  "%" PRIu64 " bytes are too few for blocks of %" PRIu64
 				  " bytes and %u workers",
 				  s->file.size, p->bs, job->nr_workers);
+	disk_place_init(&s->place, s->file.fd);
 	return 0;
+}
+
+/* The key of an op is its offset in the file. */
+static inline int disk_locate(const struct bench_job *job, uint64_t key,
+			      struct bench_place *ret_place)
+{
+	const struct disk_params *p = job->params;
+	const struct disk_shared *s = job->shared;
+
+	return disk_place_find(&s->place, key, p->bs, ret_place);
 }
 
 static inline void disk_teardown(struct bench_job *job)
@@ -147,6 +160,7 @@ static inline void disk_teardown(struct bench_job *job)
 	if (!s)
 		return;
 	disk_file_close(&s->file);
+	disk_place_done(&s->place);
 	free(s);
 	job->shared = NULL;
 }

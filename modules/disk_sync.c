@@ -34,6 +34,7 @@ static int disk_sync_run(struct bench_worker *w, uint64_t ops)
 		uint64_t offset = disk_cursor_next(&d->cursor, &write);
 		ssize_t n;
 
+		w->key = offset;
 		if (write) {
 			disk_refresh(&d->data, d->buf, bs);
 			n = pwrite(s->file.fd, d->buf, bs, (off_t)offset);
@@ -80,6 +81,7 @@ const struct bench_module bench_module_disk_sync = {
 	.begin = disk_begin,
 	.run = disk_sync_run,
 	.leave = disk_sync_leave,
+	.locate = disk_locate,
 	.teardown = disk_teardown,
 	.report = disk_report,
 };

@@ -14,6 +14,7 @@ struct net_flow {
 	unsigned char seq; /* client: first byte of a request, which the response repeats */
 	bool busy;	   /* buf is the kernel's until the completion */
 	unsigned char *buf;
+	uint64_t submit_ns; /* client: when the request was handed over; 0 = not yet */
 };
 
 struct net_state {
@@ -59,6 +60,7 @@ static void net_next(struct bench_worker *w, struct bench_op *op)
 	struct net_flow *f = op->user;
 
 	f->moved = 0;
+	f->submit_ns = 0;
 	f->buf[0] = ++f->seq;
 	net_send(w, op);
 }
@@ -84,6 +86,8 @@ static void net_sent(struct bench_worker *w, struct bench_op *op)
 		return;
 	}
 	f->moved += (uint32_t)op->res;
+	if (!f->submit_ns)
+		f->submit_ns = op->submit_ns;
 	if (!w->passive)
 		n->total += (uint32_t)op->res;
 	if (f->moved < n->size) {
@@ -137,7 +141,7 @@ static void net_received(struct bench_worker *w, struct bench_op *op)
 	}
 	if (!bench_running(w, op->done_ns))
 		return;
-	bench_done(w, 2ull * n->size, op->done_ns - op->intended_ns);
+	bench_op_done(w, op, f->submit_ns, 2ull * n->size, 0);
 	op->intended_ns = op->done_ns;
 	net_next(w, op);
 }

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where the bytes of a file lie on its disk, asked once (FIEMAP), so that an operation can be told
+ * apart among the requests of the block layer. */
+#ifndef MODULES_DISK_PLACE_H
+#define MODULES_DISK_PLACE_H
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "bench/module.h"
+
+/* Extents asked for in one call, and at most: a file in more pieces is not followed beyond. */
+#define DISK_EXTENTS_CALL 256u
+#define DISK_EXTENTS_MAX (1u << 16)
+
+struct disk_extent {
+	uint64_t offset, bytes; /* in the file */
+	uint64_t at;		/* on the device that holds the file system, bytes */
+};
+
+/* Nothing known: dev 0. */
+struct disk_place {
+	uint32_t dev;	      /* whole disk: major << 20 | minor */
+	uint64_t first;	      /* sector of it where the partition begins */
+	struct disk_extent *extents; /* in order */
+	unsigned nr;
+};
+
+/* A number of sysfs, "254:0" or "2048". False when there is no such file. */
+static inline bool disk_place_sysfs(unsigned major_nr, unsigned minor_nr, const char *name,
+				    uint64_t *ret_first, uint64_t *ret_second)
+{
+	char path[96];
+	FILE *file;
+	int nr;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major_nr, minor_nr, name);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	nr = fscanf(file, "%" SCNu64 ":%" SCNu64, ret_first, ret_second);
+	fclose(file);
+	return nr >= 1;
+}
+
+/* From the device number of a disk or partition to the disk and the partition's start. */
+static inline void disk_place_device(struct disk_place *p, dev_t dev)
+{
+	uint64_t disk_major = major(dev), disk_minor = minor(dev), value, none;
+
+	if (!disk_place_sysfs(major(dev), minor(dev), "dev", &value, &none))
+		return; /* no block device below: a network or stacked file system */
+	if (disk_place_sysfs(major(dev), minor(dev), "partition", &value, &none) &&
+	    (!disk_place_sysfs(major(dev), minor(dev), "start", &p->first, &none) ||
+	     !disk_place_sysfs(major(dev), minor(dev), "../dev", &disk_major, &disk_minor)))
+		return;
+	p->dev = (uint32_t)(disk_major << 20 | disk_minor);
+}
+
+/* Append the extents of one answer. False when the file's end was reached or memory was not. */
+static inline bool disk_place_add(struct disk_place *p, const struct fiemap *map, uint64_t *ret_next)
+{
+	const uint32_t nowhere = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC |
+				 FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_NOT_ALIGNED;
+	struct disk_extent *grown;
+
+	grown = realloc(p->extents, (p->nr + map->fm_mapped_extents) * sizeof(*grown));
+	if (!grown || !map->fm_mapped_extents)
+		return false;
+	p->extents = grown;
+	for (unsigned i = 0; i < map->fm_mapped_extents; i++) {
+		const struct fiemap_extent *e = &map->fm_extents[i];
+
+		*ret_next = e->fe_logical + e->fe_length;
+		if (!(e->fe_flags & nowhere))
+			p->extents[p->nr++] = (struct disk_extent){ e->fe_logical, e->fe_length,
+								    e->fe_physical };
+		if (e->fe_flags & FIEMAP_EXTENT_LAST)
+			return false;
+	}
+	return p->nr < DISK_EXTENTS_MAX;
+}
+
+/* Find out where fd lies. What cannot be found out is left empty: then no operation is placed. */
+static inline void disk_place_init(struct disk_place *p, int fd)
+{
+	size_t size = sizeof(struct fiemap) + DISK_EXTENTS_CALL * sizeof(struct fiemap_extent);
+	struct fiemap *map;
+	uint64_t next = 0;
+	struct stat st;
+
+	*p = (struct disk_place){ 0 };
+	if (fstat(fd, &st))
+		return;
+	disk_place_device(p, S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev);
+	map = malloc(size);
+	if (!map || !p->dev)
+		goto out;
+	if (S_ISBLK(st.st_mode)) {
+		p->extents = malloc(sizeof(*p->extents));
+		if (p->extents)
+			p->extents[p->nr++] = (struct disk_extent){ 0, UINT64_MAX, 0 };
+		goto out;
+	}
+	do {
+		memset(map, 0, size);
+		map->fm_start = next;
+		map->fm_length = FIEMAP_MAX_OFFSET - next;
+		map->fm_flags = FIEMAP_FLAG_SYNC;
+		map->fm_extent_count = DISK_EXTENTS_CALL;
+	} while (!ioctl(fd, FS_IOC_FIEMAP, map) && disk_place_add(p, map, &next));
+out:
+	free(map);
+}
+
+static inline void disk_place_done(struct disk_place *p)
+{
+	free(p->extents);
+	*p = (struct disk_place){ 0 };
+}
+
+/* The place of bytes [offset, offset + bytes), or of their part that lies in one piece. */
+static inline int disk_place_find(const struct disk_place *p, uint64_t offset, uint64_t bytes,
+				  struct bench_place *ret_place)
+{
+	unsigned low = 0, high = p->nr;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (p->extents[middle].offset <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || offset - p->extents[low - 1].offset >= p->extents[low - 1].bytes)
+		return -ENOENT;
+
+	const struct disk_extent *e = &p->extents[low - 1];
+	uint64_t in = offset - e->offset, left = e->bytes - in;
+
+	*ret_place = (struct bench_place){
+		.dev = p->dev,
+		.bytes = (uint32_t)(bytes < left ? bytes : left),
+		.sector = p->first + (e->at + in) / 512,
+	};
+	return 0;
+}
+
+#endif
