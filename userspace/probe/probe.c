@@ -185,6 +185,8 @@ static void objects_load(struct probe_set *set)
 			continue;
 		if (object == set->sched)
 			sched_open(set);
+		if (!strcmp(object->image->name, "block"))
+			block_open(set, object);
 	}
 }
 
@@ -272,6 +274,7 @@ void probe_close(struct probe_set *set)
 	unmap(set->clocks, set->clocks_bytes);
 	unmap(set->depth, set->depth_bytes);
 	unmap(set->queues, set->queues_bytes);
+	unmap(set->block_rings, set->block_bytes);
 	btf__free(set->btf);
 	free(set->lost_by_cpu);
 	free(set->objects);

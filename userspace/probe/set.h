@@ -83,6 +83,8 @@ struct probe_set {
 	struct probe_depth *depth;
 	struct probe_queue *queues;
 	size_t depth_bytes, queues_bytes;
+	struct block_ring *block_rings;
+	size_t block_bytes;
 
 	uint64_t serial, start_ns;
 	uint64_t end_ns; /* once closed */
@@ -139,6 +141,9 @@ void depth_put(struct probe_set *set, const struct probe_metric *metric, const i
 /* Close the slot of a CPU at end_ns. False = nothing is known of it. */
 bool depth_close(const struct probe_set *set, unsigned cpu, uint64_t end_ns,
 		 struct probe_depth *ret_depth);
+
+/* block.c */
+void block_open(struct probe_set *set, struct probe_object *object);
 
 /* labels.c: the slots of a COUNT or HIST, and the labels of each. */
 struct value_row {
