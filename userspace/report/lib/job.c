@@ -205,48 +205,7 @@ static void job_other(struct text *t)
 	text_end(t);
 }
 
-/* --- slow operations, time series, verdicts --- */
-
-static void slow_row(struct text *t, const json_t *slow)
-{
-	char at[UNITS_MAX], took[UNITS_MAX], part[UNITS_MAX];
-	bool utf8 = t->style->utf8;
-	const json_t *culprits = bench_result_get(slow, "culprits"), *culprit;
-	const char *cause;
-	json_t *ns;
-	size_t i;
-
-	text_row(t, "slow op");
-	text_item(t, TEXT_BOLD, "%s",
-		  units_value(took, bench_result_num(slow, "latency_ns"), "ns", utf8));
-	if (isfinite(bench_result_num(slow, "at_ns")))
-		text_item(t, TEXT_PLAIN, "at %s",
-			  units_value(at, bench_result_num(slow, "at_ns"), "ns", utf8));
-	json_object_foreach ((json_t *)bench_result_get(slow, "causes"), cause, ns)
-		text_item(t, TEXT_PLAIN, "%s %s", cause,
-			  units_value(part, json_is_number(ns) ? json_number_value(ns) : NAN, "ns",
-				      utf8));
-	json_array_foreach (culprits, i, culprit) {
-		if (i < 3)
-			text_item(t, TEXT_PLAIN, "by %s %s", bench_result_str(culprit, "who"),
-				  units_value(part, bench_result_num(culprit, "ns"), "ns", utf8));
-	}
-	text_end(t);
-}
-
-static void job_slow(struct text *t)
-{
-	const json_t *slow = bench_result_get(t->job, "slow");
-	size_t nr = json_array_size(slow);
-
-	for (size_t i = 0; i < nr && i < 3; i++)
-		slow_row(t, json_array_get(slow, i));
-	if (nr > 3) {
-		text_row(t, "");
-		text_item(t, TEXT_DIM, "and %zu more slow operations; see the JSON", nr - 3);
-	}
-	text_end(t);
-}
+/* --- time series, verdicts --- */
 
 static void job_series(struct text *t)
 {
@@ -286,7 +245,7 @@ void section_job(struct text *t)
 	section_distributions(t);
 	section_runq(t);
 	section_kernel(t);
-	job_slow(t);
+	section_slow(t);
 	section_counters(t);
 	job_other(t);
 	job_series(t);

@@ -14,6 +14,8 @@ void section_job(struct text *t);
 void section_distributions(struct text *t);
 /* Wall time by cause, who kept the workers off their CPUs, stacks, failed checks. */
 void section_wall(struct text *t);
+/* Slow operations: causes over the tail, and the worst few. */
+void section_slow(struct text *t);
 /* Depth of the run queues. */
 void section_runq(struct text *t);
 /* Scheduler, interrupts, block I/O and so on. */
