@@ -277,6 +277,7 @@ void probe_close(struct probe_set *set)
 	unmap(set->block_rings, set->block_bytes);
 	btf__free(set->btf);
 	free(set->lost_by_cpu);
+	free(set->unlinked);
 	free(set->objects);
 	free(set);
 }

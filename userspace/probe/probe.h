@@ -33,6 +33,12 @@ void probe_window(struct probe_set *set, const struct bench_window *window);
 void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
 	       struct bench_metric_set *metrics);
 
+/* Take the programs off their tracepoints, or put them back; between windows. Those that only
+ * forks, exits and renames meet stay. Followed threads stay followed. -EOPNOTSUPP: not in the way
+ * this kernel's probes are loaded. */
+int probe_detach(struct probe_set *set, struct bench_err *err);
+int probe_attach(struct probe_set *set, struct bench_err *err);
+
 /* "overhead" of the result: per program run count, lost events. New reference. */
 json_t *probe_overhead(struct probe_set *set);
 /* Warnings of the last window worth telling (lost events, failed self-check): appends strings. */

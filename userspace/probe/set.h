@@ -86,6 +86,9 @@ struct probe_set {
 	struct block_ring *block_rings;
 	size_t block_bytes;
 
+	struct probe_unlinked *unlinked; /* observer.c; NULL = attached */
+	unsigned nr_unlinked;
+
 	uint64_t serial, start_ns;
 	uint64_t end_ns; /* once closed */
 	bool window_set;
