@@ -4,6 +4,11 @@
 #include "bench/async.h"
 #include "disk_common.h"
 
+/* Completions come in lumps; their successors go out in portions of this size, so that the device
+ * does not idle until the whole lump is dealt with. Against fio's depth 32 the whole lump gave 0.84 of
+ * its IOPS, portions of 8 gave 0.98, 4 1.01, 1 1.03 at more system calls. */
+#define DISK_BATCH 4u
+
 struct disk_slot {
 	void *buf;
 	uint64_t offset;
@@ -34,6 +39,7 @@ static int disk_enter(struct bench_worker *w)
 					 "depth=%" PRIu64 " is more than the %u "
 					 "operations that a ring holds here",
 					 p->depth, bench_async_depth(w->async));
+	bench_async_set_batch(w->async, DISK_BATCH);
 	disk_cursor_init(&d->cursor, p, s->nr_blocks, w->index, w->job->nr_workers);
 	prng_seed(&d->data, bench_now_ns() + w->index);
 	d->slots = calloc(p->depth, sizeof(*d->slots));

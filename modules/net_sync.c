@@ -2,10 +2,6 @@
 /* TCP over loopback by blocking send(2) and recv(2), one connection, no io_uring. */
 #include "net_common.h"
 
-#define NET_LAST_NS (5 * BENCH_NS_PER_US)
-/* Well above the longest tick, 10 ms. */
-#define NET_COARSE_NS (50 * BENCH_NS_PER_MS)
-
 struct net_sync {
 	int fd;		      /* -1 = not connected; valid once buf is there */
 	uint64_t size, moved; /* bytes of a message; client: sent, server: received */
@@ -131,45 +127,23 @@ static int net_sync_serve(struct bench_worker *w, struct net_sync *n, bool answe
 	}
 }
 
-/* A clock that costs a few loads; it is behind by up to a tick. */
-static inline uint64_t net_sync_coarse_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (uint64_t)ts.tv_sec * BENCH_NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
-/* The server sits in recv(2) and ends with the connection, so the client closes it in the last call
- * of the window. Which call is the last, the core decides by a later look at the clock: within
- * NET_LAST_NS of the end the call is stretched over it, so that both come to the same answer. */
-static void net_sync_last(struct bench_worker *w, struct net_sync *n, bool failed)
-{
-	uint64_t now;
-
-	if (!failed && bench_running(w, net_sync_coarse_ns() + NET_COARSE_NS))
-		return;
-	now = bench_now_ns();
-	while (!failed && bench_running(w, now)) {
-		if (bench_running(w, now + NET_LAST_NS))
-			return;
-		now = bench_now_ns();
-	}
-	net_client_done(w, n->moved);
-	shutdown(n->fd, SHUT_WR);
-}
-
 static int net_sync_run(struct bench_worker *w, uint64_t ops)
 {
 	const struct net_params *p = w->job->params;
 	struct net_sync *n = w->state;
-	int ret;
 
 	if (w->passive)
 		return net_sync_serve(w, n, p->mode == NET_RR);
-	ret = p->mode == NET_RR ? net_sync_rr(w, n, ops) : net_sync_stream(w, n, ops);
-	net_sync_last(w, n, ret != 0);
-	return ret;
+	return p->mode == NET_RR ? net_sync_rr(w, n, ops) : net_sync_stream(w, n, ops);
+}
+
+/* The server sits in recv(2) and ends with the connection. */
+static void net_sync_finish(struct bench_worker *w)
+{
+	struct net_sync *n = w->state;
+
+	net_client_done(w, n->moved);
+	shutdown(n->fd, SHUT_WR);
 }
 
 static void net_sync_interrupt(struct bench_worker *w)
@@ -218,6 +192,7 @@ const struct bench_module bench_module_net_sync = {
 	.enter = net_sync_enter,
 	.begin = net_sync_begin,
 	.run = net_sync_run,
+	.finish = net_sync_finish,
 	.interrupt = net_sync_interrupt,
 	.end = net_sync_end,
 	.leave = net_sync_leave,

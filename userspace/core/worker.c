@@ -199,6 +199,15 @@ static int run_blocking(struct worker_run *wr)
 	return wr->batch == 1 ? run_alone(wr) : run_batches(wr);
 }
 
+/* Passive peers end with the active ones, however these ended. */
+static void finish(struct worker_run *wr)
+{
+	const struct bench_module *m = wr->run->module;
+
+	if (m->finish && !wr->w.passive)
+		m->finish(&wr->w);
+}
+
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -303,6 +312,7 @@ void worker_window(struct runtime_thread *thread, void *arg)
 		wr->cpu_ns = thread_cpu_ns() - wr->cpu_ns;
 	if (wr->counters)
 		(void)counter_disable(wr->counters);
+	finish(wr);
 	if (!w->passive)
 		atomic_fetch_sub(&wr->run->active_left, 1);
 	check_cpu(wr);

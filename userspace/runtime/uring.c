@@ -68,7 +68,8 @@ static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
 	bench_hist_record(a->stats.submit_batch, nr - internal);
 }
 
-/* One io_uring_enter. 0; -EAGAIN or -EBUSY when the kernel wants its completions reaped before it
+/* One io_uring_enter. flags has GETEVENTS also where nothing is waited for but completions are
+ * wanted: a DEFER_TASKRUN ring completes only then. 0; -EAGAIN or -EBUSY when the kernel wants its completions reaped before it
  * takes more; any other failure ends the ring. */
 static int enter(struct bench_async *a, uint64_t now_ns, unsigned wait_nr, unsigned flags,
 		 void *arg, size_t size)
@@ -79,9 +80,8 @@ static int enter(struct bench_async *a, uint64_t now_ns, unsigned wait_nr, unsig
 		a->stats.sq_depth_max = a->queued;
 	__atomic_store_n(a->sq_ktail, a->sq_tail, __ATOMIC_RELEASE);
 	a->stats.enters++;
-	/* GETEVENTS also where nothing is waited for: a DEFER_TASKRUN ring completes only then. */
 	rc = io_uring_enter2((unsigned)a->ring.enter_ring_fd, a->queued, wait_nr,
-			     flags | IORING_ENTER_GETEVENTS | a->enter_flags, arg, size);
+			     flags | a->enter_flags, arg, size);
 	if (rc > 0)
 		account_submit(a, (unsigned)rc, now_ns);
 	if (rc >= 0 || rc == -ETIME || rc == -EINTR)
@@ -126,20 +126,21 @@ static int wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline_
 	struct __kernel_timespec ts;
 
 	if (deadline_ns == UINT64_MAX)
-		return enter(a, now_ns, 1, 0, NULL, 0);
+		return enter(a, now_ns, 1, IORING_ENTER_GETEVENTS, NULL, 0);
 	if (deadline_ns - now_ns >= URING_FAR_NS && arm_far(a, deadline_ns))
 		/* Making room in a full SQ may have reaped: then there is nothing to wait for. */
-		return enter(a, now_ns, !a->ready, 0, NULL, 0);
+		return enter(a, now_ns, !a->ready, IORING_ENTER_GETEVENTS, NULL, 0);
 	if (!a->caps.ext_arg) {
 		if (!queue_timeout(a, deadline_ns, 1, URING_SLOT_TIMEOUT) || a->ready)
-			return enter(a, now_ns, 0, 0, NULL, 0);
-		return enter(a, now_ns, 1, 0, NULL, 0);
+			return enter(a, now_ns, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+		return enter(a, now_ns, 1, IORING_ENTER_GETEVENTS, NULL, 0);
 	}
 	ts.tv_sec = (long long)((deadline_ns - now_ns) / BENCH_NS_PER_SEC);
 	ts.tv_nsec = (long long)((deadline_ns - now_ns) % BENCH_NS_PER_SEC);
 	arg.sigmask_sz = _NSIG / 8;
 	arg.ts = (uint64_t)(uintptr_t)&ts;
-	return enter(a, now_ns, 1, IORING_ENTER_EXT_ARG, &arg, sizeof(arg));
+	return enter(a, now_ns, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg,
+		     sizeof(arg));
 }
 
 /* Submit, and wait unless there is something to do already. The system call is left out when it
@@ -160,7 +161,7 @@ static int submit_and_wait(struct bench_async *a, uint64_t wait_until_ns)
 		return wait_until(a, now_ns, deadline_ns);
 	flags = __atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED);
 	if (a->queued || flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))
-		return enter(a, now_ns, 0, 0, NULL, 0);
+		return enter(a, now_ns, 0, IORING_ENTER_GETEVENTS, NULL, 0);
 	return 0;
 }
 
@@ -236,7 +237,7 @@ int uring_submit(struct bench_async *a)
 
 	/* Each try reaps, so the kernel has room again unless it is out of memory. */
 	for (unsigned tries = 0; tries < 64 && !a->failed; tries++) {
-		rc = enter(a, bench_now_ns(), 0, 0, NULL, 0);
+		rc = enter(a, bench_now_ns(), 0, IORING_ENTER_GETEVENTS, NULL, 0);
 		if (a->queued < a->sq_entries)
 			return 0;
 		reap_and_account(a);
@@ -272,6 +273,8 @@ static void run_ready(struct bench_async *a, struct bench_worker *w)
 		op->done(w, op);
 		if (op->state == URING_OP_RUNNING)
 			bench_op_put(a, op);
+		if (a->queued >= a->submit_batch && !a->failed)
+			(void)enter(a, bench_now_ns(), 0, 0, NULL, 0);
 	}
 }
 

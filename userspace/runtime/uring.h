@@ -56,6 +56,7 @@ struct bench_async {
 	unsigned queued;	  /* SQEs that the kernel has not taken; of them: */
 	unsigned queued_passive;  /* passive operations */
 	unsigned queued_internal; /* no operations at all */
+	unsigned submit_batch;	  /* hand over between callbacks when so many are queued */
 
 	/* Completion. */
 	struct io_uring_cqe *cqes;

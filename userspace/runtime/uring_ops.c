@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "bench/async.h"
@@ -22,6 +23,11 @@ bool bench_async_has(const struct bench_async *a, enum bench_async_feature featu
 		return a->caps.ops[IORING_OP_READ_FIXED] && a->caps.ops[IORING_OP_WRITE_FIXED];
 	}
 	return false;
+}
+
+void bench_async_set_batch(struct bench_async *a, unsigned nr)
+{
+	a->submit_batch = nr ? nr : UINT_MAX;
 }
 
 uint64_t bench_async_now(const struct bench_async *a)

@@ -86,6 +86,7 @@ static void map_ring(struct bench_async *a)
 	a->cq_head = *cq->khead;
 	for (unsigned i = 0; i < a->sq_entries; i++)
 		sq->array[i] = i;
+	bench_async_set_batch(a, 0);
 	a->depth = *cq->kring_entries / 2;
 	if (a->depth > ASYNC_DEPTH_MAX)
 		a->depth = ASYNC_DEPTH_MAX;
@@ -204,4 +205,5 @@ void async_unregister(struct bench_async *a)
 	if (a->buffers)
 		(void)io_uring_unregister_buffers(&a->ring);
 	a->buffers = false;
+	bench_async_set_batch(a, 0);
 }

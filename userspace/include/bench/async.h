@@ -70,6 +70,11 @@ uint64_t bench_async_now(const struct bench_async *a);
 int bench_async_add_file(struct bench_async *a, int fd);
 int bench_async_add_buffers(struct bench_async *a, const struct iovec *iov, unsigned nr);
 
+/* Hand queued operations to the kernel as soon as there are nr of them, not only at the end of the
+ * turn: a device then works on the first while the callbacks of the others run. 0 = at the end of
+ * the turn, the default, which costs fewest system calls. Holds until leave(). */
+void bench_async_set_batch(struct bench_async *a, unsigned nr);
+
 #define BENCH_IO_FIXED_FILE 1u /* fd is an index from bench_async_add_file() */
 #define BENCH_IO_DSYNC 2u      /* write: RWF_DSYNC; fsync: fdatasync */
 

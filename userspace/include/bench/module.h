@@ -139,6 +139,9 @@ struct bench_module {
 	/* ASYNC, mandatory: submit the first operations of a window. Their callbacks submit the next
 	 * ones while bench_running(). 0, or negative errno through bench_worker_fail(). */
 	int (*start)(struct bench_worker *w);
+	/* BLOCKING, on an active worker, right after its last op of a window, also when that failed:
+	 * tell passive peers that it is over, by closing a connection, say. Optional. */
+	void (*finish)(struct bench_worker *w);
 	/* From another thread, when a worker did not return in time after the window: make it, by
 	 * shutting down its sockets, say. Async-signal-safe calls only. Optional. */
 	void (*interrupt)(struct bench_worker *w);
