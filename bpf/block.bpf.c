@@ -115,16 +115,28 @@ static __always_inline struct underway_row *row_of(__u64 rq)
 	return bpf_map_lookup_elem(&underway, &row);
 }
 
-static __always_inline struct underway *underway_find(__u64 rq, __u64 serial)
+/* The value, without what the verifier knows about it: else it tells apart all ways that led to it,
+ * in the whole rest of the program, which takes it 50 ms. word is a scratch word of this program. */
+static __always_inline __u64 forget(__u64 *word, __u64 value)
+{
+	WRITE_ONCE(*word, value);
+	return READ_ONCE(*word);
+}
+
+static __always_inline struct underway *underway_find(__u64 rq, __u64 serial, __u64 *word)
 {
 	struct underway_row *row = row_of(rq);
+	__u64 found = ROW;
 
 	if (!row)
 		return NULL;
-	for (int i = 0; i < ROW; i++)
+	for (__u64 i = 0; i < ROW; i++)
 		if (row->r[i].rq == rq)
-			return row->r[i].serial == serial ? &row->r[i] : NULL;
-	return NULL;
+			found = i;
+	found = forget(word, found);
+	if (found >= ROW || row->r[found].serial != serial)
+		return NULL;
+	return &row->r[found];
 }
 
 /* The place that it has from an earlier use, a free one, or the oldest one. Two CPUs may take the
@@ -166,19 +178,19 @@ static __always_inline struct request *request_arg(__u64 *ctx)
 	return (void *)(config.block_rq_arg ? ctx[1] : ctx[0]);
 }
 
-/* Counts the run. Returns the request's address as a number: the verifier does not let a pointer be
- * calculated with, but knows nothing of what comes out of memory. Each program has its own word,
- * because one may interrupt another. 0 = no window. */
-static __always_inline __u64 request_begin(struct request *rq, __u32 bank, __u32 program)
+/* Counts the run. Returns a scratch word of the program, with the request's address as a number: the
+ * verifier does not let a pointer be calculated with, but knows nothing of what comes out of memory.
+ * Each program has its own word, because one may interrupt another. NULL = no window. */
+static __always_inline __u64 *request_begin(struct request *rq, __u32 bank, __u32 program)
 {
 	struct probe_values_element *v;
 
 	v = bank == PROBE_NO_WINDOW ? NULL : values_here(bank);
 	if (!v)
-		return 0;
+		return NULL;
 	value_add(&v->runs[program], 1);
-	WRITE_ONCE(v->slot[BLOCK_ADDRESS + program], (__u64)rq);
-	return READ_ONCE(v->slot[BLOCK_ADDRESS + program]);
+	WRITE_ONCE(v->slot[BLOCK_SCRATCH + program], (__u64)rq);
+	return &v->slot[BLOCK_SCRATCH + program];
 }
 
 /* block_io_start(rq), in the context of whoever asked. Requests that flush the device's cache are
@@ -187,14 +199,14 @@ static __always_inline int on_start(__u64 *ctx, bool raw)
 {
 	struct request *rq = (void *)ctx[0];
 	__u32 bank = window_bank(), flush = 0;
-	__u64 address = request_begin(rq, bank, RUN_START);
+	__u64 *word = request_begin(rq, bank, RUN_START);
 	struct underway *r;
 
 	flush |= 1u << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH);
 	flush |= 1u << bpf_core_enum_value(enum req_flag_bits, __REQ_FUA);
-	if (!address || !(GET(raw, rq, cmd_flags) & flush))
+	if (!word || !(GET(raw, rq, cmd_flags) & flush))
 		return 0;
-	r = underway_new(address, window_span(bank)->serial, raw);
+	r = underway_new(READ_ONCE(*word), window_span(bank)->serial, raw);
 	if (r)
 		r->insert_ns = bpf_ktime_get_ns();
 	return 0;
@@ -206,13 +218,14 @@ static __always_inline int on_insert(__u64 *ctx, bool raw)
 {
 	struct request *rq = request_arg(ctx);
 	__u32 bank = window_bank();
-	__u64 address = request_begin(rq, bank, RUN_INSERT), serial;
+	__u64 *word = request_begin(rq, bank, RUN_INSERT), address, serial;
 	struct underway *r;
 
-	if (!address)
+	if (!word)
 		return 0;
+	address = READ_ONCE(*word);
 	serial = window_span(bank)->serial;
-	r = underway_find(address, serial);
+	r = underway_find(address, serial, word);
 	if (r && (r->flags & UNDERWAY_QUEUED_AGAIN || !r->issue_ns))
 		return 0;
 	r = underway_new(address, serial, raw);
@@ -227,13 +240,14 @@ static __always_inline int on_issue(__u64 *ctx, bool raw)
 {
 	struct request *rq = request_arg(ctx);
 	__u32 bank = window_bank();
-	__u64 address = request_begin(rq, bank, RUN_ISSUE), serial, now;
+	__u64 *word = request_begin(rq, bank, RUN_ISSUE), address, serial, now;
 	struct underway *r;
 
-	if (!address)
+	if (!word)
 		return 0;
+	address = READ_ONCE(*word);
 	serial = window_span(bank)->serial;
-	r = underway_find(address, serial);
+	r = underway_find(address, serial, word);
 	/* One that was issued already and not queued again is a new one in the same place. */
 	if (!r || r->flags & UNDERWAY_ISSUED)
 		r = underway_new(address, serial, raw);
@@ -253,10 +267,10 @@ static __always_inline int on_requeue(__u64 *ctx, bool raw)
 {
 	struct request *rq = request_arg(ctx);
 	__u32 bank = window_bank();
-	__u64 address = request_begin(rq, bank, RUN_REQUEUE);
+	__u64 *word = request_begin(rq, bank, RUN_REQUEUE);
 	struct underway *r;
 
-	r = address ? underway_find(address, window_span(bank)->serial) : NULL;
+	r = word ? underway_find(READ_ONCE(*word), window_span(bank)->serial, word) : NULL;
 	if (r)
 		r->flags = (r->flags & UNDERWAY_JOB) | UNDERWAY_QUEUED_AGAIN;
 	return 0;
@@ -268,10 +282,10 @@ static __always_inline int on_merge(__u64 *ctx, bool raw)
 {
 	struct request *rq = request_arg(ctx);
 	__u32 bank = window_bank();
-	__u64 address = request_begin(rq, bank, RUN_MERGE);
+	__u64 *word = request_begin(rq, bank, RUN_MERGE);
 	struct underway *r;
 
-	r = address ? underway_find(address, window_span(bank)->serial) : NULL;
+	r = word ? underway_find(READ_ONCE(*word), window_span(bank)->serial, word) : NULL;
 	if (r)
 		r->rq = 0;
 	return 0;
@@ -351,13 +365,13 @@ static __always_inline void remember(const struct underway *r, __u32 dev, __u64 
 }
 
 /* Its last part is done. */
-static __always_inline void finished(struct probe_values_element *v, const struct underway *r,
-				     struct request *rq, __u32 op, bool counts, __u64 now, bool raw,
-				     __u64 sector)
+static __always_inline void finished(struct probe_values_element *v, __u64 *word,
+				     const struct underway *r, struct request *rq, __u64 op,
+				     bool counts, __u64 now, bool raw, __u64 sector)
 {
 	struct gendisk *disk = disk_of(rq, raw);
 	__u32 dev;
-	int i;
+	__u64 i;
 
 	if (!disk)
 		return;
@@ -365,13 +379,13 @@ static __always_inline void finished(struct probe_values_element *v, const struc
 	remember(r, dev, sector, now);
 	if (!counts)
 		return;
-	i = device_index(disk, dev);
-	if (i < 0 || i >= BLOCK_DEVICES)
+	i = forget(word, device_index(disk, dev));
+	if (i >= BLOCK_DEVICES)
 		return;
-	v->slot[BLOCK_REQUESTS + op]++;
-	hist_record(&v->slot[BLOCK_LATENCY + (__u32)i * 2 * PROBE_HIST_SLOTS],
+	v->slot[BLOCK_REQUESTS + op % BLOCK_OPS]++;
+	hist_record(&v->slot[BLOCK_LATENCY + i * 2 * PROBE_HIST_SLOTS],
 		    r->issue_ns - r->insert_ns);
-	hist_record(&v->slot[BLOCK_LATENCY + ((__u32)i * 2 + 1) * PROBE_HIST_SLOTS],
+	hist_record(&v->slot[BLOCK_LATENCY + (i * 2 + 1) * PROBE_HIST_SLOTS],
 		    now - r->issue_ns);
 }
 
@@ -381,25 +395,25 @@ static __always_inline void finished(struct probe_values_element *v, const struc
 static __always_inline int on_complete(__u64 *ctx, bool raw)
 {
 	struct request *rq = (void *)ctx[0];
-	__u32 error = (__u8)ctx[1], bytes = (__u32)ctx[2], bank = window_bank(), op, left;
-	__u64 address = request_begin(rq, bank, RUN_COMPLETE), now;
+	__u32 error = (__u8)ctx[1], bytes = (__u32)ctx[2], bank = window_bank(), left;
+	__u64 *word = request_begin(rq, bank, RUN_COMPLETE), now, op;
 	const volatile struct probe_span *w;
 	struct probe_values_element *v;
 	struct underway *r;
 	bool in, job;
 
-	v = address ? values_here(bank) : NULL;
+	v = word ? values_here(bank) : NULL;
 	if (!v)
 		return 0;
 	w = window_span(bank);
+	r = underway_find(READ_ONCE(*word), w->serial, word);
 	now = bpf_ktime_get_ns();
 	in = window_has(w, now);
-	op = op_of(GET(raw, rq, cmd_flags));
+	op = forget(word, op_of(GET(raw, rq, cmd_flags)));
 	left = GET(raw, rq, __data_len);
-	r = underway_find(address, w->serial);
 	job = r && r->flags & UNDERWAY_JOB;
 	if (in && bytes && !error)
-		v->slot[(job ? BLOCK_BYTES : BLOCK_OTHER_BYTES) + op] += bytes;
+		v->slot[(job ? BLOCK_BYTES : BLOCK_OTHER_BYTES) + op % BLOCK_OPS] += bytes;
 	if (!r) {
 		if (in && bytes)
 			v->slot[BLOCK_UNMATCHED]++;
@@ -413,7 +427,7 @@ static __always_inline int on_complete(__u64 *ctx, bool raw)
 	if (in && job && !r->bytes && op == BLOCK_WRITE)
 		v->slot[BLOCK_FLUSHES]++;
 	if (r->issue_ns && r->bytes)
-		finished(v, r, rq, op, in && job && !error, now, raw,
+		finished(v, word, r, rq, op, in && job && !error, now, raw,
 			 GET(raw, rq, __sector) - ((r->bytes - bytes) >> 9));
 	r->rq = 0;
 	return 0;

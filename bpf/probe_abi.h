@@ -79,7 +79,7 @@ struct probe_config {
 	__u32 depth_events;   /* depth is derived from events */
 	__u32 depth_hash;     /* ... with the states of all tasks in a hash map */
 	__u32 block_rq_arg;   /* which argument of block_rq_issue is the request: 0 (5.11), or 1 */
-	__u32 pad;
+	__u32 uring_punt_args; /* arguments of io_uring_queue_async_work */
 };
 
 /* --- window: section .data.window, one for all objects --- */

@@ -310,6 +310,7 @@ static void config_set(struct bpf_object *bpf, const struct probe_set *set)
 		.depth_exact = set->mode.depth_exact,
 		.depth_events = !set->mode.depth_exact,
 		.block_rq_arg = kernel_tracepoint_args(set->btf, "block_rq_issue") > 1,
+		.uring_punt_args = kernel_tracepoint_args(set->btf, "io_uring_queue_async_work"),
 	};
 
 	if (map)
