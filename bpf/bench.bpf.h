@@ -51,6 +51,7 @@ struct rq {
 	struct task_struct *curr;
 	struct task_struct *idle;
 	int cpu;
+	__u64 prev_steal_time_rq; /* CONFIG_PARAVIRT_TIME_ACCOUNTING */
 } __pai;
 
 struct sched_entity {
@@ -69,6 +70,7 @@ struct task_struct {
 	int on_cpu;
 	int on_rq;
 	struct sched_entity se;
+	int exit_state;
 	int pid;
 	int tgid;
 	char comm[16];
@@ -81,6 +83,14 @@ struct task_struct___old {
 
 struct bpf_iter__task {
 	struct task_struct *task;
+} __pai;
+
+struct file;
+
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	unsigned int fd;
+	struct file *file;
 } __pai;
 
 /* A field of a kernel object: a plain load where the verifier knows the type (tp_btf), a checked

@@ -11,6 +11,7 @@
 #ifndef DEPTH_BPF_H
 #define DEPTH_BPF_H
 
+#include "balance.bpf.h"
 #include "bench.bpf.h"
 
 struct {
@@ -140,12 +141,14 @@ static __always_inline void depth_refresh(struct rq *rq, bool raw, int gone, int
 {
 	const volatile struct probe_span *w = window_span(bank);
 	struct depth_now d = depth_read(rq, raw);
+	__u32 cpu = GET(raw, rq, cpu), before;
 	struct probe_depth *slot;
-	__u32 before;
 
-	slot = depth_slot(bank, GET(raw, rq, cpu));
+	slot = depth_slot(bank, cpu);
 	if (!slot)
 		return;
+	if (!slot->touched || slot->depth != d.depth)
+		balance_set(cpu, d.depth, bank, now);
 	before = (int)d.depth + gone > 0 ? d.depth + gone : 0;
 	depth_set(slot, w, before, depth_less(before, was_running < 0 ? d.running : was_running),
 		  d.depth, d.waiting, now);
@@ -200,9 +203,11 @@ static __always_inline void depth_move(__u32 cpu, int delta, int running, __u32 
 	if (bank == PROBE_NO_WINDOW)
 		return;
 	slot = depth_slot(bank, cpu);
-	if (slot)
-		depth_set(slot, window_span(bank), depth, waiting, q->count,
-			  depth_less(q->count, q->running), now);
+	if (!slot)
+		return;
+	balance_set(cpu, q->count, bank, now);
+	depth_set(slot, window_span(bank), depth, waiting, q->count,
+		  depth_less(q->count, q->running), now);
 }
 
 /* A wake-up counts only from off the queue: waking a task that is still queued or on a CPU also

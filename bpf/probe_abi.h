@@ -29,11 +29,14 @@ enum probe_kind {
 	PROBE_COUNT, /* one slot per label */
 	PROBE_HIST,  /* PROBE_HIST_SLOTS slots: struct probe_hist */
 	PROBE_DEPTH, /* run-queue depth: map "depth", read by userspace/probe/depth.c */
+	PROBE_WALL,  /* the ledger: slot is enum probe_wall_of, read by userspace/probe/wall.c */
 };
 
 enum probe_better { PROBE_BETTER_NONE, PROBE_BETTER_LOWER, PROBE_BETTER_HIGHER };
 
 enum probe_depth_of { PROBE_DEPTH_MEAN, PROBE_DEPTH_WAITING, PROBE_DEPTH_MAX, PROBE_DEPTH_TIME };
+
+enum probe_wall_of { PROBE_WALL_JOB, PROBE_WALL_TASK };
 
 #define PROBE_MAX_LABELS 12
 
@@ -79,7 +82,13 @@ struct probe_config {
 	__u32 depth_events;   /* depth is derived from events */
 	__u32 depth_hash;     /* ... with the states of all tasks in a hash map */
 	__u32 block_rq_arg;   /* which argument of block_rq_issue is the request: 0 (5.11), or 1 */
-	__u32 uring_punt_args; /* arguments of io_uring_queue_async_work */
+	__u32 regs;	      /* bpf_task_pt_regs() is there (5.15) */
+	__u32 stacks;	      /* take stacks of blocked.other */
+	__u32 causes;	      /* of blocked time are asked for */
+	__u32 raw;	      /* programs have their raw_tp form */
+	__u32 blame;	      /* waits are charged to who has the CPU */
+	__u32 balance;	      /* work conservation is asked for, and can be had */
+	__u32 pad;
 };
 
 /* --- window: section .data.window, one for all objects --- */
@@ -100,7 +109,9 @@ struct probe_windows {
 	__u32 hash_used;  /* some tag had to go to the hash map */
 	__u32 children;	  /* some tag is inherited by children */
 	__u64 no_tag;	  /* tasks that should have been followed and were not */
-	__u64 pad[5];
+	__u32 unread;	  /* the last window's values are still to be read */
+	__u32 pad32;
+	__u64 pad[4];
 	struct probe_span span[2];
 };
 
@@ -133,11 +144,42 @@ enum probe_state {
 	PROBE_WAITING, /* runnable, on a run queue */
 	PROBE_BLOCKED,
 	PROBE_DEAD,
-	PROBE_STATES,
+	PROBE_STATES = 8, /* of an array: a power of two, so that any index can be masked */
 };
 
 #define PROBE_FLAG_CHILDREN 1u	/* what it forks is followed too */
 #define PROBE_FLAG_IO_WORKER 2u /* an io_uring kernel worker */
+#define PROBE_FLAG_HISTORY 4u	/* has a ring of its transitions */
+
+/* What a thread can be blocked on, in the order of the causes of userspace/probe/ledger.h. */
+enum probe_blocked {
+	PROBE_BLOCKED_DISK,
+	PROBE_BLOCKED_NET,
+	PROBE_BLOCKED_FUTEX,
+	PROBE_BLOCKED_IPC,
+	PROBE_BLOCKED_TIMER,
+	PROBE_BLOCKED_FAULT,
+	PROBE_BLOCKED_URING,
+	PROBE_BLOCKED_OTHER,
+	PROBE_BLOCKED_CAUSES,
+};
+
+enum { PROBE_TAKEN_HARDIRQ, PROBE_TAKEN_SOFTIRQ, PROBE_TAKEN_STEAL, PROBE_TAKEN };
+enum { PROBE_SAMPLE_USER, PROBE_SAMPLE_KERNEL, PROBE_SAMPLES };
+
+/* Where time went. blocked_ns sums to time_ns[PROBE_BLOCKED]; taken_ns is part of
+ * time_ns[PROBE_RUNNING]. */
+struct probe_ledger {
+	__u64 time_ns[PROBE_STATES];
+	__u64 blocked_ns[PROBE_BLOCKED_CAUSES];
+	__u64 taken_ns[PROBE_TAKEN];
+	__u64 samples[PROBE_SAMPLES];
+	__u64 ins, outs; /* times it got a CPU, and left it */
+	__u64 waits;	 /* waits for a CPU that ended */
+	__u64 life_ns;	 /* of threads that died: from birth or start of window to death */
+	__u64 deaths;
+};
+#define PROBE_LEDGER_SLOTS (sizeof(struct probe_ledger) / 8)
 
 /* Written under the scheduler's locks of that thread, so by one CPU at a time. */
 struct probe_thread {
@@ -151,15 +193,79 @@ struct probe_thread {
 	__u64 born_ns;	/* 0 = older than its tag */
 	__u64 since_ns; /* in state since */
 	__u64 off_ns;	/* left its CPU at; 0 = on CPU, or never ran */
-	__u64 time_ns[PROBE_STATES];
 	__u64 switches[2]; /* voluntary, involuntary */
 	__u64 peek_serial; /* userspace asked in this window (iter/task): */
 	__u32 peek_state;
-	__u32 pad;
+	__u32 peek_blocked;
 	char comm[16];
 	__u64 task; /* its owner, as in the tag; 0 = nobody gives it back but userspace */
-	__u64 pad2;
+	__u64 freed_ns; /* the kernel freed it in this window, and its death was not seen */
+	__u32 blocked;			   /* enum probe_blocked, while it is */
+	__u32 cpu;			   /* it runs on, while it does */
+	__u64 taken_at[PROBE_TAKEN];	   /* the CPU's sums when it got the CPU */
+	__u32 ring;			   /* its history, from 1; 0 = none */
+	__u32 stack;			   /* of this block, from 1; 0 = not taken */
+	__u64 file_op;			   /* of the file it last waited for ... */
+	__u32 file_class;		   /* ... and what that is */
+	__u32 wait_cpu;			   /* the CPU it waits for, from 1; blame.bpf.h */
+	struct probe_ledger ledger;
+	__u32 mix; /* PROBE_MIX_*: what its io_uring has in flight; written by the thread itself */
+	__u32 pad2;
+	__s64 foreign[3]; /* in flight of a program that publishes no mix: disk, net, timer */
 } __attribute__((aligned(64)));
+
+#define PROBE_MIX_DISK 1u
+#define PROBE_MIX_NET 2u
+#define PROBE_MIX_TIMER 4u
+
+/* Operations of files that have no type of their own: section .data.files. Userspace opens one of
+ * each kind, names the descriptors and has an iterator look them up. */
+struct probe_file_ops {
+	__s32 timer_fd, event_fd, epoll_fd, pad;
+	__u64 timer, event, epoll;
+};
+
+/* --- history: map "history", element ring --- */
+
+#define PROBE_HISTORY 4096 /* transitions that a ring remembers */
+
+struct probe_transition {
+	__u64 at_ns;
+	__u8 state, blocked; /* it is in from here on */
+	__u16 cpu;
+	__u32 pid;		     /* waiting: who has the CPU */
+	__u32 taken_ns[PROBE_TAKEN]; /* of the time on CPU that ends here */
+	__u32 pad;
+	char comm[16];
+};
+
+struct probe_history {
+	__u64 head; /* transitions written so far; the newest is (head - 1) % PROBE_HISTORY */
+	__u64 pad[7];
+	struct probe_transition ring[PROBE_HISTORY];
+};
+
+/* --- stacks of blocked.other: map "stacks" --- */
+
+#define PROBE_STACKS 1024
+#define PROBE_STACK_DEPTH 24
+#define PROBE_STACK_EVERY_NS 10000000ull /* per CPU */
+
+struct probe_stack {
+	__u64 serial; /* window */
+	__u64 ns;     /* the block that it was taken of lasted */
+	__s64 bytes;
+	__u64 ip[PROBE_STACK_DEPTH];
+};
+
+/* --- the dead: map "graves", keyed by name --- */
+
+#define PROBE_GRAVES 1024
+
+struct probe_grave {
+	__u64 serial;
+	struct probe_ledger ledger;
+};
 
 /* Value of the task storage, and of the hash map where there is none. */
 struct probe_tag {
@@ -180,7 +286,10 @@ struct probe_request {
 	__u32 flags; /* of the tags it makes */
 	__u32 found; /* answer: tasks tagged or seen */
 	__u32 failed;
-	__u32 pad;
+	__u32 slot;  /* answer: of the last one tagged */
+	__u32 rings; /* histories given out */
+	__u32 max_rings;
+	__u32 pad[3];
 };
 
 /* --- interrupts: map "cpu_clock", element cpu --- */
@@ -218,8 +327,10 @@ enum {
 	SCHED_REPAIRED,	 /* transitions of tracked threads put back in */
 	SCHED_AMBIGUOUS, /* ns whose state is a guess because of that */
 	SCHED_BACKWARDS, /* intervals that ended before they began */
-	SCHED_TIME,	 /* ns in each state, all tracked threads */
-	SCHED_SLOTS = SCHED_TIME + PROBE_STATES,
+	SCHED_STACK_NS,	 /* last time a stack was taken here */
+	SCHED_LEDGER,	 /* struct probe_ledger of all tracked threads ... */
+	SCHED_LEDGER_IO = SCHED_LEDGER + PROBE_LEDGER_SLOTS, /* ... and io_uring's kernel workers */
+	SCHED_SLOTS = SCHED_LEDGER_IO + PROBE_LEDGER_SLOTS,
 };
 
 #define PROBE_DEPTHS 64 /* the last one means "that many or more" */

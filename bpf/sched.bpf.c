@@ -5,6 +5,7 @@
  * recorded outside the window, and the clock is read at most once per event. */
 #include "bench.bpf.h"
 #include "depth.bpf.h"
+#include "ledger.bpf.h"
 
 #define TASK_DEAD 0x0080 /* include/linux/sched.h, since 4.14 */
 
@@ -32,103 +33,26 @@ const struct probe_desc metrics[] SEC(".rodata.probe") = {
 	PROBE_METRIC(PROBE_COUNT, SCHED_MIGRATIONS, "sched.migrations", "count",
 		     "sched_migrate_task", "times that tracked threads changed CPU",
 		     .better = PROBE_BETTER_LOWER),
+	PROBE_METRIC(PROBE_BLAME, 0, "sched.blame", "ns", THREAD_EVENTS " sched_migrate_task",
+		     "who had the CPU while tracked threads waited for it; sums to their wait",
+		     .better = PROBE_BETTER_LOWER),
+	PROBE_METRIC(PROBE_BALANCE, 0, "sched.work_conservation", "ratio", THREAD_EVENTS,
+		     "share of time when a task waited behind another while an allowed CPU idled",
+		     .better = PROBE_BETTER_LOWER),
+	PROBE_METRIC(PROBE_WALL, PROBE_WALL_JOB, "wall.time", "ratio", THREAD_EVENTS,
+		     "where the tracked threads' wall time went; the shares sum to 1"),
+	PROBE_METRIC(PROBE_WALL, PROBE_WALL_TASK, "wall.time_of", "ratio", THREAD_EVENTS,
+		     "the same for each thread, program or kind of kernel worker"),
 };
 
 const struct probe_program programs[] SEC(".rodata.programs") = {
 	{ "on_switch" },     { "on_wakeup" },  { "on_wakeup_new" },
-	{ "on_nr_running" }, { "on_migrate" }, { "on_place" },
+	{ "on_nr_running" }, { "on_migrate" }, { "on_place" },	    { "on_sample" },
 };
-enum { RUN_SWITCH, RUN_WAKEUP, RUN_WAKEUP_NEW, RUN_NR_RUNNING, RUN_MIGRATE, RUN_PLACE };
+enum { RUN_SWITCH, RUN_WAKEUP, RUN_WAKEUP_NEW, RUN_NR_RUNNING, RUN_MIGRATE, RUN_PLACE, RUN_SAMPLE };
 
 PROBE_VALUES(SCHED_SLOTS)
-
-/* --- a tracked thread --- */
-
-/* In a new window the thread's times start from zero; what it did until its first event there
- * follows from that event: it cannot be switched out unless it ran. */
-static __always_inline void thread_begin(struct probe_thread *t,
-					 const volatile struct probe_span *w, __u32 state)
-{
-	if (t->serial == w->serial)
-		return;
-	__builtin_memset(t->time_ns, 0, sizeof(t->time_ns));
-	t->switches[0] = 0;
-	t->switches[1] = 0;
-	t->state = state;
-	t->since_ns = t->born_ns; /* clipped to the window's start */
-	t->off_ns = state == PROBE_RUNNING ? 0 : t->born_ns + 1;
-	t->serial = w->serial;
-}
-
-static __always_inline void thread_set(struct probe_thread *t, struct probe_values_element *v,
-				       const volatile struct probe_span *w, __u32 state, __u64 now)
-{
-	__u64 ns = window_clip(w, t->since_ns, now);
-	__u32 old = t->state;
-
-	if (now < t->since_ns)
-		v->slot[SCHED_BACKWARDS]++;
-	if (old < PROBE_STATES) {
-		t->time_ns[old] += ns;
-		v->slot[SCHED_TIME + old] += ns;
-	}
-	t->state = state;
-	t->since_ns = now;
-}
-
-static __always_inline void thread_repaired(struct probe_values_element *v,
-					    const volatile struct probe_span *w, __u64 from,
-					    __u64 now)
-{
-	v->slot[SCHED_REPAIRED]++;
-	v->slot[SCHED_AMBIGUOUS] += window_clip(w, from, now);
-}
-
-/* It begins to run. A few scheduler events never reach any program, so the state that it comes from
- * may be wrong: a blocked one was woken unseen, a running one was switched out unseen. Nobody knows
- * when, so the time stays where it was, and is counted as ambiguous. */
-static __always_inline void thread_in(struct probe_thread *t, struct probe_values_element *v,
-				      const volatile struct probe_span *w, __u64 now)
-{
-	__u64 ns;
-
-	if (t->state == PROBE_WAITING) {
-		ns = window_clip(w, t->since_ns, now);
-		if (ns)
-			hist_record(&v->slot[SCHED_LATENCY], ns);
-	} else {
-		thread_repaired(v, w, t->since_ns, now);
-	}
-	if (t->off_ns) {
-		ns = window_clip(w, t->off_ns, now);
-		if (ns)
-			hist_record(&v->slot[SCHED_OFFCPU], ns);
-	}
-	t->off_ns = 0;
-	thread_set(t, v, w, PROBE_RUNNING, now);
-}
-
-static __always_inline void thread_out(struct probe_thread *t, struct probe_values_element *v,
-				       const volatile struct probe_span *w, bool blocked, bool dead,
-				       __u64 now)
-{
-	__u64 in;
-
-	if (t->state != PROBE_RUNNING) {
-		/* Its switch-in was missed: no earlier than its own and this CPU's last event. */
-		in = v->slot[SCHED_LAST_NS];
-		if (in < t->since_ns)
-			in = t->since_ns;
-		thread_in(t, v, w, in);
-		thread_repaired(v, w, in, now);
-	}
-	thread_set(t, v, w, dead ? PROBE_DEAD : blocked ? PROBE_BLOCKED : PROBE_WAITING, now);
-	t->off_ns = dead ? 0 : now;
-	if (window_has(w, now)) {
-		t->switches[blocked ? 0 : 1]++;
-		v->slot[SCHED_SWITCHES + (blocked ? 0 : 1)]++;
-	}
-}
+#include "thread.bpf.h"
 
 /* --- sched_switch --- */
 
@@ -164,6 +88,35 @@ static __always_inline __u64 switch_state(__u64 *ctx, struct task_struct *prev, 
 	return BPF_CORE_READ(old, state);
 }
 
+/* prev is current, which is the same task in the type that helpers take, in either form of the
+ * program. */
+static __always_inline void switch_out(__u64 *ctx, struct probe_thread *t,
+				       struct task_struct *prev, struct task_struct *next, bool raw,
+				       bool blocked, __u64 state, struct now *n)
+{
+	__u32 cause = PROBE_BLOCKED_OTHER;
+	bool dead = state & TASK_DEAD;
+
+	if (config.causes && blocked && !dead)
+		cause = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
+	t->seq++;
+	barrier();
+	thread_begin(t, n->w, n->clock, n->steal, PROBE_RUNNING);
+	if (!blocked && t->ring) {
+		n->culprit = GET(raw, next, pid);
+		n->comm = next->comm;
+	}
+	thread_out(t, n, blocked, dead, cause);
+	if (config.stacks && blocked && !dead && cause == PROBE_BLOCKED_OTHER)
+		stack_take(ctx, t, n);
+	n->culprit = 0;
+	n->comm = NULL;
+	if (config.causes && dead)
+		thread_bury(t, prev, n->v, window_clip(n->w, t->born_ns, n->ns));
+	barrier();
+	t->seq++;
+}
+
 static __always_inline int on_switch(__u64 *ctx, bool raw)
 {
 	bool preempt = (bool)ctx[0];
@@ -173,8 +126,9 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 	__u32 bank = window_bank();
 	struct probe_thread *t;
 	struct cfs_rq *cfs;
-	__u64 state, now;
+	__u64 state, now, steal = 0;
 	struct rq *rq;
+	struct now n;
 	bool blocked;
 
 	if (bank == PROBE_NO_WINDOW) {
@@ -203,6 +157,8 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 		if (rq) {
 			if (window_has(w, now))
 				switch_audit(v, rq, raw);
+			if (bpf_core_field_exists(rq->prev_steal_time_rq))
+				steal = GET(raw, rq, prev_steal_time_rq);
 			/* A task whose dequeue was delayed left without a change of nr_running. */
 			if (config.depth_exact)
 				depth_refresh(rq, raw, blocked && task_delayed(prev, raw),
@@ -211,21 +167,24 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 	}
 
 	/* The idle task is one per CPU with the same pid 0: never followed. */
+	n = (struct now){ .v = v,
+			  .w = w,
+			  .bank = bank,
+			  .queue = bpf_get_smp_processor_id(),
+			  .clock = cpu_clock_here(),
+			  .ns = now,
+			  .steal = steal };
+	if (config.blame)
+		blame_switch(w, bank, prev, next, steal, now, raw);
 	t = GET(raw, prev, pid) ? thread_of(prev, raw) : NULL;
-	if (t) {
-		t->seq++;
-		barrier();
-		thread_begin(t, w, PROBE_RUNNING);
-		thread_out(t, v, w, blocked, state & TASK_DEAD, now);
-		barrier();
-		t->seq++;
-	}
+	if (t)
+		switch_out(ctx, t, prev, next, raw, blocked, state, &n);
 	t = GET(raw, next, pid) ? thread_of(next, raw) : NULL;
 	if (t) {
 		t->seq++;
 		barrier();
-		thread_begin(t, w, PROBE_WAITING);
-		thread_in(t, v, w, now);
+		thread_begin(t, w, n.clock, steal, PROBE_WAITING);
+		thread_in(t, &n, now);
 		barrier();
 		t->seq++;
 	}
@@ -236,30 +195,59 @@ PROBE_TRACEPOINT(sched_switch, on_switch)
 
 /* --- wake-ups --- */
 
+/* Who has the CPU that it is going to wait for. */
+static __always_inline void wake_culprit(struct task_struct *task, bool raw, struct now *n)
+{
+	struct task_struct *curr;
+	struct cfs_rq *cfs;
+	struct rq *rq;
+
+	if (!bpf_core_field_exists(task->se.cfs_rq->rq))
+		return;
+	cfs = GET(raw, task, se.cfs_rq);
+	rq = cfs ? GET(raw, cfs, rq) : NULL;
+	curr = rq ? GET(raw, rq, curr) : NULL;
+	if (!curr)
+		return;
+	n->culprit = GET(raw, curr, pid);
+	n->comm = curr->comm;
+}
+
 /* A wake-up starts the wait of a blocked thread only: waking one that is queued or running fires
  * the same event. */
 static __always_inline void wake_thread(struct task_struct *task, bool raw, bool born, __u32 bank,
 					__u64 *now, struct probe_values_element *v)
 {
-	const volatile struct probe_span *w = window_span(bank);
+	struct now n = { .v = v, .w = window_span(bank), .bank = bank };
 	struct probe_thread *t = thread_of(task, raw);
+	bool first;
 
 	if (!t || GET(raw, task, on_cpu))
 		return;
 	if (!*now)
 		*now = bpf_ktime_get_ns();
+	n.ns = *now;
+	n.queue = task_cpu(task, raw);
 	t->seq++;
 	barrier();
+	first = t->serial != n.w->serial;
 	if (born) {
 		/* Its life, as far as anyone waits for it, begins here. */
 		t->born_ns = *now;
-		thread_begin(t, w, PROBE_WAITING);
+		thread_begin(t, n.w, NULL, 0, PROBE_WAITING);
 		t->since_ns = *now;
 		t->off_ns = 0;
+		if (config.blame)
+			t->wait_cpu = blame_arrive(n.w, bank, n.queue, *now);
 	} else {
-		thread_begin(t, w, PROBE_BLOCKED);
+		thread_begin(t, n.w, NULL, 0, PROBE_BLOCKED);
+		/* It went to sleep before the window: it still is where it did. */
+		if (config.causes && first && !raw)
+			t->blocked = blocked_cause(task, t, TASK_UNINTERRUPTIBLE, false);
+		if (t->ring)
+			wake_culprit(task, raw, &n);
 		if (t->state == PROBE_BLOCKED)
-			thread_set(t, v, w, PROBE_WAITING, *now);
+			thread_set(t, &n, PROBE_WAITING, *now);
 	}
 	barrier();
 	t->seq++;
@@ -338,6 +326,7 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 	struct task_struct *task = (void *)ctx[0];
 	struct probe_values_element *v;
 	__u32 bank = window_bank();
+	struct probe_thread *t;
 	__u64 now = 0;
 
 	if (config.depth_events)
@@ -348,10 +337,13 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 	if (!v)
 		return 0;
 	v->runs[RUN_MIGRATE]++;
-	if (!thread_of(task, raw))
+	t = thread_of(task, raw);
+	if (!t)
 		return 0;
 	if (!now)
 		now = bpf_ktime_get_ns();
+	if (config.blame)
+		blame_migrate(t, window_span(bank), bank, (__u32)ctx[1], now);
 	if (window_has(window_span(bank), now))
 		v->slot[SCHED_MIGRATIONS]++;
 	return 0;
@@ -422,6 +414,56 @@ int seed(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/* Run by a timer of each CPU, about every millisecond of a window: was it user code or the kernel
+ * that it interrupted? What interrupts is neither. */
+SEC("perf_event")
+int on_sample(struct sample_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct probe_cpu_clock *clock = cpu_clock_here();
+	struct probe_values_element *v;
+	__u32 bank = window_bank(), i;
+	struct probe_thread *t;
+
+	if (bank == PROBE_NO_WINDOW || !clock || clock->soft_since)
+		return 0;
+	v = values_here(bank);
+	if (!v)
+		return 0;
+	v->runs[RUN_SAMPLE]++;
+	if (!task->pid)
+		return 0;
+	t = thread_of(task, config.raw);
+	if (!t || !window_has(window_span(bank), bpf_ktime_get_ns()))
+		return 0;
+	/* It runs here with interrupts off: nobody else changes it. */
+	if (t->serial != window_span(bank)->serial) {
+		t->seq++;
+		barrier();
+		thread_begin(t, window_span(bank), clock, clock->steal_base, PROBE_RUNNING);
+		barrier();
+		t->seq++;
+	}
+	i = sample_user(ctx) ? PROBE_SAMPLE_USER : PROBE_SAMPLE_KERNEL;
+	t->ledger.samples[i]++;
+	ledger_of(t, v)->samples[i]++;
+	return 0;
+}
+
+/* Run on a CPU by BPF_PROG_TEST_RUN: the host's share of the CPU so far. */
+SEC("raw_tp")
+int steal(__u64 *ctx)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct probe_cpu_clock *clock = cpu_clock_here();
+	struct probe_queue *q = depth_queue(cpu);
+	struct rq *rq = q ? (struct rq *)q->rq : NULL;
+
+	if (rq && clock && bpf_core_field_exists(rq->prev_steal_time_rq))
+		clock->steal_end = BPF_CORE_READ(rq, prev_steal_time_rq);
+	return 0;
+}
+
 /* Run on a CPU by BPF_PROG_TEST_RUN: the depth of a CPU without events in this window, which is
  * then the depth of all of it. */
 SEC("raw_tp")
@@ -441,6 +483,25 @@ int peek(__u64 *ctx)
 	slot->peek_depth = d.depth;
 	slot->peek_waiting = d.waiting;
 	slot->peeked = 1;
+	return 0;
+}
+
+/* Run for a CPU, on any, by BPF_PROG_TEST_RUN: what it does as the window begins. */
+SEC("raw_tp")
+int balance_peek(__u64 *ctx)
+{
+	__u32 cpu = (__u32)ctx[0], bank = window_bank(), depth;
+	struct probe_queue *q = depth_queue(cpu);
+
+	if (bank == PROBE_NO_WINDOW || !q)
+		return 0;
+	if (config.depth_exact && q->rq)
+		depth = depth_read((struct rq *)q->rq, true).depth;
+	else if (config.depth_events)
+		depth = q->count > 0 ? q->count : 0;
+	else
+		return 0;
+	balance_begin(cpu, depth, bank);
 	return 0;
 }
 

@@ -3,8 +3,8 @@
  * the map "threads". iter/task sets tags (for threads that exist), task_newtask copies them to
  * children, sched_process_free gives the slot back. Objects with metrics only look tags up. */
 #include "bench.bpf.h"
-
-#define PF_IO_WORKER 0x00000010 /* include/linux/sched.h */
+#include "blame.bpf.h"
+#include "ledger.bpf.h"
 
 struct probe_request request SEC(".data.request") = {};
 
@@ -68,6 +68,7 @@ static __always_inline int tag_task(struct task_struct *task, bool raw, __u32 fl
 		thread->serial = 0;
 		thread->peek_serial = 0;
 		thread->born_ns = born_ns;
+		thread->freed_ns = 0;
 		thread->task = (__u64)task;
 	}
 	bpf_probe_read_kernel(thread->comm, sizeof(thread->comm), &task->comm);
@@ -87,6 +88,7 @@ int visit(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct probe_thread *thread;
+	struct probe_tag *tag;
 
 	if (!task)
 		return 0;
@@ -94,21 +96,32 @@ int visit(struct bpf_iter__task *ctx)
 		if (!request.all && (__u32)task->pid != request.tid &&
 		    !(request.tgid && (__u32)task->tgid == request.tgid))
 			return 0;
-		if (tag_task(task, false, request.flags, 0))
+		if (tag_task(task, false, request.flags, 0)) {
 			request.failed++;
-		else
+		} else {
 			request.found++;
+			tag = tag_of(task, false);
+			request.slot = tag ? tag->slot : PROBE_THREADS;
+		}
 		return 0;
 	}
 	thread = thread_of(task, false);
 	if (!thread)
 		return 0;
-	if (task->on_cpu)
+	thread->peek_blocked = PROBE_BLOCKED_OTHER;
+	if (task->on_cpu) {
 		thread->peek_state = PROBE_RUNNING;
-	else if (task->on_rq && !task_delayed(task, false))
+		if (thread->serial != windows.span[windows.current & 1].serial)
+			thread->cpu = task_cpu(task, false);
+	} else if (task->on_rq && !task_delayed(task, false)) {
 		thread->peek_state = PROBE_WAITING;
-	else
+	} else if (task->exit_state) {
+		thread->peek_state = PROBE_DEAD;
+	} else {
 		thread->peek_state = PROBE_BLOCKED;
+		if (bpf_core_field_exists(task->__state))
+			thread->peek_blocked = blocked_cause(task, thread, task->__state, false);
+	}
 	thread->peek_serial = windows.span[windows.current & 1].serial;
 	request.found++;
 	return 0;
@@ -144,6 +157,45 @@ static __always_inline int on_newtask(__u64 *ctx, bool raw)
 }
 PROBE_TRACEPOINT(task_newtask, on_newtask)
 
+/* Userspace reads an iterator over its own files. */
+SEC("iter/task_file")
+int learn(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	__s32 fd = (__s32)ctx->fd;
+
+	if (!task || !file || (__u32)task->tgid != bpf_get_current_pid_tgid() >> 32)
+		return 0;
+	if (fd == file_ops.timer_fd)
+		file_ops.timer = (__u64)file->f_op;
+	else if (fd == file_ops.event_fd)
+		file_ops.event = (__u64)file->f_op;
+	else if (fd == file_ops.epoll_fd)
+		file_ops.epoll = (__u64)file->f_op;
+	return 0;
+}
+
+/* A thread, or the program it runs, gets another name. */
+static __always_inline int on_rename(__u64 *ctx, bool raw)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct probe_thread *thread = thread_of(task, raw);
+
+	if (thread)
+		bpf_probe_read_kernel(thread->comm, sizeof(thread->comm), (void *)ctx[1]);
+	return 0;
+}
+PROBE_TRACEPOINT(task_rename, on_rename)
+
+/* Was its death not seen, in a window whose values are not read yet? */
+static __always_inline bool thread_is_open(const struct probe_thread *thread)
+{
+	return thread->state != PROBE_DEAD && thread->serial &&
+	       thread->serial == READ_ONCE(windows.span[thread->serial & 1].serial) &&
+	       READ_ONCE(windows.unread);
+}
+
 /* sched_process_free(task): long after its last switch, with no scheduler lock held. */
 static __always_inline int on_freed(__u64 *ctx, bool raw)
 {
@@ -160,7 +212,11 @@ static __always_inline int on_freed(__u64 *ctx, bool raw)
 	if (tag)
 		tag->generation = 0;
 	thread = bpf_map_lookup_elem(&threads, &slot);
-	if (thread && thread->task == (__u64)task) {
+	if (thread && thread->task == (__u64)task && thread_is_open(thread)) {
+		/* What it did in this window is still to be read: untracking frees the slot. */
+		thread->freed_ns = bpf_ktime_get_ns();
+		thread->task = 0;
+	} else if (thread && thread->task == (__u64)task) {
 		thread->generation = 0;
 		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
 	}

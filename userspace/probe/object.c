@@ -2,6 +2,7 @@
 /* One BPF object: what it says about itself, and loading it. An object is loaded without what this
  * kernel cannot do: a program whose tracepoint is missing, or that the verifier rejects, is left
  * out, and only the metrics that rest on it are lost. */
+#include "blame_abi.h"
 #include "probe/set.h"
 
 #include <errno.h>
@@ -263,7 +264,14 @@ static bool program_wanted(const struct bpf_object *bpf, const struct bpf_progra
 
 /* Maps that track.bpf.c owns, and one window for all. */
 static const char *const shared_maps[] = { "tags", "tags_hash", "threads", "cpu_clock",
-					   ".data.window" };
+					   "blame", ".data.window", ".data.files" };
+
+/* Maps with an element per bank and CPU. */
+static bool per_bank(const char *name)
+{
+	return !strcmp(name, "values") || !strcmp(name, "depth") || !strcmp(name, "irq_time") ||
+	       !strcmp(name, "blame") || !strcmp(name, "busy");
+}
 
 static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 			const struct probe_object *owner)
@@ -274,11 +282,13 @@ static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 	bpf_object__for_each_map(map, bpf) {
 		const char *name = bpf_map__name(map);
 
-		if (!strcmp(name, "values") || !strcmp(name, "depth"))
+		if (per_bank(name))
 			ret = bpf_map__set_max_entries(map, 2 * set->nr_cpus);
 		else if (!strcmp(name, "queues") || !strcmp(name, "cpu_clock") ||
 			 !strcmp(name, "block_rings"))
 			ret = bpf_map__set_max_entries(map, set->nr_cpus);
+		else if (!strcmp(name, "history"))
+			ret = bpf_map__set_max_entries(map, set->nr_rings);
 		else if (bpf_map__type(map) == BPF_MAP_TYPE_TASK_STORAGE && !set->mode.storage)
 			ret = bpf_map__set_autocreate(map, false);
 		else if (!strcmp(name, "places") && set->mode.depth_exact)
@@ -300,6 +310,15 @@ static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 	return 0;
 }
 
+/* Is a metric of this kind asked for, and possible? */
+static bool kind_wanted(const struct probe_set *set, uint32_t kind)
+{
+	for (unsigned i = 0; set->sched && i < set->sched->nr_metrics; i++)
+		if (set->sched->metrics[i].desc.kind == kind && set->sched->metrics[i].wanted)
+			return set->sched->metrics[i].why.status == BENCH_OK;
+	return false;
+}
+
 static void config_set(struct bpf_object *bpf, const struct probe_set *set)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata.config");
@@ -309,6 +328,12 @@ static void config_set(struct bpf_object *bpf, const struct probe_set *set)
 		.storage = set->mode.storage,
 		.depth_exact = set->mode.depth_exact,
 		.depth_events = !set->mode.depth_exact,
+		.blame = kind_wanted(set, PROBE_BLAME),
+		.balance = kind_wanted(set, PROBE_BALANCE),
+		.regs = set->mode.regs,
+		.stacks = set->mode.causes,
+		.causes = set->mode.causes,
+		.raw = set->mode.raw,
 		.block_rq_arg = kernel_tracepoint_args(set->btf, "block_rq_issue") > 1,
 		.uring_punt_args = kernel_tracepoint_args(set->btf, "io_uring_queue_async_work"),
 	};

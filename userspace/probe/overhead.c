@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the probes cost and what they missed. */
+#include "probe/blame.h"
 #include "probe/set.h"
 
 #include <string.h>
@@ -85,6 +86,7 @@ void probe_warnings(struct probe_set *set, json_t *warnings)
 {
 	const struct probe_losses *l = &set->last;
 	double all = (double)(l->seen + l->lost);
+	char text[256];
 
 	for (unsigned i = 0; i < set->nr_check; i++)
 		warn(warnings, "%s", set->check[i]);
@@ -100,6 +102,8 @@ void probe_warnings(struct probe_set *set, json_t *warnings)
 		     "%.3f ms of the tracked threads' time is a guess, because %llu events were "
 		     "missed",
 		     (double)l->ambiguous_ns / 1e6, (unsigned long long)l->repaired);
+	if (blame_breach(set, text, sizeof(text)))
+		warn(warnings, "%s", text);
 	if (set->windows->no_tag)
 		warn(warnings,
 		     "%llu new threads could not be followed: more than %d were alive at one time",

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include "bench/clock.h"
 #include "core/nearest.h"
+#include "probe/blame.h"
 #include "probe/set.h"
 
 /* --- choosing --- */
@@ -129,6 +130,13 @@ static void mode_find(struct probe_set *set)
 	set->mode.depth_forced = forced("depth");
 	set->mode.depth_exact = !set->mode.depth_forced && depth_readable(set->btf);
 	set->mode.prev_state = kernel_tracepoint_args(set->btf, "sched_switch") >= 4;
+	set->mode.regs = !forced("regs") &&
+			 libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
+						 BPF_FUNC_task_pt_regs, NULL) == 1;
+	for (unsigned i = 0; set->sched && i < set->sched->nr_metrics; i++)
+		set->mode.causes |= set->sched->metrics[i].wanted &&
+				    set->sched->metrics[i].desc.kind == PROBE_WALL;
+	set->nr_rings = 4 * set->nr_cpus < LEDGER_MAX_RINGS ? 4 * set->nr_cpus : LEDGER_MAX_RINGS;
 }
 
 /* Followed threads are kept by track.bpf.c. Where the kernel does not take it in its typed form
@@ -166,6 +174,16 @@ static void sched_open(struct probe_set *set)
 		return;
 	}
 	(void)track_visit(set, set->sched, "seed", 0, 0); /* else silent CPUs stay unknown */
+	if (!set->mode.causes)
+		return;
+	if (ledger_open(set)) {
+		set->sched->why = no_maps;
+		return;
+	}
+	if (forced("samples"))
+		why_set(&set->no_samples, BENCH_SKIPPED, "BENCH_PROBE_FALLBACK asks for none");
+	else
+		(void)sample_open(set); /* no_samples says why not */
 }
 
 static void objects_load(struct probe_set *set)
@@ -188,6 +206,7 @@ static void objects_load(struct probe_set *set)
 		if (!strcmp(object->image->name, "block"))
 			block_open(set, object);
 	}
+	blame_open(set);
 }
 
 static int set_init(struct probe_set *set, const char *list, struct bench_err *err)
@@ -268,6 +287,7 @@ void probe_close(struct probe_set *set)
 		return;
 	for (unsigned i = 0; i < set->nr_objects; i++)
 		object_close(&set->objects[i]);
+	blame_close(set);
 	unmap(set->windows, sizeof(*set->windows));
 	unmap(set->request, sizeof(*set->request));
 	unmap(set->threads, PROBE_THREADS * sizeof(*set->threads));
@@ -286,7 +306,16 @@ void probe_close(struct probe_set *set)
 
 static const char *kind_name(uint32_t kind)
 {
-	return kind == PROBE_COUNT ? "count" : kind == PROBE_HIST ? "histogram" : "depth";
+	switch (kind) {
+	case PROBE_COUNT:
+		return "count";
+	case PROBE_HIST:
+		return "histogram";
+	case PROBE_DEPTH:
+		return "depth";
+	default:
+		return "time";
+	}
 }
 
 static bool may_load(void)

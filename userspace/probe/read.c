@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* From the mapped values of a closed window to metrics. */
+#include "probe/blame.h"
 #include "probe/set.h"
 
 #include <assert.h>
@@ -193,13 +194,20 @@ static void metric_put(struct probe_set *set, const struct probe_object *object,
 		why = set->why;
 	if (why.status == BENCH_OK && m->desc.kind == PROBE_DEPTH && !set->depth)
 		why_set(&why, BENCH_NOT_SUPPORTED, "only sched.bpf.c keeps a run-queue depth");
-	if (why.status == BENCH_OK && m->desc.kind != PROBE_DEPTH && !desc_fits(object, &m->desc))
+	if (why.status == BENCH_OK && blame_metric(set, m, cpus, nr, metrics))
+		return;
+	if (why.status == BENCH_OK && m->desc.kind == PROBE_WALL && !set->history)
+		why_set(&why, BENCH_NOT_SUPPORTED, "only sched.bpf.c keeps a ledger");
+	if (why.status == BENCH_OK && m->desc.kind != PROBE_DEPTH && m->desc.kind != PROBE_WALL &&
+	    !desc_fits(object, &m->desc))
 		why_set(&why, BENCH_NOT_SUPPORTED, "%s names slots that %s.bpf.c does not have",
 			m->desc.name, object->image->name);
 	if (why.status != BENCH_OK)
 		missing_put(&m->desc, &why, metrics);
 	else if (m->desc.kind == PROBE_DEPTH)
 		depth_put(set, m, cpus, nr, metrics);
+	else if (m->desc.kind == PROBE_WALL)
+		wall_put(set, m, metrics);
 	else if (m->desc.kind == PROBE_HIST)
 		hist_put(set, object, &m->desc, metrics);
 	else

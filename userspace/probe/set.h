@@ -51,6 +51,12 @@ struct probe_object {
 	size_t keys_bytes;
 };
 
+/* A thread that probe_track() was asked for. */
+struct probe_follow {
+	pid_t tid;
+	uint32_t slot; /* of map "threads" */
+};
+
 /* How the programs are loaded; found out by probing, forced by BENCH_PROBE_FALLBACK. */
 struct probe_mode {
 	bool raw;	  /* raw_tp instead of tp_btf */
@@ -58,6 +64,9 @@ struct probe_mode {
 	bool depth_exact; /* else from events */
 	bool prev_state;
 	bool depth_forced; /* the environment asked for it */
+	bool causes;	   /* wall.time or wall.time_of is asked for */
+	bool regs;	   /* the system call that a thread is in can be read */
+	bool samples;	   /* user and kernel are told apart */
 };
 
 struct probe_losses {
@@ -85,9 +94,20 @@ struct probe_set {
 	size_t depth_bytes, queues_bytes;
 	struct block_ring *block_rings;
 	size_t block_bytes;
+	struct probe_blames *blames; /* blame.c */
 
 	struct probe_unlinked *unlinked; /* observer.c; NULL = attached */
 	unsigned nr_unlinked;
+
+	struct probe_history *history; /* nr_rings */
+	struct probe_stack *stacks;
+	struct probe_file_ops *file_ops;
+	size_t history_bytes, stacks_bytes;
+	unsigned nr_rings;
+	struct probe_follow *follows; /* threads that probe_track() was asked for */
+	unsigned nr_follows;
+	struct probe_why no_samples;
+	int *sample_fds; /* nr_cpus; -1 = none */
 
 	uint64_t serial, start_ns;
 	uint64_t end_ns; /* once closed */
@@ -137,6 +157,36 @@ int window_run_on(int prog_fd, unsigned cpu);
 /* Ask what silent CPUs and threads do, close the gate, wait for running programs. */
 void window_close(struct probe_set *set);
 void window_sync(const struct probe_set *set);
+
+/* ledger.c */
+#define LEDGER_MAX_RINGS 64
+/* Map what the ledger's programs write. */
+int ledger_open(struct probe_set *set);
+void ledger_close(struct probe_set *set);
+/* Before the gate opens; before it is closed. */
+void ledger_begin(struct probe_set *set);
+void ledger_end(struct probe_set *set);
+const struct probe_thread *ledger_thread(const struct probe_set *set, pid_t tid);
+/* The ledger of all tracked threads in the closed window, without or of io_uring's kernel workers;
+ * ret_wall is the time they lived. */
+struct ledger_sum {
+	struct probe_ledger ledger;
+	uint64_t wall_ns;
+};
+void ledger_sum(const struct probe_set *set, bool io_workers, struct ledger_sum *ret_sum);
+/* Add what a live thread did after its last event. */
+void ledger_open_interval(const struct probe_set *set, const struct probe_thread *t,
+			  struct ledger_sum *sum);
+
+/* sample.c: interrupts user code or the kernel now and then, to see which. */
+int sample_open(struct probe_set *set);
+void sample_close(struct probe_set *set);
+void sample_enable(const struct probe_set *set, bool on);
+#define SAMPLE_PERIOD_NS 997001
+
+/* wall.c */
+void wall_put(struct probe_set *set, const struct probe_metric *metric,
+	      struct bench_metric_set *metrics);
 
 /* depth.c */
 void depth_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus,

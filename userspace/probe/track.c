@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <linux/bpf.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,7 +130,10 @@ int track_open(struct probe_set *set)
 	set->request = object_map(track, ".data.request", NULL);
 	set->threads = object_map(track, "threads", NULL);
 	set->clocks = object_map(track, "cpu_clock", &set->clocks_bytes);
-	if (!set->windows || !set->request || !set->threads || !set->clocks)
+	set->file_ops = object_map(track, ".data.files", NULL);
+	set->follows = calloc(PROBE_THREADS, sizeof(*set->follows));
+	if (!set->windows || !set->request || !set->threads || !set->clocks || !set->file_ops ||
+	    !set->follows)
 		return -ENOMEM;
 	set->windows->generation = 1;
 	return slots_fill(set);
@@ -145,7 +149,8 @@ int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct ben
 	if (with_children)
 		set->windows->children = 1;
 	set->request->op = PROBE_OP_TAG;
-	set->request->flags = with_children ? PROBE_FLAG_CHILDREN : 0;
+	set->request->flags = with_children ? PROBE_FLAG_CHILDREN : PROBE_FLAG_HISTORY;
+	set->request->max_rings = set->history ? set->nr_rings : 0;
 	ret = track_visit(set, set->track, "visit", tid, with_children ? tid : 0);
 	if (ret)
 		return bench_fail(err, ret, "follow thread %d: %s", (int)tid, strerror(-ret));
@@ -155,11 +160,18 @@ int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct ben
 				  (int)tid, PROBE_THREADS);
 	if (!set->request->found)
 		return bench_fail(err, -ESRCH, "follow thread %d: no such thread", (int)tid);
+	if (set->follows && set->nr_follows < PROBE_THREADS)
+		set->follows[set->nr_follows++] = (struct probe_follow){ tid, set->request->slot };
 	return 0;
 }
 
 void probe_untrack_all(struct probe_set *set)
 {
-	if (set->windows)
-		slots_free(set);
+	if (!set->windows)
+		return;
+	slots_free(set);
+	for (unsigned i = 0; set->history && i < set->request->rings; i++)
+		set->history[i].head = 0;
+	set->request->rings = 0;
+	set->nr_follows = 0;
 }

@@ -2,6 +2,7 @@
 /* The window: published to the programs by one store, closed and settled before values are read.
  * There are two banks of values; the one that is not current is kept clear, so that opening a
  * window takes no longer than that store. */
+#include "probe/blame.h"
 #include "probe/set.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ static void bank_clear(const struct probe_set *set, unsigned bank)
 			       set->objects[i].value_size * set->nr_cpus);
 	if (set->depth)
 		memset(&set->depth[bank * set->nr_cpus], 0, set->nr_cpus * sizeof(*set->depth));
+	blame_clear(set, bank);
 }
 
 void probe_window(struct probe_set *set, const struct bench_window *window)
@@ -38,10 +40,7 @@ void probe_window(struct probe_set *set, const struct bench_window *window)
 	/* A window that nobody read is forgotten: its bank is cleared when it is needed next. */
 	if (set->window_set)
 		bank_clear(set, window_bank(set) ^ 1);
-	for (unsigned cpu = 0; cpu < set->nr_cpus; cpu++) {
-		set->clocks[cpu].hardirq_base = set->clocks[cpu].hardirq_ns;
-		set->clocks[cpu].softirq_base = set->clocks[cpu].softirq_ns;
-	}
+	ledger_begin(set);
 	set->serial++;
 	set->start_ns = window->start_ns;
 	set->window_set = true;
@@ -50,6 +49,7 @@ void probe_window(struct probe_set *set, const struct bench_window *window)
 	span->end_ns = window->end_ns;
 	span->serial = set->serial;
 	__atomic_store_n(&set->windows->current, window_bank(set), __ATOMIC_RELEASE);
+	blame_window(set);
 }
 
 int window_run_on(int prog_fd, unsigned cpu)
@@ -104,6 +104,7 @@ void window_close(struct probe_set *set)
 	uint64_t now;
 
 	ask_silent(set);
+	ledger_end(set);
 	now = bench_now_ns();
 	if (span->end_ns > now)
 		span->end_ns = now;

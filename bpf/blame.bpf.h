@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Blame: while a tracked thread is runnable and does not run, each nanosecond is charged to what
+ * its CPU does meanwhile.
+ *
+ * The number of waiting threads of a CPU and their times are one word (blame_abi.h), from which the
+ * waited time until any moment follows. Threads come and go from any CPU by adding to the word.
+ * What the CPU does changes on that CPU only: there the integral is taken at the beginning and at
+ * the end, and the difference is charged. Interrupts are taken out of the task that they interrupt
+ * in the same way. So nothing is locked, and the charges add up to the wait exactly. */
+#ifndef BLAME_BPF_H
+#define BLAME_BPF_H
+
+#include "bench.bpf.h"
+#include "blame_abi.h"
+
+struct kernfs_node {
+	__u64 id;
+} __pai;
+
+struct cgroup {
+	struct kernfs_node *kn;
+} __pai;
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} __pai;
+
+struct task_struct___cgroups {
+	struct css_set *cgroups;
+} __pai;
+
+/* Belongs to track.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct probe_blame);
+} blame SEC(".maps");
+
+static __always_inline struct probe_blame *blame_of(__u32 bank, __u32 cpu)
+{
+	__u32 key = bank * config.nr_cpus + cpu;
+
+	return cpu < config.nr_cpus ? bpf_map_lookup_elem(&blame, &key) : NULL;
+}
+
+/* now, inside the window and counted from its start. */
+static __always_inline __u64 blame_clock(const volatile struct probe_span *w, __u64 now)
+{
+	return window_clip(w, 0, now);
+}
+
+/* What tracked threads have waited for this CPU in the window until at (of blame_clock()). */
+static __always_inline __u64 blame_integral(const struct probe_blame *b, __u64 at)
+{
+	__u64 word = READ_ONCE(b->word);
+
+	return PROBE_WAIT_NS(word, at);
+}
+
+/* A tracked thread begins to wait for a CPU. Returns what its wait_cpu shall be. */
+static __always_inline __u32 blame_arrive(const volatile struct probe_span *w, __u32 bank,
+					  __u32 cpu, __u64 now)
+{
+	struct probe_blame *b = blame_of(bank, cpu);
+
+	if (!b)
+		return 0;
+	__sync_fetch_and_add(&b->word, PROBE_WAIT_ONE(blame_clock(w, now)));
+	return cpu + 1;
+}
+
+/* It waits there no longer. wait_cpu 0: nobody saw it begin, at from. */
+static __always_inline void blame_depart(const volatile struct probe_span *w, __u32 bank,
+					 __u32 wait_cpu, __u64 from, __u64 now)
+{
+	struct probe_blame *b;
+
+	if (wait_cpu) {
+		b = blame_of(bank, wait_cpu - 1);
+		if (b)
+			__sync_fetch_and_add(&b->word, -PROBE_WAIT_ONE(blame_clock(w, now)));
+		return;
+	}
+	b = blame_of(bank, bpf_get_smp_processor_id());
+	if (b)
+		__sync_fetch_and_add(&b->unknown_ns, window_clip(w, from, now));
+}
+
+/* A tracked thread changes its state. queue: the CPU that it will wait for, where it will. */
+static __always_inline void blame_wait(struct probe_thread *t, const volatile struct probe_span *w,
+				       __u32 bank, __u32 from, __u32 to, __u32 queue, __u64 now)
+{
+	if (from == PROBE_WAITING)
+		blame_depart(w, bank, t->wait_cpu, t->since_ns, now);
+	t->wait_cpu = to == PROBE_WAITING ? blame_arrive(w, bank, queue, now) : 0;
+}
+
+/* It waits for another CPU from now on. Where a wake-up placed it, it does not wait yet. */
+static __always_inline void blame_migrate(struct probe_thread *t,
+					  const volatile struct probe_span *w, __u32 bank,
+					  __u32 queue, __u64 now)
+{
+	if (t->serial != w->serial || t->state != PROBE_WAITING || !t->wait_cpu ||
+	    t->wait_cpu == queue + 1)
+		return;
+	blame_depart(w, bank, t->wait_cpu, 0, now);
+	t->wait_cpu = blame_arrive(w, bank, queue, now);
+}
+
+/* --- who it is charged to --- */
+
+static __always_inline void thief_name(struct probe_thief *thief, struct task_struct *task)
+{
+	struct task_struct___cgroups *grouped = (void *)task;
+
+	bpf_probe_read_kernel(thief->comm, sizeof(thief->comm), &task->comm);
+	if (bpf_core_field_exists(grouped->cgroups))
+		thief->cgroup = BPF_CORE_READ(grouped, cgroups, dfl_cgrp, kn, id);
+}
+
+/* A table with open addressing; only this CPU writes it. */
+static __always_inline void blame_task(struct probe_blame *b, struct task_struct *task, __u32 pid,
+				       __s64 ns)
+{
+	struct probe_thief *thief;
+	__u32 at = (pid * 0x9e3779b1u) >> 24;
+
+	for (int i = 0; i < 16; i++, at++) {
+		thief = &b->thieves[at & (PROBE_THIEVES - 1)];
+		if (thief->pid == pid) {
+			thief->ns += ns;
+			return;
+		}
+		if (!thief->pid) {
+			thief_name(thief, task);
+			thief->ns = ns;
+			thief->pid = pid;
+			return;
+		}
+	}
+	b->other_ns += ns;
+	b->nr_other++;
+}
+
+/* The host's share of the slice, as far as it was waited through. */
+static __always_inline __s64 blame_steal(const struct probe_blame *b, __s64 ns, __u64 steal,
+					 __u64 now)
+{
+	__u64 stolen = steal - b->steal_ns, slice = now - b->since_ns;
+
+	if (!b->since_ns || !stolen || ns <= 0 || stolen > 1ull << 40)
+		return 0;
+	if (stolen >= slice)
+		return ns;
+	/* ns is at most slice * PROBE_THREADS: in steps of 1 us the product fits. */
+	return (__u64)ns / 1024 * stolen / (slice / 1024 + 1);
+}
+
+/* At sched_switch, before prev and next change their states: prev's slice ends. steal: the host's
+ * share of this CPU until now. */
+static __always_inline void blame_switch(const volatile struct probe_span *w, __u32 bank,
+					 struct task_struct *prev, struct task_struct *next,
+					 __u64 steal, __u64 now, bool raw)
+{
+	struct probe_blame *b = blame_of(bank, bpf_get_smp_processor_id());
+	__u64 wait;
+	__s64 ns, host, irq;
+	__u32 pid;
+
+	if (!b)
+		return;
+	pid = GET(raw, prev, pid);
+	wait = blame_integral(b, blame_clock(w, now));
+	irq = b->hard_ns + b->soft_ns;
+	ns = PROBE_WAIT_DIFF(wait, b->wait_ns) - (irq - b->irq_ns);
+	if (ns) {
+		host = blame_steal(b, ns, steal, now);
+		b->host_ns += host;
+		if (!pid)
+			b->idle_ns += ns - host;
+		else
+			blame_task(b, prev, pid, ns - host);
+	}
+	b->wait_ns = wait;
+	b->irq_ns = irq;
+	b->since_ns = now;
+	b->steal_ns = steal;
+	b->owner = GET(raw, next, pid);
+}
+
+#endif

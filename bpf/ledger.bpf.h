@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a thread is blocked on, read off the kernel's own state when it leaves its CPU: the system
+ * call that it is in (its saved registers), whether it waits for I/O, and the kind of file. No hook
+ * at system calls, which would cost more than all the rest. */
+#ifndef LEDGER_BPF_H
+#define LEDGER_BPF_H
+
+#include "bench.bpf.h"
+#include "syscalls.bpf.h"
+
+#define PF_IO_WORKER 0x00000010 /* include/linux/sched.h */
+#define PF_KTHREAD 0x00200000
+#define TASK_UNINTERRUPTIBLE 0x0002
+#define TASK_NOLOAD 0x0400
+
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
+#define S_IFIFO 0010000
+#define AF_UNIX 1
+
+struct file_operations;
+struct inode {
+	unsigned short i_mode;
+} __pai;
+
+struct file {
+	const struct file_operations *f_op;
+	void *private_data;
+	struct inode *f_inode;
+} __pai;
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+} __pai;
+
+struct files_struct {
+	struct fdtable *fdt;
+} __pai;
+
+struct sock_common {
+	unsigned short skc_family;
+} __pai;
+
+struct sock {
+	struct sock_common __sk_common;
+} __pai;
+
+struct socket {
+	struct sock *sk;
+} __pai;
+
+struct rb_node {
+	struct rb_node *rb_right, *rb_left;
+} __pai;
+
+struct rb_root {
+	struct rb_node *rb_node;
+} __pai;
+
+struct rb_root_cached {
+	struct rb_root rb_root;
+} __pai;
+
+struct eventpoll {
+	struct rb_root_cached rbr;
+} __pai;
+
+struct epoll_filefd {
+	struct file *file;
+} __pai;
+
+struct epitem {
+	struct rb_node rbn; /* the first field, in a union with the callback that frees it */
+	struct epoll_filefd ffd;
+} __pai;
+
+/* The same task, with the fields that only this file reads. */
+struct task_struct___ledger {
+	unsigned int flags;
+	unsigned in_iowait : 1;
+	struct files_struct *files;
+} __pai;
+
+/* What a file is to somebody who waits for it. */
+enum file_class {
+	FILE_UNKNOWN,
+	FILE_DISK, /* a regular file, a directory, a block device */
+	FILE_NET,
+	FILE_IPC,
+	FILE_TIMER,
+	FILE_EPOLL,
+	FILE_OTHER,
+};
+
+struct probe_file_ops file_ops SEC(".data.files") = {};
+
+/* Kinds of files without a type of their own are told by their operations, whose addresses are
+ * learned at start from files of each kind. */
+static __always_inline __u32 file_class_of(struct probe_thread *t, __u64 file)
+{
+	struct file *f = (void *)file;
+	struct socket *socket;
+	__u32 class = FILE_OTHER, mode;
+	__u64 op;
+
+	if (!file)
+		return FILE_UNKNOWN;
+	op = (__u64)BPF_CORE_READ(f, f_op);
+	if (op == t->file_op && op)
+		return t->file_class;
+	mode = BPF_CORE_READ(f, f_inode, i_mode) & S_IFMT;
+	if (mode == S_IFSOCK) {
+		/* One set of operations for all families: not remembered. */
+		socket = BPF_CORE_READ(f, private_data);
+		return BPF_CORE_READ(socket, sk, __sk_common.skc_family) == AF_UNIX ? FILE_IPC
+										    : FILE_NET;
+	}
+	if (op && op == READ_ONCE(file_ops.timer))
+		class = FILE_TIMER;
+	else if (op && op == READ_ONCE(file_ops.event))
+		class = FILE_IPC;
+	else if (op && op == READ_ONCE(file_ops.epoll))
+		class = FILE_EPOLL;
+	else if (mode == S_IFIFO)
+		class = FILE_IPC;
+	else if (mode == S_IFREG || mode == S_IFBLK || mode == S_IFDIR)
+		class = FILE_DISK;
+	t->file_op = op;
+	t->file_class = class;
+	return class;
+}
+
+/* The file behind a descriptor of the task; 0 = none. */
+static __always_inline __u64 file_at(struct task_struct *task, __u64 fd)
+{
+	struct task_struct___ledger *l = (void *)task;
+	struct fdtable *fdt = BPF_CORE_READ(l, files, fdt);
+	struct file **table = BPF_CORE_READ(fdt, fd);
+	__u64 file = 0;
+
+	if ((__u32)fd >= BPF_CORE_READ(fdt, max_fds))
+		return 0;
+	if (bpf_probe_read_kernel(&file, sizeof(file), table + (__u32)fd))
+		return 0;
+	return file;
+}
+
+/* One of several files that are waited for at the same time: the network wins over pipes, those
+ * over timers, because a timer is mostly there to end a wait for something else. */
+static __always_inline __u32 file_merge(__u32 have, __u32 more)
+{
+	if (have == FILE_NET || more == FILE_NET)
+		return FILE_NET;
+	if (have == FILE_IPC || more == FILE_IPC)
+		return FILE_IPC;
+	if (have == FILE_TIMER || more == FILE_TIMER)
+		return FILE_TIMER;
+	return have == FILE_UNKNOWN ? more : have;
+}
+
+/* The root of an epoll's tree of files and its two children. */
+static __always_inline __u32 epoll_class(struct probe_thread *t, __u64 file)
+{
+	struct file *f = (void *)file;
+	struct eventpoll *ep = BPF_CORE_READ(f, private_data);
+	struct rb_node *root = BPF_CORE_READ(ep, rbr.rb_root.rb_node), *node = root;
+	__u32 class = FILE_UNKNOWN;
+
+	for (int i = 0; i < 3 && root; i++) {
+		struct epitem *item = (void *)node;
+
+		if (node)
+			class = file_merge(class,
+					   file_class_of(t, (__u64)BPF_CORE_READ(item, ffd.file)));
+		if (class == FILE_NET)
+			break;
+		node = i ? BPF_CORE_READ(root, rb_right) : BPF_CORE_READ(root, rb_left);
+	}
+	return class;
+}
+
+#define POLL_FILES 4
+
+struct pollfd {
+	int fd;
+	short events, revents;
+};
+
+/* The first few descriptors of poll(), in the memory of the task, which is current. */
+static __always_inline __u32 poll_class(struct task_struct *task, struct probe_thread *t,
+					__u64 array, __u64 nr)
+{
+	__u32 class = FILE_UNKNOWN;
+
+	for (__u32 i = 0; i < POLL_FILES && i < nr; i++) {
+		struct pollfd p = {};
+
+		if (bpf_probe_read_user(&p, sizeof(p), (void *)(array + i * sizeof(p))) || p.fd < 0)
+			continue;
+		class = file_merge(class, file_class_of(t, file_at(task, p.fd)));
+		if (class == FILE_NET)
+			break;
+	}
+	return class;
+}
+
+/* The lowest descriptors of the sets of select(). */
+static __always_inline __u32 select_class(struct task_struct *task, struct probe_thread *t,
+					  __u64 reads, __u64 writes)
+{
+	__u64 bits = 0, more = 0;
+	__u32 class = FILE_UNKNOWN;
+
+	if (reads)
+		bpf_probe_read_user(&bits, sizeof(bits), (void *)reads);
+	if (writes)
+		bpf_probe_read_user(&more, sizeof(more), (void *)writes);
+	bits |= more;
+	for (__u32 i = 0; i < POLL_FILES && bits; i++) {
+		class = file_merge(class, file_class_of(t, file_at(task, bit_highest(bits & -bits))));
+		bits &= bits - 1;
+	}
+	return class;
+}
+
+static __always_inline __u32 file_cause(__u32 class, bool disk_sleep)
+{
+	switch (class) {
+	case FILE_DISK:
+		return disk_sleep ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
+	case FILE_NET:
+		return PROBE_BLOCKED_NET;
+	case FILE_IPC:
+		return PROBE_BLOCKED_IPC;
+	case FILE_TIMER:
+		return PROBE_BLOCKED_TIMER;
+	default:
+		return PROBE_BLOCKED_OTHER;
+	}
+}
+
+/* A timer beside anything else only limits that wait. */
+static __always_inline __u32 uring_cause(const struct probe_thread *t)
+{
+	__u32 mix = READ_ONCE(t->mix);
+
+	if (!mix) {
+		mix |= t->foreign[0] > 0 ? PROBE_MIX_DISK : 0;
+		mix |= t->foreign[1] > 0 ? PROBE_MIX_NET : 0;
+		mix |= t->foreign[2] > 0 ? PROBE_MIX_TIMER : 0;
+	}
+	if (mix & ~PROBE_MIX_TIMER)
+		mix &= ~PROBE_MIX_TIMER;
+	switch (mix) {
+	case PROBE_MIX_DISK:
+		return PROBE_BLOCKED_DISK;
+	case PROBE_MIX_NET:
+		return PROBE_BLOCKED_NET;
+	case PROBE_MIX_TIMER:
+		return PROBE_BLOCKED_TIMER;
+	default:
+		return PROBE_BLOCKED_URING;
+	}
+}
+
+/* poll() and its family; memory: the task is current, its memory can be read. */
+static __always_inline __u32 poll_cause(struct task_struct *task, struct probe_thread *t,
+					const struct syscall_now *s, bool memory)
+{
+	__u32 class = FILE_UNKNOWN;
+	__u64 file;
+
+	if (s->class == SYSCALL_EPOLL) {
+		file = file_at(task, s->arg[0]);
+		if (file)
+			class = epoll_class(t, file);
+	} else if (!memory) {
+		return PROBE_BLOCKED_OTHER;
+	} else if (s->class == SYSCALL_POLL) {
+		class = poll_class(task, t, s->arg[0], (__u32)s->arg[1]);
+	} else if (s->arg[0]) {
+		class = select_class(task, t, s->arg[1], s->arg[2]);
+	}
+	/* Nothing to wait for but the end of time. */
+	if (class == FILE_UNKNOWN)
+		return PROBE_BLOCKED_TIMER;
+	return file_cause(class, true);
+}
+
+/* Why is this task blocked? It is current, or it is asleep. */
+static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thread *t,
+				      __u32 state, bool memory)
+{
+	struct task_struct___ledger *l = (void *)task;
+	bool deep = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
+	struct syscall_now s;
+	bool iowait;
+
+	iowait = BPF_CORE_READ_BITFIELD_PROBED(l, in_iowait);
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
+	if (!config.regs)
+		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
+	syscall_read(task, &s);
+	/* Before the test for I/O: a wait for completions counts as one whatever it is for. */
+	if (s.class == SYSCALL_URING)
+		return uring_cause(t);
+	if (s.class == SYSCALL_NONE)
+		return deep ? PROBE_BLOCKED_FAULT : PROBE_BLOCKED_OTHER;
+	if (iowait)
+		return PROBE_BLOCKED_DISK;
+	switch (s.class) {
+	case SYSCALL_FUTEX:
+		return PROBE_BLOCKED_FUTEX;
+	case SYSCALL_SLEEP:
+		return PROBE_BLOCKED_TIMER;
+	case SYSCALL_IPC:
+		return PROBE_BLOCKED_IPC;
+	case SYSCALL_DISK:
+		return deep ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
+	case SYSCALL_FILE:
+		return file_cause(file_class_of(t, file_at(task, s.arg[0])), deep);
+	case SYSCALL_POLL:
+	case SYSCALL_SELECT:
+	case SYSCALL_EPOLL:
+		return poll_cause(task, t, &s, memory);
+	default:
+		return PROBE_BLOCKED_OTHER;
+	}
+}
+
+#endif

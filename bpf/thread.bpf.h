@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A tracked thread: a state machine (running, waiting, blocked) whose time is charged to causes at
+ * each transition, under the scheduler's locks of that thread. Part of sched.bpf.c. */
+#ifndef THREAD_BPF_H
+#define THREAD_BPF_H
+
+#include "blame.bpf.h"
+#include "ledger.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct probe_history);
+} history SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PROBE_STACKS);
+	__type(key, __u32);
+	__type(value, struct probe_stack);
+} stacks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PROBE_GRAVES);
+	__type(key, char[16]);
+	__type(value, struct probe_grave);
+} graves SEC(".maps");
+
+struct probe_ledger_state {
+	__u64 stacks; /* taken, ever */
+	__u64 no_grave;
+} ledger_state SEC(".data.ledger") = {};
+
+/* What an event has at hand. */
+struct now {
+	struct probe_values_element *v;
+	const volatile struct probe_span *w;
+	__u32 bank;
+	__u32 queue; /* the CPU that is waited for from now on */
+	struct probe_cpu_clock *clock; /* of this CPU; NULL = nobody runs or ran in this event */
+	__u64 ns;
+	__u64 steal; /* the host's share of this CPU so far */
+	__u32 culprit; /* who has the CPU that is waited for */
+	const char *comm;
+};
+
+/* The job's ledger, or the one of io_uring's kernel workers, on this CPU. */
+static __always_inline struct probe_ledger *ledger_of(const struct probe_thread *t,
+						      struct probe_values_element *v)
+{
+	__u32 slot = t->flags & PROBE_FLAG_IO_WORKER ? SCHED_LEDGER_IO : SCHED_LEDGER;
+
+	return (struct probe_ledger *)&v->slot[slot];
+}
+
+/* In a new window the thread's times start from zero; what it did until its first event there
+ * follows from that event: it cannot be switched out unless it ran. clock: of the CPU that it ran
+ * on. */
+static __always_inline void thread_begin(struct probe_thread *t,
+					 const volatile struct probe_span *w,
+					 const struct probe_cpu_clock *clock, __u64 steal,
+					 __u32 state)
+{
+	if (t->serial == w->serial)
+		return;
+	__builtin_memset(&t->ledger, 0, sizeof(t->ledger));
+	t->switches[0] = 0;
+	t->switches[1] = 0;
+	t->state = state;
+	t->blocked = PROBE_BLOCKED_OTHER;
+	t->wait_cpu = 0;
+	t->stack = 0;
+	t->since_ns = t->born_ns; /* clipped to the window's start */
+	t->off_ns = state == PROBE_RUNNING ? 0 : t->born_ns + 1;
+	if (clock && state == PROBE_RUNNING) {
+		t->cpu = bpf_get_smp_processor_id();
+		t->taken_at[PROBE_TAKEN_HARDIRQ] = clock->hardirq_base;
+		t->taken_at[PROBE_TAKEN_SOFTIRQ] = clock->softirq_base;
+		t->taken_at[PROBE_TAKEN_STEAL] =
+			clock->steal_known == w->serial ? clock->steal_base : steal;
+	}
+	t->serial = w->serial;
+}
+
+/* A part of ns, of which *left is not given away yet. */
+static __always_inline __u64 take(__u64 now, __u64 then, __u64 *left)
+{
+	__u64 ns = now > then ? now - then : 0;
+
+	if (ns > *left)
+		ns = *left;
+	*left -= ns;
+	return ns;
+}
+
+/* A slice of CPU time of ns ends: what interrupts and the host took of it. */
+static __always_inline void slice_end(struct probe_thread *t, struct probe_ledger *all,
+				      const struct now *n, __u64 ns, __u64 *taken)
+{
+	if (!n->clock)
+		return;
+	taken[PROBE_TAKEN_HARDIRQ] =
+		take(n->clock->hardirq_ns, t->taken_at[PROBE_TAKEN_HARDIRQ], &ns);
+	taken[PROBE_TAKEN_SOFTIRQ] =
+		take(n->clock->softirq_ns, t->taken_at[PROBE_TAKEN_SOFTIRQ], &ns);
+	taken[PROBE_TAKEN_STEAL] = take(n->steal, t->taken_at[PROBE_TAKEN_STEAL], &ns);
+	for (int i = 0; i < PROBE_TAKEN; i++) {
+		t->ledger.taken_ns[i] += taken[i];
+		all->taken_ns[i] += taken[i];
+	}
+}
+
+/* A block ends that a stack was taken of. */
+static __always_inline void stack_close(struct probe_thread *t, const volatile struct probe_span *w,
+					__u64 ns)
+{
+	__u32 key = t->stack - 1;
+	struct probe_stack *s = bpf_map_lookup_elem(&stacks, &key);
+
+	if (s && s->serial == w->serial)
+		s->ns = ns;
+	t->stack = 0;
+}
+
+static __always_inline void history_add(struct probe_thread *t, const struct now *n,
+					const __u64 *taken)
+{
+	__u32 key = t->ring - 1;
+	struct probe_history *h = bpf_map_lookup_elem(&history, &key);
+	struct probe_transition *e;
+
+	if (!h)
+		return;
+	e = &h->ring[h->head & (PROBE_HISTORY - 1)];
+	e->at_ns = t->since_ns;
+	e->state = t->state;
+	e->blocked = t->blocked;
+	e->cpu = t->cpu;
+	for (int i = 0; i < PROBE_TAKEN; i++)
+		e->taken_ns[i] = taken[i];
+	e->pid = n->culprit;
+	if (n->comm)
+		bpf_probe_read_kernel(e->comm, sizeof(e->comm), n->comm);
+	barrier();
+	h->head++;
+}
+
+/* It has been in its state until at_ns, and is in another from then on. */
+static __always_inline void thread_set(struct probe_thread *t, const struct now *n, __u32 state,
+				       __u64 at_ns)
+{
+	__u64 ns = window_clip(n->w, t->since_ns, at_ns);
+	struct probe_ledger *all = ledger_of(t, n->v);
+	__u64 taken[PROBE_TAKEN] = {};
+	__u64 old = t->state;
+	__u32 cause;
+
+	if (at_ns < t->since_ns)
+		n->v->slot[SCHED_BACKWARDS]++;
+	t->ledger.time_ns[old & (PROBE_STATES - 1)] += ns;
+	all->time_ns[old & (PROBE_STATES - 1)] += ns;
+	if (old == PROBE_BLOCKED) {
+		cause = t->blocked & (PROBE_BLOCKED_CAUSES - 1);
+		t->ledger.blocked_ns[cause] += ns;
+		all->blocked_ns[cause] += ns;
+		if (t->stack)
+			stack_close(t, n->w, ns);
+	} else if (old == PROBE_RUNNING) {
+		slice_end(t, all, n, ns, taken);
+	}
+	if (config.blame)
+		blame_wait(t, n->w, n->bank, old, state, n->queue, at_ns);
+	t->state = state;
+	t->since_ns = at_ns;
+	if (t->ring)
+		history_add(t, n, taken);
+}
+
+static __always_inline void thread_repaired(const struct now *n, __u64 from, __u64 until)
+{
+	n->v->slot[SCHED_REPAIRED]++;
+	n->v->slot[SCHED_AMBIGUOUS] += window_clip(n->w, from, until);
+}
+
+/* It begins to run. A few scheduler events never reach any program, so the state that it comes from
+ * may be wrong: a blocked one was woken unseen, a running one was switched out unseen. Nobody knows
+ * when, so the time stays where it was, and is counted as ambiguous. */
+static __always_inline void thread_in(struct probe_thread *t, const struct now *n, __u64 at_ns)
+{
+	struct probe_ledger *all = ledger_of(t, n->v);
+	__u64 ns;
+
+	if (t->state == PROBE_WAITING) {
+		ns = window_clip(n->w, t->since_ns, at_ns);
+		if (ns) {
+			hist_record(&n->v->slot[SCHED_LATENCY], ns);
+			t->ledger.waits++;
+			all->waits++;
+		}
+	} else {
+		thread_repaired(n, t->since_ns, at_ns);
+	}
+	if (t->off_ns) {
+		ns = window_clip(n->w, t->off_ns, at_ns);
+		if (ns)
+			hist_record(&n->v->slot[SCHED_OFFCPU], ns);
+	}
+	t->off_ns = 0;
+	t->cpu = bpf_get_smp_processor_id();
+	thread_set(t, n, PROBE_RUNNING, at_ns);
+	if (n->clock) {
+		t->taken_at[PROBE_TAKEN_HARDIRQ] = n->clock->hardirq_ns;
+		t->taken_at[PROBE_TAKEN_SOFTIRQ] = n->clock->softirq_ns;
+		t->taken_at[PROBE_TAKEN_STEAL] = n->steal;
+	}
+	if (window_has(n->w, at_ns)) {
+		t->ledger.ins++;
+		all->ins++;
+	}
+}
+
+static __always_inline void thread_out(struct probe_thread *t, const struct now *n, bool blocked,
+				       bool dead, __u32 cause)
+{
+	struct probe_ledger *all = ledger_of(t, n->v);
+	__u64 in;
+
+	if (t->state != PROBE_RUNNING) {
+		/* Its switch-in was missed: no earlier than its own and this CPU's last event. */
+		in = n->v->slot[SCHED_LAST_NS];
+		if (in < t->since_ns)
+			in = t->since_ns;
+		thread_in(t, n, in);
+		thread_repaired(n, in, n->ns);
+	}
+	t->blocked = cause;
+	thread_set(t, n, dead ? PROBE_DEAD : blocked ? PROBE_BLOCKED : PROBE_WAITING, n->ns);
+	t->off_ns = dead ? 0 : n->ns;
+	if (window_has(n->w, n->ns)) {
+		t->switches[blocked ? 0 : 1]++;
+		n->v->slot[SCHED_SWITCHES + (blocked ? 0 : 1)]++;
+		t->ledger.outs++;
+		all->outs++;
+	}
+}
+
+/* --- the dead --- */
+
+static __always_inline void ledger_add(struct probe_ledger *to, const struct probe_ledger *from)
+{
+	__u64 *a = (__u64 *)to;
+	const __u64 *b = (const __u64 *)from;
+
+	for (__u32 i = 0; i < PROBE_LEDGER_SLOTS; i++)
+		a[i] += b[i];
+}
+
+/* Its slot may be somebody else's before anyone reads it: what it did is kept under its name. */
+static __noinline int thread_bury(struct probe_thread *t, struct task_struct *task,
+				  struct probe_values_element *v, __u64 life)
+{
+	const volatile struct probe_span *w = window_span(window_bank());
+	struct probe_ledger *all = ledger_of(t, v);
+	static const struct probe_grave none;
+	struct probe_grave *g;
+
+	t->ledger.life_ns = life;
+	t->ledger.deaths = 1;
+	all->life_ns += life;
+	all->deaths++;
+	bpf_probe_read_kernel(t->comm, sizeof(t->comm), &task->comm);
+	g = bpf_map_lookup_elem(&graves, t->comm);
+	if (!g) {
+		bpf_map_update_elem(&graves, t->comm, &none, BPF_NOEXIST);
+		g = bpf_map_lookup_elem(&graves, t->comm);
+	}
+	if (!g) {
+		__sync_fetch_and_add(&ledger_state.no_grave, 1);
+		return 0;
+	}
+	if (g->serial != w->serial) {
+		__builtin_memset(&g->ledger, 0, sizeof(g->ledger));
+		g->serial = w->serial;
+	}
+	for (__u32 i = 0; i < PROBE_LEDGER_SLOTS; i++)
+		__sync_fetch_and_add((__u64 *)&g->ledger + i, *((__u64 *)&t->ledger + i));
+	return 0;
+}
+
+/* --- stacks --- */
+
+/* What nobody can name is shown: a stack now and then, because one costs as much as all the rest
+ * of this event together several times over. */
+static __always_inline void stack_take(__u64 *ctx, struct probe_thread *t, const struct now *n)
+{
+	struct probe_stack *s;
+	__u32 key;
+
+	if (!config.stacks || !window_has(n->w, n->ns) ||
+	    n->ns - n->v->slot[SCHED_STACK_NS] < PROBE_STACK_EVERY_NS)
+		return;
+	n->v->slot[SCHED_STACK_NS] = n->ns;
+	key = __sync_fetch_and_add(&ledger_state.stacks, 1) & (PROBE_STACKS - 1);
+	s = bpf_map_lookup_elem(&stacks, &key);
+	if (!s)
+		return;
+	s->serial = n->w->serial;
+	s->ns = 0;
+	s->bytes = bpf_get_stack(ctx, s->ip, sizeof(s->ip), 0);
+	t->stack = key + 1;
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Interrupts, blame and work conservation: irq.c, blame.c and blame_balance.c. */
+#ifndef PROBE_BLAME_H
+#define PROBE_BLAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "blame_abi.h"
+#include "probe/set.h"
+
+#define IRQ_NAME_SIZE 48
+
+/* Mapped values; NULL = not loaded. All but irq_name with one element per bank and CPU. */
+struct probe_blames {
+	struct probe_blame *blame;
+	struct probe_irq *irq;
+	struct probe_busy_cpu *busy;
+	struct probe_balance *balance; /* per bank only */
+	size_t blame_bytes, irq_bytes, busy_bytes, balance_bytes;
+	char irq_name[PROBE_SOURCES][IRQ_NAME_SIZE]; /* "" = not looked up yet */
+	/* Of the last window: what the charges add up to, and the wait that they are about. */
+	uint64_t blamed_ns, waited_ns;
+	bool checked;
+};
+
+/* Once all objects are loaded. What is missing is a status of its metrics. */
+void blame_open(struct probe_set *set);
+void blame_close(struct probe_set *set);
+void blame_clear(const struct probe_set *set, unsigned bank);
+/* The window was set: see what each CPU does now. */
+void blame_window(struct probe_set *set);
+/* The metrics of kinds PROBE_IRQ, PROBE_BLAME and PROBE_BALANCE. False = of another kind. */
+bool blame_metric(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
+		  unsigned nr, struct bench_metric_set *metrics);
+/* Does the charged time differ from the wait? Fills text then. */
+bool blame_breach(const struct probe_set *set, char *text, size_t size);
+
+/* irq.c: attach what the loader cannot, which depends on the architecture. */
+void irq_open(struct probe_set *set, struct probe_object *object);
+void irq_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
+	     unsigned nr, struct bench_metric_set *metrics);
+/* "virtio0-req.0", "local_timer", "NET_RX". */
+const char *irq_name(struct probe_blames *blames, unsigned source);
+
+/* blame_balance.c */
+void balance_seed(struct probe_set *set);
+void balance_put(struct probe_set *set, const struct probe_metric *metric,
+		 struct bench_metric_set *metrics);
+
+#endif
