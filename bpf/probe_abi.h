@@ -82,13 +82,13 @@ struct probe_config {
 	__u32 depth_events;   /* depth is derived from events */
 	__u32 depth_hash;     /* ... with the states of all tasks in a hash map */
 	__u32 block_rq_arg;   /* which argument of block_rq_issue is the request: 0 (5.11), or 1 */
+	__u32 uring_punt_args; /* arguments of io_uring_queue_async_work */
 	__u32 regs;	      /* bpf_task_pt_regs() is there (5.15) */
 	__u32 stacks;	      /* take stacks of blocked.other */
 	__u32 causes;	      /* of blocked time are asked for */
 	__u32 raw;	      /* programs have their raw_tp form */
 	__u32 blame;	      /* waits are charged to who has the CPU */
 	__u32 balance;	      /* work conservation is asked for, and can be had */
-	__u32 pad;
 };
 
 /* --- window: section .data.window, one for all objects --- */
