@@ -150,6 +150,26 @@ static void trial_without_value_is_null(void **state)
 	assert_string_equal(bench_result_str(render("ops"), "status"), "ok");
 }
 
+static void sparse_metric_is_zero_where_it_did_not_occur(void **state)
+{
+	struct bench_metric_id id = { .name = "sched.blame", .unit = "ns" };
+	const json_t *m;
+
+	(void)state;
+	bench_metric_put_sparse(set, &id, 9); /* warm-up */
+	put_trial(1);
+	assert_null(render("sched.blame"));
+	put_trial(1);
+	bench_metric_put_sparse(set, &id, 5);
+	put_trial(1);
+	m = render("sched.blame");
+	assert_int_equal(json_array_size(bench_result_get(m, "trials")), 3);
+	assert_true(json_number_value(json_array_get(bench_result_get(m, "trials"), 0)) == 0);
+	assert_true(json_number_value(json_array_get(bench_result_get(m, "trials"), 1)) == 5);
+	assert_true(json_number_value(json_array_get(bench_result_get(m, "trials"), 2)) == 0);
+	assert_true(bench_result_num(m, "value") == 0);
+}
+
 static void worst_status_wins_with_its_note(void **state)
 {
 	const json_t *m;
@@ -341,6 +361,7 @@ int main(void)
 		TEST(dropped_trial_leaves_no_trace),
 		TEST(second_put_in_a_trial_adds_up),
 		TEST(trial_without_value_is_null),
+		TEST(sparse_metric_is_zero_where_it_did_not_occur),
 		TEST(worst_status_wins_with_its_note),
 		TEST(sum_with_a_missing_part_is_missing),
 		TEST(scaled_value_is_a_value_and_invalid_is_not),

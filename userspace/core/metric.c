@@ -293,6 +293,16 @@ void bench_metric_put(struct bench_metric_set *set, const struct bench_metric_id
 	bench_metric_put_status(set, id, BENCH_OK, value, NULL);
 }
 
+void bench_metric_put_sparse(struct bench_metric_set *set, const struct bench_metric_id *id,
+			     double value)
+{
+	struct metric *m = set_get(set, id);
+
+	if (m)
+		m->sparse = true;
+	bench_metric_put(set, id, value);
+}
+
 void bench_metric_put_hist(struct bench_metric_set *set, const struct bench_metric_id *id,
 			   const struct bench_hist *hist)
 {

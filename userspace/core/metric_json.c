@@ -88,16 +88,17 @@ struct joined {
 	bool used;
 };
 
-static void join_cell(struct joined *j, const struct metric_cell *cell)
+static void join_cell(struct joined *j, const struct metric *m, const struct metric_cell *cell)
 {
+	double value = cell->used ? cell->value : m->sparse ? 0 : NAN;
 	bool first = !j->used;
 
-	json_array_append_new(j->trials, result_number(cell->used ? cell->value : NAN));
+	json_array_append_new(j->trials, result_number(value));
+	if (!isnan(value))
+		j->values[j->nr_values++] = value;
 	if (!cell->used)
 		return;
 	j->used = true;
-	if (!isnan(cell->value))
-		j->values[j->nr_values++] = cell->value;
 	if (first || cell->status > j->status) {
 		j->status = cell->status;
 		j->note = cell->note;
@@ -118,9 +119,9 @@ static bool join(struct joined *j, const struct bench_metric_set *set, const str
 		return false;
 	}
 	for (unsigned i = 0; i < set->nr_done; i++)
-		join_cell(j, i < m->nr_cells ? &m->cells[i] : &missing);
+		join_cell(j, m, i < m->nr_cells ? &m->cells[i] : &missing);
 	if (set->recording)
-		join_cell(j, &m->now);
+		join_cell(j, m, &m->now);
 	return true;
 }
 

@@ -22,6 +22,7 @@ struct metric {
 	char *keys[BENCH_MAX_LABELS], *values[BENCH_MAX_LABELS]; /* sorted by key */
 	enum bench_source source;
 	enum bench_better better;
+	bool sparse; /* a trial without a value counts as 0 */
 	uint32_t hash, next;
 	struct metric_cell *cells; /* finished trials; later ones may be missing */
 	unsigned nr_cells;

@@ -51,6 +51,9 @@ void bench_metric_put(struct bench_metric_set *set, const struct bench_metric_id
  * the value, for the others it is ignored. note is copied; NULL = none. */
 void bench_metric_put_status(struct bench_metric_set *set, const struct bench_metric_id *id,
 			     enum bench_status status, double value, const char *note);
+/* As bench_metric_put(), for what need not occur in each trial: those without a value count as 0. */
+void bench_metric_put_sparse(struct bench_metric_set *set, const struct bench_metric_id *id,
+			     double value);
 /* This trial's distribution; merged over trials (and over calls within a trial), copied. The
  * trial's value is its median. An empty histogram counts as a trial without value. */
 void bench_metric_put_hist(struct bench_metric_set *set, const struct bench_metric_id *id,
