@@ -17,6 +17,7 @@
 
 #include "bench/clock.h"
 #include "core/collect.h"
+#include "core/observer.h"
 #include "core/result.h"
 
 /* How often the loop looks whether the user interrupted. */
@@ -44,7 +45,11 @@ struct exec_job {
 	int *cpus; /* all allowed ones */
 	unsigned nr_cpus;
 	struct bench_window window;
+	struct observer observer;
 };
+
+/* A control run is timed like any other, but without probes, and enters no metric of its own. */
+enum run_kind { RUN_WARM_UP, RUN_TIMED, RUN_CONTROL };
 
 static void child_main(const struct exec_job *job, int go, int error)
 {
@@ -189,14 +194,16 @@ static void collect(struct exec_job *job, const struct child *c, struct counter_
 }
 
 /* One run. 0 when the command was run, whatever its exit status. */
-static int run_once(struct exec_job *job, bool timed, struct child *c, struct bench_err *err)
+static int run_once(struct exec_job *job, enum run_kind kind, struct child *c,
+		    struct bench_err *err)
 {
+	bool timed = kind == RUN_TIMED;
 	struct counter_session *session = NULL;
 	struct run *run = job->run;
 	struct collect_span span;
 	int rc = child_start(job, c, err);
 
-	if (!rc && timed && run->counters) {
+	if (!rc && kind != RUN_WARM_UP && run->counters) {
 		const struct counter_target target = {
 			.tid = c->pid, .cpu = -1, .inherit = true, .enable_on_exec = true
 		};
@@ -238,25 +245,46 @@ out:
 	return rc;
 }
 
+/* Run i of nr, warm-up runs included. */
+static int run_next(struct exec_job *job, uint64_t i, uint64_t nr, struct child *c,
+		    struct bench_err *err)
+{
+	uint64_t warm = job->settings->warmup_runs;
+	struct progress *progress = &job->run->progress;
+	struct observer *o = &job->observer;
+	enum run_kind kind = RUN_WARM_UP;
+	int rc = 0;
+
+	if (i < warm)
+		progress_step(progress, "warm-up %" PRIu64 "/%" PRIu64, i + 1, warm);
+	else
+		progress_step(progress, "run %" PRIu64 "/%" PRIu64, i - warm + 1, nr - warm);
+	/* The command owns the terminal from here on. */
+	progress_clear(progress);
+	if (i >= warm) {
+		rc = observer_next(o, job->run, err);
+		kind = o->control ? RUN_CONTROL : RUN_TIMED;
+	}
+	rc = rc ? rc : run_once(job, kind, c, err);
+	if (!rc && kind != RUN_WARM_UP && !c->exec_errno && !job->run->stop)
+		observer_note(o, 1e9 / (double)(c->exit_ns - job->window.start_ns), job->metrics);
+	return rc;
+}
+
 /* All runs. Returns the exit code to pass on; sets status and reason of the job. */
 static int run_all(struct exec_job *job, const char **status, char *reason, size_t size)
 {
 	const struct exec_settings *s = job->settings;
-	uint64_t nr = s->warmup_runs + s->common.trials;
 	struct bench_err err = { 0 };
+	uint64_t nr;
 	int code = 0;
 
+	observer_begin(&job->observer, job->run);
+	nr = s->warmup_runs + observer_trials(&job->observer, (unsigned)s->common.trials);
 	for (uint64_t i = 0; i < nr && !job->run->stop; i++) {
-		bool timed = i >= s->warmup_runs;
-		struct child c;
-		int rc;
+		struct child c = { .pid = -1, .go = -1, .error = -1, .pidfd = -1 };
+		int rc = run_next(job, i, nr, &c, &err);
 
-		progress_step(&job->run->progress, timed ? "run %" PRIu64 "/%" PRIu64 : "warm-up %" PRIu64 "/%" PRIu64,
-			      timed ? i - s->warmup_runs + 1 : i + 1,
-			      timed ? s->common.trials : s->warmup_runs);
-		/* The command owns the terminal from here on. */
-		progress_clear(&job->run->progress);
-		rc = run_once(job, timed, &c, &err);
 		child_done(&c);
 		*status = "failed";
 		if (rc) {
@@ -293,7 +321,7 @@ static int run_all(struct exec_job *job, const char **status, char *reason, size
 
 static json_t *row(const struct exec_job *job, const char *status, const char *reason)
 {
-	json_t *argv = json_array();
+	json_t *argv = json_array(), *object;
 	char name[256] = "";
 	size_t used = 0;
 
@@ -303,13 +331,17 @@ static json_t *row(const struct exec_job *job, const char *status, const char *r
 			used += (size_t)snprintf(name + used, sizeof(name) - used, "%s%s", i ? " " : "",
 						 job->argv[i]);
 	}
-	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:{s:o, s:I, s:b}, s:[], s:i, s:n, s:o}",
+	object = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:{s:o, s:I, s:b}, s:[], s:i, s:n, s:o}",
 			 "name", result_text(name), "module", "exec", "exec", "blocking", "runtime",
 			 runtime_name(runtime_active(job->run->runtime)), "status", status, "reason",
 			 result_text(reason[0] ? reason : NULL), "op", "one run of the command", "params",
 			 "argv", argv, "warmup", (json_int_t)job->settings->warmup_runs, "discard_output",
 			 (int)job->settings->discard_output, "placement", "trials", (int)job->nr_trials,
 			 "trial_ns", "metrics", metric_set_json(job->metrics));
+	if (job->observer.on)
+		json_object_set_new(object, "control_trials",
+				    json_integer(job->observer.nr_pairs));
+	return object;
 }
 
 json_t *exec_execute(struct run *run, const struct exec_settings *settings, char *const argv[],

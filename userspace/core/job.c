@@ -9,6 +9,7 @@
 
 #include "bench/clock.h"
 #include "core/collect.h"
+#include "core/observer.h"
 #include "core/option.h"
 #include "core/result.h"
 #include "core/series.h"
@@ -31,6 +32,7 @@ struct execution {
 	struct bench_metric_set *metrics;
 	struct bench_hist *latency; /* of all trials, where slow ops are kept */
 	struct sampler *sampler;
+	struct observer observer;
 	json_t *slow, *series; /* of the job, NULL = none */
 	unsigned nr_trials;	/* finished */
 	const char *status;	/* of the job, "ok" so far */
@@ -169,19 +171,42 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 	return 0;
 }
 
+/* Operations per second of the trial that has just ended. */
+static double speed(const struct job_run *jr)
+{
+	double per_s = 0;
+
+	for (unsigned i = 0; i < jr->nr; i++) {
+		const struct worker_run *wr = &jr->workers[i];
+
+		if (!wr->w.passive && wr->stop_ns > wr->start_ns)
+			per_s += (double)wr->w.ops * 1e9 / (double)(wr->stop_ns - wr->start_ns);
+	}
+	return per_s;
+}
+
 static int trials(struct execution *x)
 {
 	const struct settings *s = x->run->settings;
+	struct bench_err err = { 0 };
+	unsigned nr;
 	int rc = 0;
 
 	if (s->warmup_ns && !x->run->stop) {
 		progress_step(&x->run->progress, "warm-up");
 		rc = window(x, s->warmup_ns, false);
 	}
-	for (unsigned i = 0; i < s->trials && !rc && !x->run->stop; i++) {
-		progress_step(&x->run->progress, "trial %u/%u", i + 1, (unsigned)s->trials);
-		rc = window(x, s->duration_ns, true);
+	observer_begin(&x->observer, x->run);
+	nr = observer_trials(&x->observer, (unsigned)s->trials);
+	for (unsigned i = 0; i < nr && !rc && !x->run->stop; i++) {
+		progress_step(&x->run->progress, "trial %u/%u", i + 1, nr);
+		rc = observer_next(&x->observer, x->run, &err);
+		rc = rc ? rc : window(x, s->duration_ns, !x->observer.control);
+		if (!rc && !x->run->stop)
+			observer_note(&x->observer, speed(&x->jr), x->metrics);
 	}
+	if (observer_end(&x->observer, x->run, &err) || err.msg[0])
+		fail(x, "failed", err.msg);
 	if (x->run->stop)
 		fail(x, "interrupted", strsignal(x->run->signo));
 	return rc;
@@ -326,6 +351,8 @@ static json_t *row(const struct execution *x)
 	json_object_set_new(object, "op", json_string(m->op));
 	json_object_set_new(object, "trials", json_integer(x->nr_trials));
 	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
+	if (x->observer.on)
+		json_object_set_new(object, "control_trials", json_integer(x->observer.nr_pairs));
 	if (x->slow)
 		json_object_set_new(object, "slow", x->slow);
 	if (x->series)

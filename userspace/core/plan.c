@@ -186,7 +186,10 @@ void plan_free(struct plan *plan)
 
 uint64_t plan_duration_ns(const struct plan *plan)
 {
-	uint64_t each = plan->settings->warmup_ns + plan->settings->trials * plan->settings->duration_ns;
+	const struct settings *s = plan->settings;
+	/* As many again without probes. */
+	uint64_t trials = s->observer == OBSERVER_AB ? 2 * s->trials : s->trials;
+	uint64_t each = s->warmup_ns + trials * s->duration_ns;
 	unsigned nr = 0;
 
 	for (unsigned i = 0; i < plan->nr_jobs; i++)

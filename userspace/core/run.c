@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bench/clock.h"
+#include "core/observer.h"
 #include "core/result.h"
 #include "core/verdict.h"
 
@@ -133,8 +134,13 @@ int run_open_probes(struct run *run, struct bench_err *err)
 {
 	const char *list = run->settings->probes;
 
-	if (list && strcmp(list, "none") == 0)
+	if (list && strcmp(list, "none") == 0) {
+		if (run->settings->observer == OBSERVER_AB)
+			return bench_fail(err, -EINVAL,
+					  "--observer=ab compares trials with probes and without: "
+					  "there are none");
 		return 0;
+	}
 	return probe_open(&run->probes, list, err);
 }
 
@@ -209,9 +215,12 @@ void run_plan(struct run *run, const struct plan *plan)
 
 void run_finish(struct run *run)
 {
-	json_t *result = run->result, *overhead;
+	json_t *result = run->result, *overhead, *observer;
 
 	overhead = run->probes ? probe_overhead(run->probes) : json_object();
+	observer = observer_json(json_object_get(result, "jobs"));
+	if (observer)
+		json_object_set_new(overhead, "observer", observer);
 	json_object_set_new(result, "overhead", overhead);
 	if (run->probes)
 		probe_warnings(run->probes, json_object_get(result, "warnings"));

@@ -12,12 +12,11 @@
 #include "core/registry.h"
 
 static const char *const runtime_words[] = { "auto", "uring", "blocking", NULL };
+static const char *const observer_words[] = { "off", "ab", NULL };
 static const char *const list_word[] = { "LIST", NULL };
 static const char *const file_word[] = { "FILE|DIR|none", NULL };
 static const char *const name_word[] = { "NAME", NULL };
 static const char *const dir_word[] = { "DIR", NULL };
-
-#define SOFTWARE_EVENTS "task-clock,context-switches,cpu-migrations,page-faults"
 
 /* Both commands share these rows; S is the offset of the struct settings. */
 #define COMMON_OPTIONS(trials_def, s)                                                              \
@@ -26,10 +25,13 @@ static const char *const dir_word[] = { "DIR", NULL };
 	{ "trials", BENCH_OPT_U64, (s) + offsetof(struct settings, trials), 1, 1000, trials_def,   \
 	  NULL, "timed repetitions; an interval needs 6", NULL, 0 },                               \
 	{ "counters", BENCH_OPT_STRING, (s) + offsetof(struct settings, counters), 0, 0,           \
-	  SOFTWARE_EVENTS, list_word,                                                              \
-	  "perf events; without LIST the set that fits this host; none", "", 0 },                  \
+	  "none", list_word,                                                                       \
+	  "perf events; without LIST the set that fits this host", "", 0 },                        \
 	{ "probes", BENCH_OPT_STRING, (s) + offsetof(struct settings, probes), 0, 0, "all",        \
 	  list_word, "eBPF probes: all, none (--no-probes) or names", NULL, 0 },                   \
+	{ "observer", BENCH_OPT_ENUM, (s) + offsetof(struct settings, observer), 0, 0, "off",      \
+	  observer_words, "ab: as many trials again without probes, to measure what they cost",    \
+	  NULL, 0 },                                                                               \
 	{ "interval", BENCH_OPT_DURATION, (s) + offsetof(struct settings, interval_ns),            \
 	  BENCH_NS_PER_MS, 3600 * BENCH_NS_PER_SEC, "100ms", NULL,                                 \
 	  "time between two rows of the time series", NULL, 0 },                                   \

@@ -9,6 +9,9 @@
 #include "bench/module.h"
 #include "bench/option.h"
 
+/* Are there trials without probes, to measure what the probes cost? */
+enum observer_mode { OBSERVER_OFF, OBSERVER_AB };
+
 /* Options of `bench run` (and, where it applies, of `bench exec`); also the keys of [general]. */
 struct settings {
 	uint64_t runtime; /* enum runtime_kind */
@@ -16,6 +19,7 @@ struct settings {
 	uint64_t oversubscribe, force, quiet;
 	uint64_t slow;	      /* slow operations to keep for each job, 0 = none */
 	uint64_t interval_ns; /* of the time series */
+	uint64_t observer;    /* enum observer_mode */
 	const char *cpus, *counters, *probes, *output, *format, *directory;
 };
 

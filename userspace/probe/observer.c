@@ -75,8 +75,10 @@ int probe_detach(struct probe_set *set, struct bench_err *err)
 	unsigned nr = 0;
 	int ret = 0;
 
-	if (!set->windows || set->unlinked)
+	if (set->unlinked)
 		return 0;
+	if (!set->windows)
+		return bench_fail(err, -ENODEV, "no probe is loaded: %s", set->why.text);
 	/* Depth from events cannot go on after a gap: it would have to count all tasks anew. */
 	if (set->sched && !set->mode.depth_exact)
 		return bench_fail(err, -EOPNOTSUPP,
