@@ -2,6 +2,8 @@
 /* Who had the CPU while tracked threads waited for it. */
 #include "probe/blame.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,11 +99,13 @@ struct charges {
 	int64_t total;
 };
 
-static void charge_add(struct charges *c, const char *prefix, const char *comm, uint32_t pid,
+static void charge_add(struct charges *c, const char *prefix, const char *name, uint32_t pid,
 		       int64_t ns)
 {
+	char comm[sizeof(c->charge->comm)];
 	struct charge *charge = NULL;
 
+	snprintf(comm, sizeof(comm), "%s%s", prefix, name);
 	c->total += ns;
 	for (unsigned i = 0; i < c->nr && !charge; i++)
 		if (c->charge[i].pid == pid && (pid || !strcmp(c->charge[i].comm, comm)))
@@ -111,7 +115,7 @@ static void charge_add(struct charges *c, const char *prefix, const char *comm, 
 			return;
 		charge = &c->charge[c->nr++];
 		*charge = (struct charge){ .pid = pid };
-		snprintf(charge->comm, sizeof(charge->comm), "%s%s", prefix, comm);
+		memcpy(charge->comm, comm, sizeof(comm));
 	}
 	charge->ns += ns;
 }
@@ -180,6 +184,34 @@ static void charges_cpu(const struct probe_set *set, unsigned cpu, struct charge
 		if (irq->blame_ns[i])
 			charge_add(c, i < PROBE_SOURCE_SOFT ? "irq:" : "softirq:",
 				   irq_name(set->blames, i), 0, irq->blame_ns[i]);
+}
+
+/* Names of rows that stand for no task. */
+static bool reserved(const char *comm)
+{
+	static const char *const names[] = { "idle", "host", "other", "unknown" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(comm, names[i]))
+			return true;
+	return false;
+}
+
+/* Short-lived programs come in numbers: those of one name are one row, so that a trial can be
+ * compared with the next. Whoever is still alive has a row of its own. */
+static void charges_join_dead(struct charges *c)
+{
+	struct charges joined = { .max = c->nr, .charge = c->charge };
+
+	for (unsigned i = 0; i < c->nr; i++) {
+		struct charge charge = c->charge[i];
+
+		if (charge.pid && !reserved(charge.comm) && kill((pid_t)charge.pid, 0) &&
+		    errno == ESRCH)
+			charge.pid = 0;
+		charge_add(&joined, "", charge.comm, charge.pid, charge.ns);
+	}
+	*c = joined;
 }
 
 static int by_ns(const void *a, const void *b)
@@ -253,14 +285,13 @@ static void charge_put(const struct probe_metric *metric, const struct charge *c
 		.unit = metric->desc.unit,
 		.source = BENCH_SOURCE_PROBE,
 		.better = BENCH_BETTER_LOWER,
-		.sparse = true,
 		.labels = { { "comm", charge->comm } },
 	};
 
 	snprintf(pid, sizeof(pid), "%u", charge->pid);
 	if (charge->pid)
 		id.labels[1] = (struct bench_label){ "pid", pid };
-	bench_metric_put(metrics, &id, charge->ns > 0 ? (double)charge->ns : 0);
+	bench_metric_put_sparse(metrics, &id, charge->ns > 0 ? (double)charge->ns : 0);
 }
 
 static void blame_put(struct probe_set *set, const struct probe_metric *metric,
@@ -281,9 +312,10 @@ static void blame_put(struct probe_set *set, const struct probe_metric *metric,
 	set->blames->blamed_ns = c.total > 0 ? (uint64_t)c.total : 0;
 	set->blames->waited_ns = waits_ended(set) + open;
 	set->blames->checked = true;
+	charges_join_dead(&c);
 	qsort(c.charge, c.nr, sizeof(*c.charge), by_ns);
 	for (unsigned i = 0; i < c.nr; i++)
-		if (i < TOP && strcmp(c.charge[i].comm, "other"))
+		if (i < TOP && (c.charge[i].pid || strcmp(c.charge[i].comm, "other")))
 			charge_put(metric, &c.charge[i], metrics);
 		else
 			rest.ns += c.charge[i].ns;

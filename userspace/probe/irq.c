@@ -185,7 +185,6 @@ void irq_put(struct probe_set *set, const struct probe_metric *metric, const int
 			.unit = metric->desc.unit,
 			.source = BENCH_SOURCE_PROBE,
 			.better = BENCH_BETTER_LOWER,
-			.sparse = true,
 			.labels = { { soft ? "vector" : "irq", NULL } } },
 		.set = set,
 		.metrics = metrics,
@@ -200,7 +199,7 @@ void irq_put(struct probe_set *set, const struct probe_metric *metric, const int
 		if (!sum && !always)
 			continue;
 		row.id.labels[0].value = irq_name(set->blames, source);
-		bench_metric_put(metrics, &row.id, (double)sum);
+		bench_metric_put_sparse(metrics, &row.id, (double)sum);
 	}
 	if (metric->desc.slot == PROBE_IRQ_TIME)
 		missing_put(&row);
