@@ -12,6 +12,7 @@
 /* Sums over the active workers of one trial. */
 struct totals {
 	uint64_t ops, bytes, errors, cpu_ns, longest_ns;
+	struct usage usage;
 	double ops_per_s, bytes_per_s;
 	unsigned nr_active;
 	struct bench_hist *latency;
@@ -89,7 +90,10 @@ static void add_totals(const struct job_run *jr, struct totals *t)
 		const struct worker_run *wr = &jr->workers[i];
 		uint64_t took = wr->stop_ns - wr->start_ns;
 
-		t->cpu_ns += wr->cpu_ns;
+		t->cpu_ns += wr->usage.cpu_ns;
+		t->usage.cpu_ns += wr->usage.cpu_ns;
+		t->usage.switches += wr->usage.switches;
+		t->usage.faults += wr->usage.faults;
 		t->errors += wr->w.errors;
 		if (wr->w.passive || !took)
 			continue;
@@ -200,6 +204,8 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 		snprintf(reason, size, "not one op finished within a trial; make --duration longer");
 		valid = false;
 	}
+	if (!run->counters)
+		usage_put(&t.usage, "worker", t.ops, metrics);
 	if (run->counters && sessions) {
 		for (unsigned i = 0; i < jr->nr; i++)
 			sessions[i] = jr->workers[i].counters;

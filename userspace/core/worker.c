@@ -46,12 +46,13 @@ int bench_worker_fail(struct bench_worker *w, int code, const char *fmt, ...)
 	return bench_fail(&w->err, code, "worker %u: %s", w->index, text);
 }
 
-static uint64_t thread_cpu_ns(void)
+/* wr->usage holds the state at the start of the window; make it the difference. */
+static void end_usage(struct worker_run *wr)
 {
-	struct timespec ts;
+	struct usage now;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * BENCH_NS_PER_SEC + (uint64_t)ts.tv_nsec;
+	usage_thread(&now);
+	wr->usage = usage_between(&wr->usage, &now);
 }
 
 static inline void cpu_relax(void)
@@ -257,7 +258,7 @@ static int run_async(struct worker_run *wr)
 			break;
 	}
 	wr->stop_ns = bench_running(w, now) ? now : w->window->end_ns;
-	wr->cpu_ns = thread_cpu_ns() - wr->cpu_ns;
+	end_usage(wr);
 	async_window_stats(a, &wr->async);
 	if (rc && !w->err.code)
 		(void)bench_worker_fail(w, rc, "io_uring: %s%s", strerror(-rc),
@@ -304,12 +305,12 @@ void worker_window(struct runtime_thread *thread, void *arg)
 	wait_for_start(w->window);
 	if (wr->counters)
 		(void)counter_enable(wr->counters);
-	wr->cpu_ns = thread_cpu_ns();
+	usage_thread(&wr->usage);
 	wr->start_ns = wr->stop_ns = bench_now_ns();
 	if (wr->rc == 0)
 		wr->rc = async ? run_async(wr) : run_blocking(wr);
 	if (!async)
-		wr->cpu_ns = thread_cpu_ns() - wr->cpu_ns;
+		end_usage(wr);
 	if (wr->counters)
 		(void)counter_disable(wr->counters);
 	finish(wr);

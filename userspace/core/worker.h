@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include "bench/module.h"
+#include "core/usage.h"
 #include "counters/counters.h"
 #include "runtime/runtime.h"
 
@@ -32,7 +33,7 @@ struct worker_run {
 	bool done; /* set by the control loop when the phase returned */
 	int rc;
 	uint64_t start_ns, stop_ns; /* of the window, as this worker saw it */
-	uint64_t cpu_ns;	    /* user + system time within the window */
+	struct usage usage;	    /* within the window */
 	struct async_stats async;   /* ASYNC modules; histograms belong to the ring */
 } __attribute__((aligned(64)));
 
