@@ -19,6 +19,7 @@
 #include "core/collect.h"
 #include "core/observer.h"
 #include "core/result.h"
+#include "core/usage.h"
 
 /* How often the loop looks whether the user interrupted. */
 #define LOOK_NS (100 * BENCH_NS_PER_MS)
@@ -177,6 +178,7 @@ static void collect(struct exec_job *job, const struct child *c, struct counter_
 		    const struct collect_span *span)
 {
 	struct run *run = job->run;
+	struct usage usage;
 
 	metric_set_next_trial(job->metrics);
 	put(job, "wall", "ns", BENCH_BETTER_LOWER, (double)(c->exit_ns - job->window.start_ns));
@@ -185,6 +187,9 @@ static void collect(struct exec_job *job, const struct child *c, struct counter_
 	/* ru_maxrss is in KiB (man getrusage). */
 	put(job, "maxrss", "B", BENCH_BETTER_LOWER, (double)c->usage.ru_maxrss * 1024);
 	put(job, "exit_status", "status", BENCH_BETTER_NONE, exit_code(c));
+	usage_of(&c->usage, &usage);
+	if (!run->counters)
+		usage_put(&usage, "tree", 0, job->metrics);
 	if (session)
 		counter_put(run->counters, &session, 1, "tree", 0, job->metrics);
 	if (run->probes)
