@@ -24,17 +24,36 @@ export TSAN_OPTIONS=second_deadlock_stack=1:halt_on_error=1
 export LC_ALL=C.UTF-8
 
 step() { # name command...
-	name=$1
-	shift
+	attempts 1 "$@"
+}
+
+# Comparisons of two measurements of one window cannot hold while another guest has the CPU. They get
+# three tries, and a pass that was not the first says so.
+measured() { # name command...
+	attempts 3 "$@"
+}
+
+attempts() { # tries name command...
+	tries=$1 name=$2
+	shift 2
 	case $name in *"$pattern"*) ;; *) return 0 ;; esac
 	log=$logs/$(echo "$name" | tr ' /' '__').log
 	start=$(date +%s)
-	"$@" >"$log" 2>&1 </dev/null
-	code=$?
+	try=1
+	while :; do
+		"$@" >"$log" 2>&1 </dev/null
+		code=$?
+		case $code in 0 | 77) break ;; esac
+		[ "$try" -lt "$tries" ] || break
+		cp "$log" "$log.$try"
+		try=$((try + 1))
+	done
 	took=$(($(date +%s) - start))
+	note=
+	[ "$try" = 1 ] || note=", passed on try $try, see $log.1"
 	# Cases that a program skipped by itself are worth knowing, too.
 	case $code in
-	0) passed=$((passed + 1)) && echo "ok    $name (${took}s)" ;;
+	0) passed=$((passed + 1)) && echo "ok    $name (${took}s$note)" ;;
 	77) skipped=$((skipped + 1)) && echo "skip  $name: $(tail -n 1 "$log")" ;;
 	*)
 		failed=$((failed + 1))
@@ -65,7 +84,10 @@ step 'lint shell' lint
 for t in tests/*/test_*.c; do
 	[ -e "$t" ] || continue
 	t=${t%.c}
-	step "$t asan" "$san/$t"
+	case $t in
+	tests/probe/* | tests/accuracy/*) measured "$t asan" "$san/$t" ;;
+	*) step "$t asan" "$san/$t" ;;
+	esac
 done
 # Threads share in the runtime, the worker loop and the orchestrator. setarch -R: the thread sanitizer
 # of gcc 12 cannot place its shadow memory under the wider address randomisation of newer kernels.
@@ -81,6 +103,7 @@ for s in tests/*/*.sh; do
 		step "$s asan" env BENCH="$san/bench" sh "$s"
 		step "$s tsan" env BENCH="$tsan/bench" setarch -R sh "$s"
 		;;
+	tests/probe/* | tests/accuracy/*) measured "$s" env BENCH=build/bench sh "$s" ;;
 	*) step "$s" env BENCH=build/bench sh "$s" ;;
 	esac
 done
