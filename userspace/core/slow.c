@@ -139,6 +139,16 @@ static void set_threshold(struct bench_worker *w)
 	w->slow_ns = ns;
 }
 
+void slow_stretch(const struct bench_hist *hist, double low, double high, uint64_t *ret_low_ns,
+		  uint64_t *ret_high_ns)
+{
+	uint64_t from = bench_hist_at(hist, low), to = bench_hist_at(hist, high);
+
+	/* Whole buckets: a narrow distribution may have both in one. */
+	*ret_low_ns = bench_hist_low(hist, bench_hist_index(hist->bits, from));
+	*ret_high_ns = bench_hist_high(hist, bench_hist_index(hist->bits, to));
+}
+
 void slow_begin(struct bench_worker *w, unsigned trial)
 {
 	const struct bench_hist *last = w->latency;
@@ -153,8 +163,8 @@ void slow_begin(struct bench_worker *w, unsigned trial)
 	for (unsigned i = 0; i < 2; i++) {
 		if (last->count < bands[i].min)
 			continue;
-		s->bands[i].low_ns = bench_hist_at(last, bands[i].low);
-		s->bands[i].high_ns = bench_hist_at(last, bands[i].high) + 1;
+		slow_stretch(last, bands[i].low, bands[i].high, &s->bands[i].low_ns,
+			     &s->bands[i].high_ns);
 	}
 	s->window_ns = w->window->start_ns;
 	s->cost_ns = 0;

@@ -84,6 +84,9 @@ void slow_free(struct bench_slow *slow); /* NULL is fine */
 /* Before a window, while w->latency still holds the previous one, which says where the bands are.
  * trial 0 = not timed: nothing is kept. */
 void slow_begin(struct bench_worker *w, unsigned trial);
+/* Latencies between two quantiles: [low, high), rounded outwards to the histogram's buckets. */
+void slow_stretch(const struct bench_hist *hist, double low, double high, uint64_t *ret_low_ns,
+		  uint64_t *ret_high_ns);
 
 /* --- the job, slow_json.c --- */
 

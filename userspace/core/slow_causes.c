@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#pragma weak probe_cause_name
-
 const char *slow_cause_name(unsigned cause)
 {
 	switch (cause) {

@@ -68,10 +68,10 @@ static unsigned pick_worst(struct bench_slow *const *slows, unsigned nr_workers,
 static unsigned pick_band(struct bench_slow *const *slows, unsigned nr_workers, unsigned band,
 			  const struct bench_hist *all, unsigned nr_trials, struct pick *picks)
 {
-	uint64_t low = bench_hist_at(all, around[band].low);
-	uint64_t high = bench_hist_at(all, around[band].high), seen = 0;
+	uint64_t low, high, seen = 0;
 	unsigned nr = 0;
 
+	slow_stretch(all, around[band].low, around[band].high, &low, &high);
 	for (unsigned w = 0; w < nr_workers; w++)
 		seen += slows[w] ? slows[w]->bands[band].seen : 0;
 	for (unsigned w = 0; w < nr_workers; w++) {
@@ -81,7 +81,7 @@ static unsigned pick_band(struct bench_slow *const *slows, unsigned nr_workers, 
 		for (unsigned i = 0; b && i < b->nr && i < quota && nr < SLOW_BAND_OPS; i++) {
 			const struct slow_op *op = &b->ops[i];
 
-			if (op->latency_ns >= low && op->latency_ns <= high &&
+			if (op->latency_ns >= low && op->latency_ns < high &&
 			    op->trial <= nr_trials)
 				picks[nr++] = (struct pick){ op, w, SLOW_P99 + band };
 		}
