@@ -55,8 +55,8 @@ const struct probe_desc metrics[] SEC(".rodata.probe") = {
 		     "flushes of the device's cache that tracked threads waited for"),
 	PROBE_METRIC(PROBE_COUNT, BLOCK_ERRORS, "block.errors", "count", REQUEST_EVENTS,
 		     "tracked threads' requests that failed", .better = PROBE_BETTER_LOWER),
-	PROBE_METRIC(PROBE_COUNT, BLOCK_UNMATCHED, "block.unmatched", "count", REQUEST_EVENTS,
-		     "requests of the host that were with the device before the window was set"),
+	PROBE_METRIC(PROBE_COUNT, BLOCK_UNSEEN, "block.unseen", "count", REQUEST_EVENTS,
+		     "tracked threads' requests that completed unseen: counted, without latency"),
 };
 
 const struct probe_program programs[] SEC(".rodata.programs") = {
@@ -67,6 +67,21 @@ enum { RUN_START, RUN_INSERT, RUN_ISSUE, RUN_COMPLETE, RUN_REQUEUE, RUN_MERGE };
 
 PROBE_VALUES(BLOCK_SLOTS)
 PROBE_KEYS(BLOCK_DEVICES)
+
+static __always_inline __u32 op_of(__u32 cmd_flags)
+{
+	switch (cmd_flags & REQ_OP_MASK) {
+	case REQ_OP_READ:
+		return BLOCK_READ;
+	case REQ_OP_WRITE:
+		return BLOCK_WRITE;
+	case REQ_OP_DISCARD:
+	case REQ_OP_SECURE_ERASE:
+		return BLOCK_DISCARD;
+	default:
+		return BLOCK_OTHER;
+	}
+}
 
 /* --- requests under way --- */
 
@@ -85,9 +100,11 @@ struct underway {
 	__u64 serial;
 	__u64 insert_ns; /* 0 = was not seen to wait */
 	__u64 issue_ns;	 /* 0 = not yet */
-	__u32 bytes;	 /* done so far */
+	__u32 left;	 /* bytes to do */
+	__u32 done;	 /* bytes done so far */
 	__u32 flags;
-};
+	__u32 op;
+} __attribute__((aligned(64))); /* the CPU that completes is often another: one line to fetch */
 
 struct underway_row {
 	struct underway r[ROW];
@@ -131,8 +148,10 @@ static __always_inline struct underway *underway_find(__u64 rq, __u64 serial, __
 	if (!row)
 		return NULL;
 	for (__u64 i = 0; i < ROW; i++)
-		if (row->r[i].rq == rq)
+		if (row->r[i].rq == rq) {
 			found = i;
+			break;
+		}
 	found = forget(word, found);
 	if (found >= ROW || row->r[found].serial != serial)
 		return NULL;
@@ -141,7 +160,7 @@ static __always_inline struct underway *underway_find(__u64 rq, __u64 serial, __
 
 /* The place that it has from an earlier use, a free one, or the oldest one. Two CPUs may take the
  * same free place at the same moment; then one of the two requests is not found again and counts as
- * unmatched. */
+ * one of others. */
 static __always_inline struct underway *row_take(struct underway_row *row, __u64 rq)
 {
 	struct underway *r = &row->r[0];
@@ -155,17 +174,35 @@ static __always_inline struct underway *row_take(struct underway_row *row, __u64
 	return r;
 }
 
-static __always_inline struct underway *underway_new(__u64 rq, __u64 serial, bool raw)
+/* A request of the job was with the device and its place is used again, so that it has completed,
+ * and no program was run for that. When is not known. */
+static __always_inline void unseen(const struct underway *r, const volatile struct probe_span *w,
+				   __u64 *slot)
 {
+	if (!(r->flags & UNDERWAY_JOB) || !r->left || !window_has(w, r->issue_ns))
+		return;
+	value_add(&slot[BLOCK_BYTES + r->op % BLOCK_OPS], r->left);
+	value_add(&slot[BLOCK_REQUESTS + r->op % BLOCK_OPS], 1);
+	value_add(&slot[BLOCK_UNSEEN], 1);
+}
+
+static __always_inline struct underway *underway_new(__u64 rq, __u32 bank, bool raw)
+{
+	const volatile struct probe_span *w = window_span(bank);
+	struct probe_values_element *v = values_here(bank);
 	struct underway_row *row = row_of(rq);
 	struct underway *r = row ? row_take(row, rq) : NULL;
+	__u64 serial = w->serial;
 
-	if (!r)
+	if (!r || !v)
 		return NULL;
+	if (r->rq == rq && r->serial == serial && r->flags & UNDERWAY_ISSUED)
+		unseen(r, w, v->slot);
 	r->serial = serial;
 	r->insert_ns = 0;
 	r->issue_ns = 0;
-	r->bytes = 0;
+	r->left = 0;
+	r->done = 0;
 	r->flags = tag_of(task_current(raw), raw) ? UNDERWAY_JOB : 0;
 	r->rq = rq;
 	return r;
@@ -206,7 +243,7 @@ static __always_inline int on_start(__u64 *ctx, bool raw)
 	flush |= 1u << bpf_core_enum_value(enum req_flag_bits, __REQ_FUA);
 	if (!word || !(GET(raw, rq, cmd_flags) & flush))
 		return 0;
-	r = underway_new(READ_ONCE(*word), window_span(bank)->serial, raw);
+	r = underway_new(READ_ONCE(*word), bank, raw);
 	if (r)
 		r->insert_ns = bpf_ktime_get_ns();
 	return 0;
@@ -228,7 +265,7 @@ static __always_inline int on_insert(__u64 *ctx, bool raw)
 	r = underway_find(address, serial, word);
 	if (r && (r->flags & UNDERWAY_QUEUED_AGAIN || !r->issue_ns))
 		return 0;
-	r = underway_new(address, serial, raw);
+	r = underway_new(address, bank, raw);
 	if (r)
 		r->insert_ns = bpf_ktime_get_ns();
 	return 0;
@@ -250,13 +287,15 @@ static __always_inline int on_issue(__u64 *ctx, bool raw)
 	r = underway_find(address, serial, word);
 	/* One that was issued already and not queued again is a new one in the same place. */
 	if (!r || r->flags & UNDERWAY_ISSUED)
-		r = underway_new(address, serial, raw);
+		r = underway_new(address, bank, raw);
 	if (!r)
 		return 0;
 	now = bpf_ktime_get_ns();
 	if (!r->insert_ns)
 		r->insert_ns = now;
 	r->issue_ns = now;
+	r->left = GET(raw, rq, __data_len);
+	r->op = op_of(GET(raw, rq, cmd_flags));
 	r->flags = (r->flags & UNDERWAY_JOB) | UNDERWAY_ISSUED;
 	return 0;
 }
@@ -327,21 +366,6 @@ static __always_inline int device_index(struct gendisk *disk, __u32 dev)
 	return i;
 }
 
-static __always_inline __u32 op_of(__u32 cmd_flags)
-{
-	switch (cmd_flags & REQ_OP_MASK) {
-	case REQ_OP_READ:
-		return BLOCK_READ;
-	case REQ_OP_WRITE:
-		return BLOCK_WRITE;
-	case REQ_OP_DISCARD:
-	case REQ_OP_SECURE_ERASE:
-		return BLOCK_DISCARD;
-	default:
-		return BLOCK_OTHER;
-	}
-}
-
 static __always_inline void remember(const struct underway *r, __u32 dev, __u64 sector, __u64 now)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -355,7 +379,7 @@ static __always_inline void remember(const struct underway *r, __u32 dev, __u64 
 	barrier();
 	d->sector = sector;
 	d->dev = dev;
-	d->bytes = r->bytes;
+	d->bytes = r->done;
 	d->insert_ns = r->insert_ns;
 	d->issue_ns = r->issue_ns;
 	d->complete_ns = now;
@@ -382,7 +406,7 @@ static __always_inline void finished(struct probe_values_element *v, __u64 *word
 	i = forget(word, device_index(disk, dev));
 	if (i >= BLOCK_DEVICES)
 		return;
-	v->slot[BLOCK_REQUESTS + op % BLOCK_OPS]++;
+	value_add(&v->slot[BLOCK_REQUESTS + op % BLOCK_OPS], 1);
 	hist_record(&v->slot[BLOCK_LATENCY + i * 2 * PROBE_HIST_SLOTS],
 		    r->issue_ns - r->insert_ns);
 	hist_record(&v->slot[BLOCK_LATENCY + (i * 2 + 1) * PROBE_HIST_SLOTS],
@@ -413,22 +437,21 @@ static __always_inline int on_complete(__u64 *ctx, bool raw)
 	left = GET(raw, rq, __data_len);
 	job = r && r->flags & UNDERWAY_JOB;
 	if (in && bytes && !error)
-		v->slot[(job ? BLOCK_BYTES : BLOCK_OTHER_BYTES) + op % BLOCK_OPS] += bytes;
-	if (!r) {
-		if (in && bytes)
-			v->slot[BLOCK_UNMATCHED]++;
+		value_add(&v->slot[(job ? BLOCK_BYTES : BLOCK_OTHER_BYTES) + op % BLOCK_OPS],
+			  bytes);
+	if (!r)
 		return 0;
-	}
-	r->bytes += bytes;
+	r->done += bytes;
+	r->left = left - bytes;
 	if (bytes < left)
 		return 0;
 	if (in && job && error)
 		v->slot[BLOCK_ERRORS]++;
-	if (in && job && !r->bytes && op == BLOCK_WRITE)
+	if (in && job && !r->done && op == BLOCK_WRITE)
 		v->slot[BLOCK_FLUSHES]++;
-	if (r->issue_ns && r->bytes)
+	if (r->issue_ns && r->done)
 		finished(v, word, r, rq, op, in && job && !error, now, raw,
-			 GET(raw, rq, __sector) - ((r->bytes - bytes) >> 9));
+			 GET(raw, rq, __sector) - ((r->done - bytes) >> 9));
 	r->rq = 0;
 	return 0;
 }

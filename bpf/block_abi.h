@@ -13,7 +13,7 @@ struct block_done {
 	__u32 dev;    /* of the whole device: major << 20 | minor */
 	__u32 bytes;
 	__u64 insert_ns, issue_ns, complete_ns;
-};
+} __attribute__((aligned(64)));
 
 /* Map "block_rings", element cpu: written by its CPU only, oldest overwritten. */
 struct block_ring {
@@ -34,7 +34,7 @@ enum {
 	BLOCK_REQUESTS = BLOCK_OTHER_BYTES + BLOCK_OPS,
 	BLOCK_FLUSHES = BLOCK_REQUESTS + BLOCK_OPS,
 	BLOCK_ERRORS,
-	BLOCK_UNMATCHED,
+	BLOCK_UNSEEN,
 	BLOCK_SCRATCH, /* one per program */
 	BLOCK_LATENCY = BLOCK_SCRATCH + PROBE_MAX_PROGRAMS, /* per device: queue, device */
 	BLOCK_SLOTS = BLOCK_LATENCY + BLOCK_DEVICES * 2 * PROBE_HIST_SLOTS,
