@@ -13,7 +13,8 @@
 #include "core/series.h"
 #include "core/worker.h"
 
-static const struct series_column columns[] = { { "ops", true }, { "depth", false } };
+static const struct series_column columns[] = { { .name = "ops", .per_second = true },
+						{ .name = "depth" } };
 
 static double cell(const json_t *json, size_t row, size_t column)
 {

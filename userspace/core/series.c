@@ -111,29 +111,49 @@ void series_drop(struct series *series, unsigned trial)
 		series->nr--;
 }
 
+static bool is_shown(const struct series *s, unsigned column)
+{
+	bool shown = !s->columns[column].rare;
+
+	for (unsigned r = 0; r < s->nr && !shown; r++)
+		shown = s->rows[r].sum[column] != 0;
+	return shown;
+}
+
+static json_t *row_json(const struct series *s, const struct series_row *row, const bool *shown)
+{
+	json_t *json = json_pack("[I, I, i]", (json_int_t)row->at_ns, (json_int_t)row->span_ns,
+				 (int)row->trial);
+
+	for (unsigned i = 0; i < s->nr_columns; i++) {
+		double scale = s->columns[i].per_second ? 1e9 : 1;
+
+		if (shown[i])
+			json_array_append_new(json, result_number(row->sum[i] * scale /
+								  (double)row->span_ns));
+	}
+	return json;
+}
+
 json_t *series_json(const struct series *series)
 {
+	bool *shown = calloc(series->nr_columns + 1, sizeof(*shown));
 	json_t *columns, *rows;
 
-	if (!series->nr)
+	if (!series->nr || !shown) {
+		free(shown);
 		return NULL;
+	}
 	columns = json_pack("[s, s, s]", "at_ns", "span_ns", "trial");
 	rows = json_array();
-	for (unsigned i = 0; i < series->nr_columns; i++)
-		json_array_append_new(columns, json_string(series->columns[i].name));
-	for (unsigned r = 0; r < series->nr; r++) {
-		const struct series_row *row = &series->rows[r];
-		json_t *out = json_pack("[I, I, i]", (json_int_t)row->at_ns,
-					(json_int_t)row->span_ns, (int)row->trial);
-
-		for (unsigned i = 0; i < series->nr_columns; i++) {
-			double scale = series->columns[i].per_second ? 1e9 : 1;
-
-			json_array_append_new(out, result_number(row->sum[i] * scale /
-								 (double)row->span_ns));
-		}
-		json_array_append_new(rows, out);
+	for (unsigned i = 0; i < series->nr_columns; i++) {
+		shown[i] = is_shown(series, i);
+		if (shown[i])
+			json_array_append_new(columns, json_string(series->columns[i].name));
 	}
+	for (unsigned r = 0; r < series->nr; r++)
+		json_array_append_new(rows, row_json(series, &series->rows[r], shown));
+	free(shown);
 	return json_pack("{s:I, s:o, s:o}", "interval_ns", (json_int_t)series->interval_ns,
 			 "columns", columns, "rows", rows);
 }

@@ -28,6 +28,7 @@ struct series_row {
 struct series_column {
 	char name[32];
 	bool per_second;
+	bool rare; /* left out when it is 0 in all rows */
 };
 
 struct series *series_new(const struct series_column *columns, unsigned nr_columns,
@@ -50,7 +51,7 @@ struct sampler;
  * workers (a wrapped command). async: the columns of a ring. */
 struct sampler_config {
 	struct loop *loop;
-	const struct probe_set *probes;
+	struct probe_set *probes;
 	const struct job_run *jr;
 	const int *cpus;
 	unsigned nr_cpus;

@@ -23,7 +23,8 @@ struct sampler {
 	int *cpus; /* config.cpus, a copy */
 	struct series *series;
 	unsigned nr_columns;
-	unsigned first_cpu; /* column; two for each CPU, or for all of them */
+	unsigned first_cpu;   /* column; two for each CPU, or for all of them */
+	unsigned first_cause; /* column; one for each of the ledger's */
 	int timer;	    /* -1 = none */
 	bool asked;	    /* silent CPUs of this window */
 	unsigned trial;
@@ -37,19 +38,21 @@ static bool cpus_apart(const struct sampler_config *c)
 	return c->nr_cpus <= CPUS_APART;
 }
 
-/* What does not exist has no column. Returns how many there are, at most 3 + 2 * CPUS_APART. */
-static unsigned name_columns(const struct sampler_config *c, struct series_column *columns,
-			     unsigned *ret_first_cpu)
+#define MAX_COLUMNS (3 + 2 * CPUS_APART + PROBE_NR_INTERVAL_CAUSES)
+
+/* What does not exist has no column. */
+static void name_columns(struct sampler *s, struct series_column *columns)
 {
+	const struct sampler_config *c = &s->config;
 	unsigned nr = 0;
 
 	if (c->jr) {
-		columns[nr++] = (struct series_column){ "ops", true };
-		columns[nr++] = (struct series_column){ "bytes", true };
+		columns[nr++] = (struct series_column){ .name = "ops", .per_second = true };
+		columns[nr++] = (struct series_column){ .name = "bytes", .per_second = true };
 	}
 	if (c->jr && c->async)
-		columns[nr++] = (struct series_column){ "inflight", false };
-	*ret_first_cpu = nr;
+		columns[nr++] = (struct series_column){ .name = "inflight" };
+	s->first_cpu = nr;
 	for (unsigned i = 0; c->probes && i < (cpus_apart(c) ? c->nr_cpus : 1); i++) {
 		char cpu[16] = "all";
 
@@ -58,7 +61,13 @@ static unsigned name_columns(const struct sampler_config *c, struct series_colum
 		snprintf(columns[nr++].name, sizeof(columns[0].name), "runq_depth.%s", cpu);
 		snprintf(columns[nr++].name, sizeof(columns[0].name), "runq_waiting.%s", cpu);
 	}
-	return nr;
+	s->first_cause = nr;
+	for (unsigned i = 0; c->probes && i < PROBE_NR_INTERVAL_CAUSES; i++) {
+		snprintf(columns[nr].name, sizeof(columns[0].name), "wall.%s",
+			 probe_cause_name((enum probe_cause)i));
+		columns[nr++].rare = true;
+	}
+	s->nr_columns = nr;
 }
 
 /* Operations in flight x ns of one worker up to now. What it has handed over since its last turn it
@@ -100,16 +109,19 @@ static void read_cpus(struct sampler *s, uint64_t now_ns, double *total)
 		unsigned cpu = (unsigned)s->config.cpus[i];
 		double depth_ns = NAN, waiting_ns = NAN;
 
-		if (probe_series_depth(s->config.probes, cpu, now_ns, &depth_ns, &waiting_ns) &&
-		    !s->asked) {
-			probe_series_ask(s->config.probes, cpu);
-			(void)probe_series_depth(s->config.probes, cpu, now_ns, &depth_ns,
-						 &waiting_ns);
-		}
+		(void)probe_series_depth(s->config.probes, cpu, now_ns, &depth_ns, &waiting_ns);
 		pair[0] += depth_ns;
 		pair[1] += waiting_ns;
 	}
-	s->asked = true;
+}
+
+static void read_causes(const struct sampler *s, uint64_t now_ns, double *total)
+{
+	double ns[PROBE_NR_INTERVAL_CAUSES];
+	int rc = s->config.probes ? probe_series_causes(s->config.probes, now_ns, ns) : 0;
+
+	for (unsigned i = 0; s->config.probes && i < PROBE_NR_INTERVAL_CAUSES; i++)
+		total[s->first_cause + i] = rc ? 0 : ns[i];
 }
 
 static void sample(struct sampler *s, uint64_t now_ns)
@@ -120,7 +132,11 @@ static void sample(struct sampler *s, uint64_t now_ns)
 		return;
 	memset(s->now, 0, s->nr_columns * sizeof(*s->now));
 	read_workers(s, now_ns, s->now);
+	if (!s->asked && s->config.probes)
+		probe_series_ask(s->config.probes, s->config.cpus, s->config.nr_cpus);
+	s->asked = true;
 	read_cpus(s, now_ns, s->now);
+	read_causes(s, now_ns, s->now);
 	for (unsigned i = 0; i < s->nr_columns; i++)
 		s->row[i] = s->now[i] - s->last[i];
 	series_add(s->series, s->last_ns - s->first_ns, now_ns - s->last_ns, s->trial, s->row);
@@ -156,7 +172,7 @@ static void on_timer(void *arg)
 
 struct sampler *sampler_new(const struct sampler_config *config)
 {
-	struct series_column columns[3 + 2 * CPUS_APART] = { 0 };
+	struct series_column columns[MAX_COLUMNS] = { 0 };
 	struct sampler *s = calloc(1, sizeof(*s));
 
 	if (!s)
@@ -164,9 +180,9 @@ struct sampler *sampler_new(const struct sampler_config *config)
 	s->config = *config;
 	s->timer = -1;
 	s->config.cpus = s->cpus = calloc(config->nr_cpus, sizeof(*s->cpus));
-	if (s->cpus)
+	if (s->cpus && config->nr_cpus)
 		memcpy(s->cpus, config->cpus, config->nr_cpus * sizeof(*s->cpus));
-	s->nr_columns = name_columns(&s->config, columns, &s->first_cpu);
+	name_columns(s, columns);
 	s->series = series_new(columns, s->nr_columns, config->interval_ns);
 	s->last = calloc(s->nr_columns, sizeof(double));
 	s->now = calloc(s->nr_columns, sizeof(double));
