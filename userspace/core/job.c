@@ -22,6 +22,10 @@
 #define GRACE_NS (10 * BENCH_NS_PER_SEC)
 /* And after this long more it is given up. */
 #define GIVE_UP_NS (10 * BENCH_NS_PER_SEC)
+/* A module that cannot be interrupted waits for a device, which may be slow and healthy. */
+#define HANG_NS (300 * BENCH_NS_PER_SEC)
+/* Without a warm-up, BLOCKING modules find their batch in a window of this length. */
+#define CALIBRATE_NS (10 * BENCH_NS_PER_MS)
 /* How often the progress line is redrawn. */
 #define REDRAW_NS (250 * BENCH_NS_PER_MS)
 
@@ -52,7 +56,8 @@ static void fail(struct execution *x, const char *status, const char *reason)
 static int wait_phase(struct execution *x, unsigned nr, uint64_t due_ns)
 {
 	struct loop *loop = runtime_loop(x->run->runtime);
-	uint64_t deadline = due_ns == UINT64_MAX ? UINT64_MAX : due_ns + GRACE_NS;
+	uint64_t grace = x->jr.module->interrupt ? GRACE_NS : HANG_NS;
+	uint64_t deadline = due_ns == UINT64_MAX ? UINT64_MAX : due_ns + grace;
 	bool interrupted = false;
 
 	for (unsigned i = 0; i < nr; i++) {
@@ -179,8 +184,8 @@ static double speed(const struct job_run *jr)
 	for (unsigned i = 0; i < jr->nr; i++) {
 		const struct worker_run *wr = &jr->workers[i];
 
-		if (!wr->w.passive && wr->stop_ns > wr->start_ns)
-			per_s += (double)wr->w.ops * 1e9 / (double)(wr->stop_ns - wr->start_ns);
+		if (!wr->w.passive && worker_took_ns(wr))
+			per_s += (double)wr->w.ops * 1e9 / (double)worker_took_ns(wr);
 	}
 	return per_s;
 }
@@ -188,13 +193,16 @@ static double speed(const struct job_run *jr)
 static int trials(struct execution *x)
 {
 	const struct settings *s = x->run->settings;
+	uint64_t warmup_ns = s->warmup_ns;
 	struct bench_err err = { 0 };
 	unsigned nr;
 	int rc = 0;
 
-	if (s->warmup_ns && !x->run->stop) {
+	if (!warmup_ns && x->jr.module->exec == BENCH_EXEC_BLOCKING)
+		warmup_ns = CALIBRATE_NS;
+	if (warmup_ns && !x->run->stop) {
 		progress_step(&x->run->progress, "warm-up");
-		rc = window(x, s->warmup_ns, false);
+		rc = window(x, warmup_ns, false);
 	}
 	observer_begin(&x->observer, x->run);
 	nr = observer_trials(&x->observer, (unsigned)s->trials);
@@ -252,6 +260,22 @@ static void gather(struct execution *x)
 	free(slows);
 }
 
+_Static_assert(ASYNC_MIX_DISK == PROBE_MIX_DISK && ASYNC_MIX_NET == PROBE_MIX_NET &&
+		       ASYNC_MIX_TIMER == PROBE_MIX_TIMER,
+	       "one word, two parts that do not know each other");
+
+/* Rings tell the probes what they have in flight, or stop doing so. */
+static void tell_mix(struct execution *x, bool on)
+{
+	for (unsigned i = 0; i < x->jr.nr; i++) {
+		const struct runtime_thread *t =
+			runtime_thread(x->run->runtime, x->jr.workers[i].thread);
+
+		if (t->async)
+			async_set_mix(t->async, on ? probe_mix(x->run->probes, t->tid) : NULL);
+	}
+}
+
 static int track(struct execution *x)
 {
 	struct bench_err err = { 0 };
@@ -283,13 +307,18 @@ static void execute(struct execution *x)
 		rc = phase(x, worker_enter, nr, UINT64_MAX);
 		if (!rc) {
 			(void)track(x);
+			if (x->run->probes)
+				tell_mix(x, true);
 			follow(x);
 			rc = trials(x);
 			if (!x->run->stuck)
 				gather(x);
 		}
-		if (x->run->probes)
+		if (x->run->probes) {
+			if (!x->run->stuck)
+				tell_mix(x, false);
 			probe_untrack_all(x->run->probes);
+		}
 		if (!x->run->stuck)
 			(void)phase(x, worker_leave, nr, bench_now_ns());
 	}

@@ -80,6 +80,12 @@ struct async_now {
 	unsigned next;
 };
 void async_inflight_now(const struct bench_async *a, struct async_now *ret_now);
+/* Before each wait, put into *mix what the ring has in flight; it must live until it is replaced.
+ * NULL = do not. Called while the ring's thread is idle. */
+#define ASYNC_MIX_DISK 1u
+#define ASYNC_MIX_NET 2u
+#define ASYNC_MIX_TIMER 4u
+void async_set_mix(struct bench_async *a, uint32_t *mix);
 /* In flight now, without or with the passive ones. */
 unsigned async_inflight(const struct bench_async *a, bool with_passive);
 /* Take turns until nothing but passive operations is in flight. 0, or -ETIME at deadline_ns. */

@@ -143,6 +143,17 @@ static int wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline_
 		     sizeof(arg));
 }
 
+/* The kernel's side cannot tell what a wait in io_uring_enter is for. One store, when it changed. */
+static void publish_mix(const struct bench_async *a)
+{
+	uint32_t mix = (a->waits[URING_WAITS_DISK] ? ASYNC_MIX_DISK : 0) |
+		       (a->waits[URING_WAITS_NET] ? ASYNC_MIX_NET : 0) |
+		       (a->waits[URING_WAITS_TIMER] ? ASYNC_MIX_TIMER : 0);
+
+	if (__atomic_load_n(a->mix, __ATOMIC_RELAXED) != mix)
+		__atomic_store_n(a->mix, mix, __ATOMIC_RELAXED);
+}
+
 /* Submit, and wait unless there is something to do already. The system call is left out when it
  * would do nothing, which makes a spinning turn cheap. */
 static int submit_and_wait(struct bench_async *a, uint64_t wait_until_ns)
@@ -157,6 +168,8 @@ static int submit_and_wait(struct bench_async *a, uint64_t wait_until_ns)
 		wait = false; /* nothing could end it */
 	if (a->queued || (wait && deadline_ns != UINT64_MAX))
 		now_ns = bench_now_ns();
+	if (wait && a->mix)
+		publish_mix(a);
 	if (wait && deadline_ns > now_ns)
 		return wait_until(a, now_ns, deadline_ns);
 	flags = __atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED);
@@ -267,6 +280,7 @@ static void run_ready(struct bench_async *a, struct bench_worker *w)
 	for (; op; op = next) {
 		next = op->next;
 		a->live--;
+		a->waits[uring_waits_for(op->opcode)]--;
 		a->live_passive -= !!(op->state & URING_OP_PASSIVE);
 		op->done_ns = a->now_ns;
 		op->state = URING_OP_RUNNING;
@@ -334,4 +348,9 @@ void async_inflight_now(const struct bench_async *a, struct async_now *ret_now)
 	ret_now->at_ns = a->inflight_since_ns;
 	ret_now->inflight_ns = (uint64_t)a->stats.inflight_integral;
 	ret_now->next = a->inflight + a->queued - a->queued_passive - a->queued_internal;
+}
+
+void async_set_mix(struct bench_async *a, uint32_t *mix)
+{
+	a->mix = mix;
 }

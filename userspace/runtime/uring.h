@@ -48,6 +48,32 @@ enum {
 	URING_OP_PASSIVE = 0x80,
 };
 
+/* What an operation waits for in the kernel. A file's kind is not looked at: reads and writes are
+ * taken for a disk's. */
+enum { URING_WAITS_NONE, URING_WAITS_DISK, URING_WAITS_NET, URING_WAITS_TIMER, URING_NR_WAITS };
+
+static inline unsigned uring_waits_for(uint8_t opcode)
+{
+	switch (opcode) {
+	case IORING_OP_READ:
+	case IORING_OP_READ_FIXED:
+	case IORING_OP_WRITE:
+	case IORING_OP_WRITE_FIXED:
+	case IORING_OP_FSYNC:
+		return URING_WAITS_DISK;
+	case IORING_OP_RECV:
+	case IORING_OP_SEND:
+	case IORING_OP_ACCEPT:
+	case IORING_OP_CONNECT:
+	case IORING_OP_POLL_ADD:
+		return URING_WAITS_NET;
+	case IORING_OP_TIMEOUT:
+		return URING_WAITS_TIMER;
+	default:
+		return URING_WAITS_NONE;
+	}
+}
+
 struct bench_async {
 	/* Submission. The SQ ring's own index array is the identity and never changes. */
 	struct io_uring_sqe *sqes;
@@ -71,6 +97,10 @@ struct bench_async {
 	int failed; /* sticky: the ring cannot be used any more */
 	int refuse; /* what is described now completes with this at once: failed, or -ECANCELED */
 	unsigned live, live_passive; /* described, callback not yet run; live includes passive */
+
+	/* Described and not yet called back, by what it waits for; told before each wait. */
+	uint32_t waits[URING_NR_WAITS];
+	uint32_t *mix; /* async_set_mix(); NULL = nobody reads it */
 
 	/* The window's accounting. Passive operations are in the batch sizes only. */
 	struct async_stats stats;

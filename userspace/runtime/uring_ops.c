@@ -75,6 +75,7 @@ static inline uint64_t describe(struct bench_async *a, struct bench_op *op, uint
 	op->opcode = opcode;
 	op->state = state | (passive ? URING_OP_PASSIVE : 0);
 	a->live++;
+	a->waits[uring_waits_for(opcode)]++;
 	if (passive)
 		a->live_passive++;
 	return uring_user_data(slot, gen);
