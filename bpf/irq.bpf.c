@@ -92,6 +92,7 @@ static __always_inline void irq_begin(struct here *h, struct probe_irq_open *ope
 struct irq_cost {
 	__u64 ns;
 	__s64 wait_ns;
+	__u64 nr; /* 1 when it ended in the window */
 };
 
 /* Its own time, and what was waited in it, without the hard interrupts inside. */
@@ -104,6 +105,7 @@ static __always_inline struct irq_cost irq_end(struct here *h, const struct prob
 	struct irq_cost cost;
 
 	cost.ns = ns > nested ? ns - nested : 0;
+	cost.nr = window_has(h->w, now);
 	cost.wait_ns = PROBE_WAIT_DIFF(wait, open->wait_ns) -
 		       (READ_ONCE(h->blame->hard_ns) - open->hard_wait);
 	return cost;
@@ -115,7 +117,7 @@ static __always_inline void irq_charge(struct here *h, __u32 source, const struc
 		return;
 	h->irq->ns[source] += cost->ns;
 	h->irq->blame_ns[source] += cost->wait_ns;
-	h->irq->nr[source]++;
+	h->irq->nr[source] += cost->nr;
 }
 
 /* --- hard --- */
