@@ -205,6 +205,8 @@ static void objects_load(struct probe_set *set)
 			sched_open(set);
 		if (!strcmp(object->image->name, "block"))
 			block_open(set, object);
+		if (!strcmp(object->image->name, "fault"))
+			fault_open(set, object);
 	}
 	blame_open(set);
 }
@@ -295,6 +297,7 @@ void probe_close(struct probe_set *set)
 	unmap(set->depth, set->depth_bytes);
 	unmap(set->queues, set->queues_bytes);
 	unmap(set->block_rings, set->block_bytes);
+	fault_close(set);
 	btf__free(set->btf);
 	free(set->lost_by_cpu);
 	free(set->unlinked);

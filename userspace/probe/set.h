@@ -94,6 +94,8 @@ struct probe_set {
 	size_t depth_bytes, queues_bytes;
 	struct block_ring *block_rings;
 	size_t block_bytes;
+	struct probe_object *fault; /* fault.c */
+	struct fault_request *fault_request;
 	struct probe_blames *blames; /* blame.c */
 
 	struct probe_unlinked *unlinked; /* observer.c; NULL = attached */
@@ -197,6 +199,12 @@ bool depth_close(const struct probe_set *set, unsigned cpu, uint64_t end_ns,
 
 /* block.c */
 void block_open(struct probe_set *set, struct probe_object *object);
+
+/* fault.c */
+void fault_open(struct probe_set *set, struct probe_object *object);
+void fault_begin(struct probe_set *set); /* the window was set */
+void fault_end(struct probe_set *set);	 /* it is about to be closed */
+void fault_close(struct probe_set *set);
 
 /* labels.c: the slots of a COUNT or HIST, and the labels of each. */
 struct value_row {

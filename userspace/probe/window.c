@@ -50,6 +50,7 @@ void probe_window(struct probe_set *set, const struct bench_window *window)
 	span->serial = set->serial;
 	__atomic_store_n(&set->windows->current, window_bank(set), __ATOMIC_RELEASE);
 	blame_window(set);
+	fault_begin(set);
 }
 
 int window_run_on(int prog_fd, unsigned cpu)
@@ -105,6 +106,7 @@ void window_close(struct probe_set *set)
 
 	ask_silent(set);
 	ledger_end(set);
+	fault_end(set);
 	now = bench_now_ns();
 	if (span->end_ns > now)
 		span->end_ns = now;
