@@ -51,6 +51,15 @@ struct job_run {
 	const struct probe_set *probes;	 /* where their causes come from; NULL = nowhere */
 };
 
+/* Time of the window that the worker had, ns: from the start for all, so that one that started late
+ * does not count as fast. 0 = none. */
+static inline uint64_t worker_took_ns(const struct worker_run *wr)
+{
+	uint64_t start_ns = wr->run->window.start_ns;
+
+	return wr->stop_ns > start_ns && wr->stop_ns > wr->start_ns ? wr->stop_ns - start_ns : 0;
+}
+
 /* Phases, each posted to the pool with a struct worker_run; the outcome is in ->rc and ->w.err. */
 void worker_setup(struct runtime_thread *thread, void *arg); /* module setup(), worker 0 only */
 void worker_enter(struct runtime_thread *thread, void *arg);
