@@ -294,6 +294,7 @@ const struct bench_module bench_module_net = {
 	.state_size = sizeof(struct net_state),
 	.min_workers = NET_WORKERS,
 	.max_workers = NET_WORKERS,
+	.runnable = net_runnable,
 	.validate = net_validate,
 	.setup = net_setup,
 	.enter = net_enter,

@@ -269,6 +269,14 @@ static inline int net_server_check(struct bench_worker *w, uint64_t rx)
 				 rx, tx);
 }
 
+/* One request under way has one of the two ends work at a time. */
+static inline unsigned net_runnable(const void *params)
+{
+	const struct net_params *p = params;
+
+	return p->mode == NET_RR && net_flows(p) <= 1 ? 1 : NET_WORKERS;
+}
+
 static inline void net_report(struct bench_job *job, uint64_t trial_ns)
 {
 	static const struct bench_metric_id id = {

@@ -188,6 +188,7 @@ const struct bench_module bench_module_net_sync = {
 	.state_size = sizeof(struct net_sync),
 	.min_workers = NET_WORKERS,
 	.max_workers = NET_WORKERS,
+	.runnable = net_runnable,
 	.setup = net_setup,
 	.enter = net_sync_enter,
 	.begin = net_sync_begin,

@@ -98,7 +98,7 @@ static int execute(const struct settings *settings, const struct run_command *co
 	struct run run;
 	int code = EXIT_REQUEST;
 
-	if (!command->dry_run && output_init(&output, settings, &err))
+	if (output_init(&output, settings, &err))
 		return refuse(&err);
 	if (run_open(&run, settings, argc, argv, &err) ||
 	    plan_build(&plan, jobs, settings, run.topology, runtime_active(run.runtime), &err) ||

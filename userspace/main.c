@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The table of subcommands. Without one, `run` is meant.
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/error.h"
 #include "cmd.h"
@@ -52,7 +56,16 @@ static int unknown(const char *word)
 	return EXIT_REQUEST;
 }
 
-int main(int argc, char **argv)
+/* A descriptor 0, 1 or 2 that is closed would be given to the next file that is opened, and be
+ * written to. */
+static void fill_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", O_RDWR);
+}
+
+static int dispatch(int argc, char **argv)
 {
 	/* Only the character set is taken from the user: numbers are always written the C way. */
 	setlocale(LC_CTYPE, "");
@@ -78,4 +91,20 @@ int main(int argc, char **argv)
 		}
 	}
 	return cmd_run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	fill_standard_files();
+	/* A reader that went away and a file size limit are errors of the write that meets them. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	code = dispatch(argc, argv);
+	if ((fflush(stdout) || ferror(stdout)) && !code) {
+		fprintf(stderr, "bench: cannot write to standard output: %s\n", strerror(errno));
+		code = EXIT_FAILED;
+	}
+	return code;
 }

@@ -84,6 +84,9 @@ static void errors_name_file_and_line(void **state)
 		{ "[job]\nmodule = dsik\n", ":2:", "did you mean 'disk'" },
 		{ "[job]\nmodule = cpu\nkernl = int\n", ":3:", "did you mean 'kernel'" },
 		{ "[job]\nmodule = cpu\nmodule = cpu\n", ":3:", "twice" },
+		{ "[genral]\n[general]\ntrials = 3\n", ":1:", "[general]" },
+		{ "[general]\ntrials = 3\n\n[job]\n", ":4:", "no keys" },
+		{ "[job]\nmodule = disk\nfilename = /x\n  direct = 7\n", ":4:", "direct" },
 	};
 
 	(void)state;
@@ -97,6 +100,20 @@ static void errors_name_file_and_line(void **state)
 			fail_msg("case %zu: %s", i, err.msg);
 		job_list_free(&jobs);
 	}
+}
+
+static void indented_keys_are_keys(void **state)
+{
+	struct settings s;
+	struct job_list jobs;
+	struct bench_err err;
+
+	(void)state;
+	assert_int_equal(read_text("[general]\n  trials = 4\n[one]\n\tmodule = cpu\n\tkernel = float\n",
+				   &s, &jobs, &err), 0);
+	assert_int_equal(s.trials, 4);
+	assert_int_equal(jobs.nr, 1);
+	job_list_free(&jobs);
 }
 
 static void a_line_too_long_is_refused_not_cut(void **state)
@@ -174,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(general_and_jobs_are_read),
 		cmocka_unit_test(errors_name_file_and_line),
+		cmocka_unit_test(indented_keys_are_keys),
 		cmocka_unit_test(a_line_too_long_is_refused_not_cut),
 		cmocka_unit_test(a_missing_or_unreadable_file_is_said),
 		cmocka_unit_test(the_users_file_comes_before_the_systems),

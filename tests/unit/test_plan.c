@@ -117,6 +117,20 @@ static void workers_that_talk_may_share_a_cpu_with_a_warning(void **state)
 	assert_non_null(f->plan.jobs[0].warning);
 }
 
+static void workers_that_run_at_the_same_time_may_not(void **state)
+{
+	struct fixture *f = *state;
+	char text[64];
+
+	snprintf(text, sizeof(text), "net_sync,mode=stream,cpus=%d",
+		 topology_cpu(f->topology, 0)->os_index);
+	add(f, text);
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+	assert_non_null(strstr(f->err.msg, "--oversubscribe"));
+	f->settings.oversubscribe = 1;
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+}
+
 static void an_async_module_named_on_blocking_is_an_error_with_the_sibling(void **state)
 {
 	struct fixture *f = *state;
@@ -179,6 +193,7 @@ int main(void)
 		TEST(cpus_given_are_taken_in_their_order),
 		TEST(oversubscription_is_refused_unless_asked_for),
 		TEST(workers_that_talk_may_share_a_cpu_with_a_warning),
+		TEST(workers_that_run_at_the_same_time_may_not),
 		TEST(an_async_module_named_on_blocking_is_an_error_with_the_sibling),
 		TEST(an_async_module_of_the_suite_is_skipped_on_blocking),
 		TEST(the_default_suite_fits_a_minute),

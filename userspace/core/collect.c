@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/result.h"
 #include "core/run.h"
 
 /* Sums over the active workers of one trial. */
@@ -14,11 +15,20 @@ struct totals {
 	uint64_t ops, bytes, errors, cpu_ns, longest_ns;
 	struct usage usage;
 	double ops_per_s, bytes_per_s;
-	unsigned nr_active;
+	unsigned nr_active, nr_ran;
 	struct bench_hist *latency;
 };
 
-void iowq_sample(struct iowq_sample *ret_sample)
+static bool is_worker(const struct run *run, const struct job_run *jr, pid_t tid)
+{
+	for (unsigned i = 0; i < jr->nr; i++)
+		if (runtime_thread(run->runtime, jr->workers[i].thread)->tid == tid)
+			return true;
+	return false;
+}
+
+static void iowq_sample(const struct run *run, const struct job_run *jr,
+			struct iowq_sample *ret_sample)
 {
 	DIR *dir = opendir("/proc/self/task");
 	struct dirent *entry;
@@ -37,7 +47,8 @@ void iowq_sample(struct iowq_sample *ret_sample)
 			text[0] = '\0';
 		if (file)
 			fclose(file);
-		if (strncmp(text, "iou-wrk-", 8) != 0)
+		/* Behind the prefix stands the thread that it works for. */
+		if (strncmp(text, "iou-wrk-", 8) != 0 || !is_worker(run, jr, atoi(text + 8)))
 			continue;
 		ret_sample->nr_threads++;
 		snprintf(path, sizeof(path), "/proc/self/task/%.16s/schedstat", entry->d_name);
@@ -51,16 +62,18 @@ void iowq_sample(struct iowq_sample *ret_sample)
 		closedir(dir);
 }
 
-void collect_begin(struct collect_span *span)
+void collect_begin(struct collect_span *span, const struct run *run, const struct job_run *jr)
 {
-	iowq_sample(&span->iowq[0]);
+	if (jr)
+		iowq_sample(run, jr, &span->iowq[0]);
 	host_sample(&span->host[0]);
 }
 
-void collect_end(struct collect_span *span)
+void collect_end(struct collect_span *span, const struct run *run, const struct job_run *jr)
 {
 	host_sample(&span->host[1]);
-	iowq_sample(&span->iowq[1]);
+	if (jr)
+		iowq_sample(run, jr, &span->iowq[1]);
 }
 
 static void put(struct bench_metric_set *set, enum bench_source source, const char *name,
@@ -88,13 +101,14 @@ static void add_totals(const struct job_run *jr, struct totals *t)
 {
 	for (unsigned i = 0; i < jr->nr; i++) {
 		const struct worker_run *wr = &jr->workers[i];
-		uint64_t took = wr->stop_ns - wr->start_ns;
+		uint64_t took = worker_took_ns(wr);
 
 		t->cpu_ns += wr->usage.cpu_ns;
 		t->usage.cpu_ns += wr->usage.cpu_ns;
 		t->usage.switches += wr->usage.switches;
 		t->usage.faults += wr->usage.faults;
 		t->errors += wr->w.errors;
+		t->nr_ran += wr->usage.cpu_ns > 0;
 		if (wr->w.passive || !took)
 			continue;
 		t->nr_active++;
@@ -182,6 +196,43 @@ static bool put_rings(const struct job_run *jr, struct bench_metric_set *set, ch
 	return true;
 }
 
+/* A BLOCKING module has one operation under way per worker and no ring; a zero would be untrue. */
+static void put_no_ring(struct bench_metric_set *set)
+{
+	static const char *const names[] = { "runtime.inflight",    "runtime.submit_batch",
+					     "runtime.reap_batch",  "runtime.sq_depth",
+					     "runtime.cq_depth",    "runtime.cq_overflow",
+					     "runtime.sq_dropped",  "runtime.iowq_threads",
+					     "runtime.loop_lag",    NULL };
+
+	for (unsigned i = 0; names[i]; i++) {
+		const struct bench_metric_id id = { .name = names[i],
+						    .unit = "ops",
+						    .source = BENCH_SOURCE_RUNTIME };
+
+		bench_metric_put_status(set, &id, BENCH_NOT_SUPPORTED, 0,
+					"a blocking module uses no ring");
+	}
+}
+
+/* A worker that got its CPU late measured another time than the others. */
+static void warn_late(struct run *run, const struct job_run *jr)
+{
+	uint64_t length_ns = jr->window.end_ns - jr->window.start_ns, late_ns = 0;
+
+	for (unsigned i = 0; i < jr->nr; i++) {
+		const struct worker_run *wr = &jr->workers[i];
+
+		if (!wr->w.passive && wr->start_ns > jr->window.start_ns + late_ns)
+			late_ns = wr->start_ns - jr->window.start_ns;
+	}
+	if (late_ns * 100 > length_ns)
+		result_warn(run->result,
+			    "a worker got its CPU %.1f ms late in a window of %.0f ms (trial %u); rates "
+			    "count from the start of the window",
+			    (double)late_ns / 1e6, (double)length_ns / 1e6, jr->trial);
+}
+
 bool collect_trial(struct run *run, struct job_run *jr, const struct collect_span *span,
 		   struct bench_metric_set *metrics, char *reason, size_t size)
 {
@@ -190,12 +241,15 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 	bool valid = true;
 
 	add_totals(jr, &t);
+	warn_late(run, jr);
 	/* io-wq threads come and go: one that is gone takes its time with it. */
 	if (span->iowq[1].cpu_ns > span->iowq[0].cpu_ns)
 		t.cpu_ns += span->iowq[1].cpu_ns - span->iowq[0].cpu_ns;
 	put_module(&t, metrics);
-	put(metrics, BENCH_SOURCE_RUNTIME, "runtime.threads", "count", BENCH_BETTER_NONE, jr->nr);
-	if (jr->module->exec == BENCH_EXEC_ASYNC) {
+	put(metrics, BENCH_SOURCE_RUNTIME, "runtime.threads", "count", BENCH_BETTER_NONE, t.nr_ran);
+	if (jr->module->exec != BENCH_EXEC_ASYNC) {
+		put_no_ring(metrics);
+	} else {
 		put(metrics, BENCH_SOURCE_RUNTIME, "runtime.iowq_threads", "count",
 		    BENCH_BETTER_NONE, span->iowq[1].nr_threads);
 		valid = put_rings(jr, metrics, reason, size);

@@ -12,21 +12,21 @@
 
 struct run;
 
-/* CPU time of the kernel's io_uring workers (threads "iou-wrk-*" of this process), from
+/* CPU time of the kernel's io_uring workers of the job (threads "iou-wrk-TID" of this process), from
  * /proc/self/task. */
 struct iowq_sample {
 	unsigned nr_threads;
 	uint64_t cpu_ns;
 };
-void iowq_sample(struct iowq_sample *ret_sample);
 
 /* What is read around a window rather than in it. */
 struct collect_span {
 	struct host_sample host[2];
 	struct iowq_sample iowq[2];
 };
-void collect_begin(struct collect_span *span);
-void collect_end(struct collect_span *span);
+/* jr NULL = no workers of ours (a wrapped command). */
+void collect_begin(struct collect_span *span, const struct run *run, const struct job_run *jr);
+void collect_end(struct collect_span *span, const struct run *run, const struct job_run *jr);
 
 /* Put the trial's metrics. False when the trial contradicts itself; reason says how. */
 bool collect_trial(struct run *run, struct job_run *jr, const struct collect_span *span,

@@ -16,13 +16,39 @@ struct reader {
 	void *settings;
 	struct job_list *jobs;
 	char section[128]; /* the job section being read */
+	char empty[128];   /* a section that has no key so far */
+	int empty_line;
 	FILE *file;
 	int line;	/* of the text being parsed */
 	int error_line; /* of the first error */
 	struct bench_err err;
 };
 
-/* Feeds inih line by line, so that errors can name the line. */
+static void no_keys(struct reader *r)
+{
+	if (!r->empty[0] || r->err.code)
+		return;
+	r->error_line = r->empty_line;
+	bench_fail(&r->err, -EINVAL,
+		   "section [%s] has no keys: a job needs at least 'module = NAME'; the only other "
+		   "section is [general]",
+		   r->empty);
+}
+
+/* inih says nothing of sections without keys. */
+static void note_section(struct reader *r, const char *line)
+{
+	size_t len = strcspn(line + 1, "]");
+
+	no_keys(r);
+	snprintf(r->empty, sizeof(r->empty), "%.*s", (int)len, line + 1);
+	r->empty_line = r->line;
+	if (strcmp(r->empty, "general") == 0)
+		r->empty[0] = '\0';
+}
+
+/* Feeds inih line by line, so that errors can name the line, and without leading blanks, which to
+ * inih mean that the line continues the one before. */
 static char *next_line(char *buf, int size, void *arg)
 {
 	struct reader *r = arg;
@@ -37,6 +63,10 @@ static char *next_line(char *buf, int size, void *arg)
 		r->error_line = r->line;
 		bench_fail(&r->err, -EINVAL, "line is longer than %d characters", size - 2);
 	}
+	len = strspn(got, " \t");
+	memmove(got, got + len, strlen(got + len) + 1);
+	if (got[0] == '[')
+		note_section(r, got);
 	return got;
 }
 
@@ -85,6 +115,7 @@ static int handle(void *arg, const char *section, const char *name, const char *
 
 	if (r->err.code)
 		return 0;
+	r->empty[0] = '\0';
 	if (!section[0])
 		rc = bench_fail(&r->err, -EINVAL, "key '%s' stands before any [section]", name);
 	else if (strcmp(section, "general") == 0)
@@ -96,6 +127,8 @@ static int handle(void *arg, const char *section, const char *name, const char *
 	return rc == 0;
 }
 
+/* NULL with errno ENOENT or ENOTDIR when there is none; another errno when there is one that cannot
+ * be read, which must not be passed over. path is the one tried last. */
 static FILE *open_default(char *path, size_t size)
 {
 	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
@@ -109,7 +142,7 @@ static FILE *open_default(char *path, size_t size)
 		path[0] = '\0';
 	if (path[0])
 		file = fopen(path, "re");
-	if (!file) {
+	if (!file && (!path[0] || errno == ENOENT || errno == ENOTDIR)) {
 		snprintf(path, size, "/etc/bench/bench.conf");
 		file = fopen(path, "re");
 	}
@@ -132,10 +165,13 @@ int config_read(const char *path, const struct bench_option *options, void *sett
 			return bench_fail(err, -errno, "config file '%s': %s", path, strerror(errno));
 	} else {
 		r.file = open_default(buf, sizeof(buf));
-		if (!r.file)
+		if (!r.file && (errno == ENOENT || errno == ENOTDIR))
 			return 0;
+		if (!r.file)
+			return bench_fail(err, -errno, "config file '%s': %s", buf, strerror(errno));
 	}
 	rc = ini_parse_stream(next_line, &r, handle, &r);
+	no_keys(&r);
 	if (!r.err.code && ferror(r.file))
 		bench_fail(&r.err, -EIO, "cannot be read (is it a directory?)");
 	fclose(r.file);

@@ -19,6 +19,7 @@
 #include "core/collect.h"
 #include "core/observer.h"
 #include "core/result.h"
+#include "core/series.h"
 #include "core/usage.h"
 
 /* How often the loop looks whether the user interrupted. */
@@ -42,6 +43,7 @@ struct exec_job {
 	const struct exec_settings *settings;
 	char *const *argv;
 	struct bench_metric_set *metrics;
+	struct sampler *sampler; /* NULL without probes */
 	unsigned nr_trials;
 	int *cpus; /* all allowed ones */
 	unsigned nr_cpus;
@@ -224,20 +226,24 @@ static int run_once(struct exec_job *job, enum run_kind kind, struct child *c,
 	if (rc)
 		goto out;
 	if (timed)
-		collect_begin(&span);
+		collect_begin(&span, run, NULL);
 	job->window = (struct bench_window){ .start_ns = bench_now_ns(), .end_ns = UINT64_MAX };
 	if (timed && run->probes)
 		probe_window(run->probes, &job->window);
+	if (timed && job->sampler)
+		sampler_begin(job->sampler, job->window.start_ns, UINT64_MAX, job->nr_trials + 1);
 	close(c->go);
 	c->go = -1;
 	rc = child_wait(job, c);
 	job->window.end_ns = c->exit_ns;
+	if (timed && job->sampler)
+		sampler_end(job->sampler, c->exit_ns, !rc && !c->exec_errno && !run->stop);
 	if (rc) {
 		bench_fail(err, rc, "waiting for the command: %s", strerror(-rc));
 		goto out;
 	}
 	if (timed) {
-		collect_end(&span);
+		collect_end(&span, run, NULL);
 		if (run->probes)
 			probe_window(run->probes, &job->window);
 		if (!c->exec_errno && !run->stop)
@@ -349,6 +355,14 @@ static json_t *row(const struct exec_job *job, const char *status, const char *r
 	return object;
 }
 
+static void put_series(const struct exec_job *job, json_t *object)
+{
+	json_t *series = sampler_json(job->sampler);
+
+	if (series)
+		json_object_set_new(object, "series", series);
+}
+
 json_t *exec_execute(struct run *run, const struct exec_settings *settings, char *const argv[],
 		     int *ret_status)
 {
@@ -362,12 +376,24 @@ json_t *exec_execute(struct run *run, const struct exec_settings *settings, char
 	job.cpus = calloc(job.nr_cpus, sizeof(*job.cpus));
 	for (unsigned i = 0; job.cpus && i < job.nr_cpus; i++)
 		job.cpus[i] = topology_cpu(run->topology, i)->os_index;
+	if (job.cpus && run->probes) {
+		const struct sampler_config config = { .loop = runtime_loop(run->runtime),
+						       .probes = run->probes,
+						       .cpus = job.cpus,
+						       .nr_cpus = job.nr_cpus,
+						       .interval_ns = settings->common.interval_ns };
+
+		job.sampler = sampler_new(&config);
+	}
 	run->progress.nr_jobs = 1;
 	run->progress.job = 1;
 	snprintf(run->progress.name, sizeof(run->progress.name), "exec");
 	*ret_status = run_all(&job, &status, reason, sizeof(reason));
 	progress_clear(&run->progress);
 	object = row(&job, status, reason);
+	if (job.sampler)
+		put_series(&job, object);
+	sampler_free(job.sampler);
 	metric_set_free(job.metrics);
 	free(job.cpus);
 	return object;

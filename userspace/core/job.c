@@ -143,7 +143,7 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 		for (unsigned i = 0; i < jr->nr; i++)
 			jr->active_left += !jr->workers[i].w.passive;
 		if (timed)
-			collect_begin(&span);
+			collect_begin(&span, x->run, jr);
 		jr->window.start_ns = bench_now_ns() + LEAD_NS;
 		jr->window.end_ns = jr->window.start_ns + duration_ns;
 		x->run->window = &jr->window;
@@ -157,7 +157,7 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 		if (timed && x->sampler)
 			sampler_end(x->sampler, jr->window.end_ns, !rc && !x->run->stop);
 		if (timed)
-			collect_end(&span);
+			collect_end(&span, x->run, jr);
 	}
 	if (x->run->stuck)
 		return rc;

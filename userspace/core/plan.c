@@ -51,9 +51,10 @@ static unsigned default_workers(const struct plan *plan, const struct cpu_choice
 	return nr;
 }
 
-static int count_workers(const struct plan *plan, const struct job_spec *spec,
-			 const struct cpu_choice *choice, unsigned *ret_nr, struct bench_err *err)
+static int count_workers(const struct plan *plan, struct plan_job *job,
+			 const struct cpu_choice *choice, struct bench_err *err)
 {
+	const struct job_spec *spec = job->spec;
 	const struct bench_module *m = spec->module;
 	unsigned nr = (unsigned)spec->common.workers;
 
@@ -63,39 +64,51 @@ static int count_workers(const struct plan *plan, const struct job_spec *spec,
 				  nr, m->min_workers, m->max_workers);
 	if (!nr)
 		nr = (unsigned)plan->settings->workers;
+	if (nr && m->max_workers && nr > m->max_workers)
+		job->warning = strdup("it takes fewer workers than --workers says");
 	if (!nr)
 		nr = m->min_workers ? m->min_workers : default_workers(plan, choice);
 	if (nr < m->min_workers)
 		nr = m->min_workers;
 	if (m->max_workers && nr > m->max_workers)
 		nr = m->max_workers;
-	*ret_nr = nr;
+	job->nr_workers = nr;
 	return 0;
 }
 
-/* No oversubscription unless asked for. Workers that a module needs to talk to each other may share
- * a CPU, with a warning: a ping-pong on one CPU has one of them runnable at a time. */
+/* No more threads runnable at a time than CPUs, unless asked for. Those of a ping-pong may share a
+ * CPU, with a warning. */
 static int check_subscription(const struct plan *plan, struct plan_job *job,
 			      const struct cpu_choice *choice, struct bench_err *err)
 {
-	bool fixed = job->nr_workers == job->spec->module->min_workers;
+	const struct bench_module *m = job->spec->module;
+	unsigned runnable = m->runnable ? m->runnable(job->spec->params) : job->nr_workers;
+	bool fits = runnable <= choice->nr;
 	const char *source = NULL;
 	double quota = topology_quota(plan->topology, &source);
 	char text[256] = "";
 
-	if (job->nr_workers > choice->nr)
+	if (job->nr_workers > choice->nr) {
 		snprintf(text, sizeof(text), "%u workers share %u CPU%s", job->nr_workers, choice->nr,
 			 choice->nr == 1 ? "" : "s");
-	else if (quota > 0 && job->nr_workers > quota && job->nr_workers > 1)
+	} else if (quota > 0 && runnable > quota && runnable > 1) {
+		fits = false;
 		snprintf(text, sizeof(text), "%u workers under a cgroup quota of %.2f CPUs (%s)",
 			 job->nr_workers, quota, source);
+	}
 	if (!text[0])
 		return 0;
-	if (!fixed && !plan->settings->oversubscribe)
+	if (fits || plan->settings->oversubscribe) {
+		free(job->warning);
+		job->warning = strdup(text);
+		return 0;
+	}
+	if (!job->spec->from_suite)
 		return bench_fail(err, -EINVAL,
-				  "%s: %s; use fewer workers, or --oversubscribe if that is meant",
+				  "%s: %s; use fewer workers or more CPUs, or --oversubscribe if that is "
+				  "meant",
 				  job->spec->name, text);
-	job->warning = strdup(text);
+	job->skip = strdup(text);
 	return 0;
 }
 
@@ -133,7 +146,7 @@ static int place(const struct plan *plan, struct plan_job *job, struct bench_err
 	rc = choose_cpus(plan, job->spec, &choice, err);
 	if (rc)
 		return rc;
-	rc = count_workers(plan, job->spec, &choice, &job->nr_workers, err);
+	rc = count_workers(plan, job, &choice, err);
 	if (!rc)
 		rc = check_subscription(plan, job, &choice, err);
 	if (rc)

@@ -41,13 +41,17 @@ static void on_signal(void *arg, short revents)
 /* Blocked before any thread exists, so that all of them inherit it and only the loop sees them. */
 static int open_signals(struct run *run, struct bench_err *err)
 {
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	sigset_t set;
 
-	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		struct sigaction action;
+
+		/* What nohup or a shell has us ignore stays ignored. */
+		if (!sigaction(signals[i], NULL, &action) && action.sa_handler != SIG_IGN)
+			sigaddset(&set, signals[i]);
+	}
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (run->signal_fd < 0)
@@ -141,6 +145,8 @@ int run_open_probes(struct run *run, struct bench_err *err)
 					  "there are none");
 		return 0;
 	}
+	if (list && !list[0])
+		return bench_fail(err, -EINVAL, "--probes: give all, none or names");
 	return probe_open(&run->probes, list, err);
 }
 

@@ -115,6 +115,9 @@ struct bench_module {
 	 * core" ; otherwise the plan gives between min and max (max 0 = no limit). */
 	unsigned min_workers, max_workers;
 
+	/* How many of the workers can be runnable at the same time, for the check against
+	 * oversubscription: a ping-pong is 1. NULL = all of them. */
+	unsigned (*runnable)(const void *params);
 	/* Are these parameters possible together? 0, or -EINVAL and why; the request is refused with
 	 * exit 2 before any workload. Optional; touches nothing. */
 	int (*validate)(const void *params, struct bench_err *err);
