@@ -101,7 +101,8 @@ static __always_inline void switch_out(__u64 *ctx, struct probe_thread *t,
 		cause = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
 	t->seq++;
 	barrier();
-	thread_begin(t, n->w, n->clock, n->steal, PROBE_RUNNING);
+	if (thread_begin(t, n->w, n->clock, n->steal, PROBE_RUNNING) && t->ring)
+		history_begin(t, n);
 	if (!blocked && t->ring) {
 		n->culprit = GET(raw, next, pid);
 		n->comm = next->comm;
@@ -183,7 +184,8 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 	if (t) {
 		t->seq++;
 		barrier();
-		thread_begin(t, w, n.clock, steal, PROBE_WAITING);
+		if (thread_begin(t, w, n.clock, steal, PROBE_WAITING) && t->ring)
+			history_begin(t, &n);
 		thread_in(t, &n, now);
 		barrier();
 		t->seq++;
@@ -230,7 +232,6 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 	n.queue = task_cpu(task, raw);
 	t->seq++;
 	barrier();
-	first = t->serial != n.w->serial;
 	if (born) {
 		/* Its life, as far as anyone waits for it, begins here. */
 		t->born_ns = *now;
@@ -240,10 +241,12 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 		if (config.blame)
 			t->wait_cpu = blame_arrive(n.w, bank, n.queue, *now);
 	} else {
-		thread_begin(t, n.w, NULL, 0, PROBE_BLOCKED);
+		first = thread_begin(t, n.w, NULL, 0, PROBE_BLOCKED);
 		/* It went to sleep before the window: it still is where it did. */
 		if (config.causes && first && !raw)
 			t->blocked = blocked_cause(task, t, TASK_UNINTERRUPTIBLE, false);
+		if (first && t->ring)
+			history_begin(t, &n);
 		if (t->ring)
 			wake_culprit(task, raw, &n);
 		if (t->state == PROBE_BLOCKED)
@@ -441,6 +444,11 @@ int on_sample(struct sample_regs *ctx)
 		t->seq++;
 		barrier();
 		thread_begin(t, window_span(bank), clock, clock->steal_base, PROBE_RUNNING);
+		if (t->ring) {
+			struct now n = { .v = v, .w = window_span(bank) };
+
+			history_begin(t, &n);
+		}
 		barrier();
 		t->seq++;
 	}

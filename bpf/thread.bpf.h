@@ -59,14 +59,14 @@ static __always_inline struct probe_ledger *ledger_of(const struct probe_thread 
 
 /* In a new window the thread's times start from zero; what it did until its first event there
  * follows from that event: it cannot be switched out unless it ran. clock: of the CPU that it ran
- * on. */
-static __always_inline void thread_begin(struct probe_thread *t,
+ * on. True = this was its first event. */
+static __always_inline bool thread_begin(struct probe_thread *t,
 					 const volatile struct probe_span *w,
 					 const struct probe_cpu_clock *clock, __u64 steal,
 					 __u32 state)
 {
 	if (t->serial == w->serial)
-		return;
+		return false;
 	__builtin_memset(&t->ledger, 0, sizeof(t->ledger));
 	t->switches[0] = 0;
 	t->switches[1] = 0;
@@ -84,6 +84,7 @@ static __always_inline void thread_begin(struct probe_thread *t,
 			clock->steal_known == w->serial ? clock->steal_base : steal;
 	}
 	t->serial = w->serial;
+	return true;
 }
 
 /* A part of ns, of which *left is not given away yet. */
@@ -147,6 +148,18 @@ static __always_inline void history_add(struct probe_thread *t, const struct now
 		bpf_probe_read_kernel(e->comm, sizeof(e->comm), n->comm);
 	barrier();
 	h->head++;
+}
+
+/* What it did when the window opened; nothing was written down before. */
+static __always_inline void history_begin(struct probe_thread *t, const struct now *n)
+{
+	static const __u64 none[PROBE_TAKEN];
+	__u64 since = t->since_ns;
+
+	if (t->since_ns < n->w->start_ns)
+		t->since_ns = n->w->start_ns;
+	history_add(t, n, none);
+	t->since_ns = since;
 }
 
 /* It has been in its state until at_ns, and is in another from then on. */

@@ -70,6 +70,15 @@ static __always_inline int tag_task(struct task_struct *task, bool raw, __u32 fl
 		thread->born_ns = born_ns;
 		thread->freed_ns = 0;
 		thread->task = (__u64)task;
+		thread->file_op = 0;
+		thread->stack = 0;
+		thread->mix = 0;
+		thread->foreign[0] = 0;
+		thread->foreign[1] = 0;
+		thread->foreign[2] = 0;
+		thread->ring = 0;
+		if (flags & PROBE_FLAG_HISTORY && request.rings < request.max_rings)
+			thread->ring = ++request.rings;
 	}
 	bpf_probe_read_kernel(thread->comm, sizeof(thread->comm), &task->comm);
 	thread->flags = flags;

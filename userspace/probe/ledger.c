@@ -183,10 +183,12 @@ void ledger_open_interval(const struct probe_set *set, const struct probe_thread
 	/* What came after its last event until the kernel freed it is not known. */
 	if (t->freed_ns && t->freed_ns < end)
 		end = from;
+	/* Its last event was after the end: that time is in its ledger as far as the programs did
+	 * not know of the end yet. */
 	if (end < from)
-		end = from;
-	ns = end - from;
-	sum->wall_ns += end - born;
+		end = from < set->open_end_ns ? from : end;
+	ns = end > from ? end - from : 0;
+	sum->wall_ns += end > born ? end - born : 0;
 	if (!known || state >= PROBE_STATES)
 		return;
 	sum->ledger.time_ns[state] += ns;

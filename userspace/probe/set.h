@@ -113,6 +113,8 @@ struct probe_set {
 
 	uint64_t serial, start_ns;
 	uint64_t end_ns; /* once closed */
+	/* The end that programs went by before it was set to something earlier; 0 = it was not. */
+	uint64_t open_end_ns;
 	bool window_set;
 
 	uint64_t open_ns;   /* what load and attach took */

@@ -34,7 +34,9 @@ void probe_window(struct probe_set *set, const struct bench_window *window)
 	if (!set->windows)
 		return;
 	if (set->window_set && window->start_ns == set->start_ns) {
-		set->windows->span[window_bank(set)].end_ns = window->end_ns;
+		span = &set->windows->span[window_bank(set)];
+		set->open_end_ns = span->end_ns;
+		span->end_ns = window->end_ns;
 		return;
 	}
 	/* A window that nobody read is forgotten: its bank is cleared when it is needed next. */
@@ -44,6 +46,7 @@ void probe_window(struct probe_set *set, const struct bench_window *window)
 	set->serial++;
 	set->start_ns = window->start_ns;
 	set->window_set = true;
+	set->open_end_ns = 0;
 	span = &set->windows->span[window_bank(set)];
 	span->start_ns = window->start_ns;
 	span->end_ns = window->end_ns;
@@ -108,8 +111,10 @@ void window_close(struct probe_set *set)
 	ledger_end(set);
 	fault_end(set);
 	now = bench_now_ns();
-	if (span->end_ns > now)
+	if (span->end_ns > now) {
+		set->open_end_ns = span->end_ns;
 		span->end_ns = now;
+	}
 	set->end_ns = span->end_ns > set->start_ns ? span->end_ns : set->start_ns;
 	__atomic_store_n(&set->windows->current, PROBE_NO_WINDOW, __ATOMIC_SEQ_CST);
 	window_sync(set);

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The ledger of wall time and the history of a thread, against loads whose causes are known. */
+#include "probe/rig.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include "probe/ledger.h"
+
+#define WINDOW (200 * MS)
+
+static struct probe_set *set;
+
+static int open_set(void **state)
+{
+	(void)state;
+	if (!geteuid())
+		set = set_open("all", NULL);
+	return 0;
+}
+
+static int close_set(void **state)
+{
+	(void)state;
+	probe_close(set);
+	return 0;
+}
+
+static int untrack(void **state)
+{
+	(void)state;
+	if (set)
+		probe_untrack_all(set);
+	return 0;
+}
+
+static double wall(const json_t *metrics, const char *cause)
+{
+	double v = value(metrics, "wall.time", "cause", cause);
+
+	return isnan(v) ? 0 : v;
+}
+
+static double wall_sum(const json_t *metrics)
+{
+	double sum = 0;
+	size_t i;
+	json_t *m;
+
+	json_array_foreach (metrics, i, m)
+		if (!strcmp(bench_result_str(m, "name"), "wall.time") && bench_result_has_value(m))
+			sum += bench_result_num(m, "value");
+	return sum;
+}
+
+static double on_cpu_share(const json_t *m)
+{
+	return wall(m, "user") + wall(m, "kernel") + wall(m, "hardirq") + wall(m, "softirq") +
+	       wall(m, "steal") + wall(m, "observer");
+}
+
+static void sums_to_one(const json_t *m)
+{
+	double unaccounted = wall(m, "unaccounted");
+
+	printf("  sum %.9f, unaccounted %.6f %%\n", wall_sum(m), 100 * unaccounted);
+	assert_true(fabs(wall_sum(m) - 1) < 1e-6);
+	assert_true(fabs(unaccounted) <= 0.001);
+}
+
+static void spinner_is_on_cpu_and_user(void **state)
+{
+	struct loader l = { 0 };
+	uint64_t before, after;
+	double on_cpu;
+	json_t *m;
+
+	(void)state;
+	need_root();
+	loader_start(&l, LOAD_SPIN, last_cpu());
+	set_track(set, l.tid, false);
+	before = thread_cpu_ns(l.clock);
+	m = set_measure(set, WINDOW, NULL, 0);
+	after = thread_cpu_ns(l.clock);
+	loader_stop(&l);
+	sums_to_one(m);
+	on_cpu = on_cpu_share(m);
+	printf("  on CPU %.4f, its own clock %.4f, user %.4f, runqueue %.4f\n", on_cpu,
+	       (double)(after - before) / WINDOW, wall(m, "user"), wall(m, "runqueue"));
+	assert_true(fabs(on_cpu + wall(m, "runqueue") - 1) < 0.01);
+	assert_true(wall(m, "user") > 0.9 * (on_cpu - wall(m, "hardirq") - wall(m, "softirq")));
+	/* The clock covers a few milliseconds more than the window. */
+	assert_true((double)(after - before) >= on_cpu * WINDOW * 0.93);
+	json_decref(m);
+}
+
+static void sleeper_is_blocked_on_a_timer(void **state)
+{
+	struct loader l = { .nap_ns = 2 * MS };
+	double blocked = 0;
+	json_t *m;
+
+	(void)state;
+	need_root();
+	loader_start(&l, LOAD_NAP, last_cpu());
+	set_track(set, l.tid, false);
+	m = set_measure(set, WINDOW, NULL, 0);
+	loader_stop(&l);
+	sums_to_one(m);
+	for (enum probe_cause c = PROBE_CAUSE_DISK; c <= PROBE_CAUSE_OTHER; c++)
+		blocked += wall(m, probe_cause_name(c));
+	printf("  blocked %.4f, on a timer %.4f\n", blocked, wall(m, "blocked.timer"));
+	assert_true(wall(m, "blocked.timer") > 0.5);
+	assert_true(wall(m, "blocked.timer") >= 0.98 * blocked);
+	json_decref(m);
+}
+
+/* Without any event in the window: what it does is asked for at the end. */
+static void long_sleep_has_its_cause(void **state)
+{
+	struct loader l = { .nap_ns = 600 * MS };
+	json_t *m;
+
+	(void)state;
+	need_root();
+	loader_start(&l, LOAD_NAP, last_cpu());
+	sleep_for(5 * MS);
+	set_track(set, l.tid, false);
+	m = set_measure(set, WINDOW, NULL, 0);
+	sums_to_one(m);
+	printf("  on a timer %.6f\n", wall(m, "blocked.timer"));
+	assert_true(wall(m, "blocked.timer") > 0.9999);
+	loader_stop(&l);
+	json_decref(m);
+}
+
+static void two_on_one_cpu_wait_for_each_other(void **state)
+{
+	struct loader a = { 0 }, b = { 0 };
+	json_t *m;
+
+	(void)state;
+	need_root();
+	loader_start(&a, LOAD_SPIN, last_cpu());
+	loader_start(&b, LOAD_SPIN, last_cpu());
+	set_track(set, a.tid, false);
+	set_track(set, b.tid, false);
+	m = set_measure(set, WINDOW, NULL, 0);
+	loader_stop(&a);
+	loader_stop(&b);
+	sums_to_one(m);
+	printf("  runqueue %.4f\n", wall(m, "runqueue"));
+	assert_true(wall(m, "runqueue") > 0.45);
+	json_decref(m);
+}
+
+/* --- history --- */
+
+struct asker {
+	struct probe_interval interval;
+	uint64_t from, to, slept, burned;
+	pid_t tid;
+	int ret;
+	atomic_bool ready, go, done;
+};
+
+static void *ask(void *arg)
+{
+	struct asker *a = arg;
+
+	a->tid = gettid();
+	bind_to(last_cpu());
+	atomic_store(&a->ready, true);
+	while (!atomic_load(&a->go))
+		sleep_for(MS);
+	a->from = bench_now_ns();
+	sleep_for(20 * MS);
+	burn(10 * MS);
+	a->to = bench_now_ns();
+	a->ret = probe_history(set, a->tid, a->from, a->to, &a->interval);
+	atomic_store(&a->done, true);
+	return NULL;
+}
+
+static uint64_t interval_sum(const struct probe_interval *i)
+{
+	uint64_t sum = 0;
+
+	for (int c = 0; c < PROBE_NR_INTERVAL_CAUSES; c++)
+		sum += i->ns[c];
+	return sum;
+}
+
+static void history_takes_an_interval_apart(void **state)
+{
+	struct asker a = { 0 };
+	const uint64_t *ns = a.interval.ns;
+	pthread_t thread;
+	uint64_t length;
+
+	(void)state;
+	need_root();
+	assert_int_equal(pthread_create(&thread, NULL, ask, &a), 0);
+	while (!atomic_load(&a.ready))
+		sleep_for(MS);
+	set_track(set, a.tid, false);
+	(void)set_window(set, 0, 10000 * MS);
+	atomic_store(&a.go, true);
+	pthread_join(thread, NULL);
+	json_decref(set_read(set, NULL, 0));
+	assert_int_equal(a.ret, 0);
+	length = a.to - a.from;
+	printf("  %.3f ms: timer %.3f, on CPU %.3f, run queue %.3f, unknown %.3f; %s %.3f\n",
+	       (double)length / MS, (double)ns[PROBE_CAUSE_TIMER] / MS,
+	       (double)ns[PROBE_CAUSE_ONCPU] / MS, (double)ns[PROBE_CAUSE_RUNQUEUE] / MS,
+	       (double)ns[PROBE_CAUSE_UNACCOUNTED] / MS, a.interval.culprits[0].who,
+	       (double)a.interval.culprits[0].ns / MS);
+	assert_int_equal(interval_sum(&a.interval), length);
+	assert_int_equal(ns[PROBE_CAUSE_UNACCOUNTED], 0);
+	assert_in_range(ns[PROBE_CAUSE_TIMER], 19 * MS, 60 * MS);
+	assert_true(ns[PROBE_CAUSE_ONCPU] > 9 * MS);
+}
+
+static void history_names_who_had_the_cpu(void **state)
+{
+	struct loader hog = { 0 };
+	struct asker a = { 0 };
+	char who[40];
+	pthread_t thread;
+
+	(void)state;
+	need_root();
+	loader_start(&hog, LOAD_SPIN, last_cpu());
+	assert_int_equal(pthread_create(&thread, NULL, ask, &a), 0);
+	while (!atomic_load(&a.ready))
+		sleep_for(MS);
+	set_track(set, a.tid, false);
+	(void)set_window(set, 0, 10000 * MS);
+	atomic_store(&a.go, true);
+	pthread_join(thread, NULL);
+	loader_stop(&hog);
+	json_decref(set_read(set, NULL, 0));
+	assert_int_equal(a.ret, 0);
+	snprintf(who, sizeof(who), "(%d)", (int)hog.tid);
+	printf("  run queue %.3f ms behind %s\n",
+	       (double)a.interval.ns[PROBE_CAUSE_RUNQUEUE] / MS, a.interval.culprits[0].who);
+	assert_int_equal(interval_sum(&a.interval), a.to - a.from);
+	assert_true(a.interval.ns[PROBE_CAUSE_RUNQUEUE] > 3 * MS);
+	assert_non_null(strstr(a.interval.culprits[0].who, who));
+}
+
+static void history_before_the_window_is_unknown(void **state)
+{
+	struct loader l = { .nap_ns = MS };
+	struct probe_interval i;
+	struct bench_window w;
+
+	(void)state;
+	need_root();
+	loader_start(&l, LOAD_NAP, last_cpu());
+	set_track(set, l.tid, false);
+	json_decref(set_measure(set, 20 * MS, NULL, 0));
+	sleep_for(30 * MS);
+	w = set_window(set, 0, 10000 * MS);
+	sleep_for(30 * MS);
+	assert_int_equal(probe_history(set, l.tid, w.start_ns - 20 * MS, w.start_ns + 20 * MS, &i),
+			 0);
+	loader_stop(&l);
+	json_decref(set_read(set, NULL, 0));
+	printf("  unknown %.3f ms, timer %.3f ms\n", (double)i.ns[PROBE_CAUSE_UNACCOUNTED] / MS,
+	       (double)i.ns[PROBE_CAUSE_TIMER] / MS);
+	assert_int_equal(interval_sum(&i), 40 * MS);
+	assert_in_range(i.ns[PROBE_CAUSE_UNACCOUNTED], 20 * MS - MS / 100, 20 * MS + MS / 100);
+	assert_true(i.ns[PROBE_CAUSE_TIMER] > 10 * MS);
+}
+
+static void nobody_followed_has_no_history(void **state)
+{
+	struct probe_interval i;
+
+	(void)state;
+	need_root();
+	assert_int_equal(probe_history(set, gettid(), 0, 1, &i), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(spinner_is_on_cpu_and_user, untrack),
+		cmocka_unit_test_teardown(sleeper_is_blocked_on_a_timer, untrack),
+		cmocka_unit_test_teardown(long_sleep_has_its_cause, untrack),
+		cmocka_unit_test_teardown(two_on_one_cpu_wait_for_each_other, untrack),
+		cmocka_unit_test_teardown(history_takes_an_interval_apart, untrack),
+		cmocka_unit_test_teardown(history_names_who_had_the_cpu, untrack),
+		cmocka_unit_test_teardown(history_before_the_window_is_unknown, untrack),
+		cmocka_unit_test(nobody_followed_has_no_history),
+	};
+
+	return cmocka_run_group_tests(tests, open_set, close_set);
+}
