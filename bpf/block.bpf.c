@@ -36,7 +36,10 @@ struct request___old {
 } __pai;
 
 #define REQUEST_EVENTS "block_rq_issue block_rq_complete"
-#define OPS { "read", "write", "discard", "other" }
+#define OPS                                                                                        \
+	{                                                                                          \
+		"read", "write", "discard", "other"                                                \
+	}
 
 const struct probe_desc metrics[] SEC(".rodata.probe") = {
 	PROBE_METRIC(PROBE_HIST, BLOCK_LATENCY, "block.latency", "ns", REQUEST_EVENTS,
@@ -60,8 +63,8 @@ const struct probe_desc metrics[] SEC(".rodata.probe") = {
 };
 
 const struct probe_program programs[] SEC(".rodata.programs") = {
-	{ "on_start" }, { "on_insert" }, { "on_issue" }, { "on_complete" }, { "on_requeue" },
-	{ "on_merge" },
+	{ "on_start" },	   { "on_insert" },  { "on_issue" },
+	{ "on_complete" }, { "on_requeue" }, { "on_merge" },
 };
 enum { RUN_START, RUN_INSERT, RUN_ISSUE, RUN_COMPLETE, RUN_REQUEUE, RUN_MERGE };
 
@@ -133,7 +136,8 @@ static __always_inline struct underway_row *row_of(__u64 rq)
 }
 
 /* The value, without what the verifier knows about it: else it tells apart all ways that led to it,
- * in the whole rest of the program, which takes it 50 ms. word is a scratch word of this program. */
+ * in the whole rest of the program, which takes it 50 ms. word is a scratch word of this program.
+ */
 static __always_inline __u64 forget(__u64 *word, __u64 value)
 {
 	WRITE_ONCE(*word, value);
@@ -215,9 +219,9 @@ static __always_inline struct request *request_arg(__u64 *ctx)
 	return (void *)(config.block_rq_arg ? ctx[1] : ctx[0]);
 }
 
-/* Counts the run. Returns a scratch word of the program, with the request's address as a number: the
- * verifier does not let a pointer be calculated with, but knows nothing of what comes out of memory.
- * Each program has its own word, because one may interrupt another. NULL = no window. */
+/* Counts the run. Returns a scratch word of the program, with the request's address as a number:
+ * the verifier does not let a pointer be calculated with, but knows nothing of what comes out of
+ * memory. Each program has its own word, because one may interrupt another. NULL = no window. */
 static __always_inline __u64 *request_begin(struct request *rq, __u32 bank, __u32 program)
 {
 	struct probe_values_element *v;
@@ -407,10 +411,8 @@ static __always_inline void finished(struct probe_values_element *v, __u64 *word
 	if (i >= BLOCK_DEVICES)
 		return;
 	value_add(&v->slot[BLOCK_REQUESTS + op % BLOCK_OPS], 1);
-	hist_record(&v->slot[BLOCK_LATENCY + i * 2 * PROBE_HIST_SLOTS],
-		    r->issue_ns - r->insert_ns);
-	hist_record(&v->slot[BLOCK_LATENCY + (i * 2 + 1) * PROBE_HIST_SLOTS],
-		    now - r->issue_ns);
+	hist_record(&v->slot[BLOCK_LATENCY + i * 2 * PROBE_HIST_SLOTS], r->issue_ns - r->insert_ns);
+	hist_record(&v->slot[BLOCK_LATENCY + (i * 2 + 1) * PROBE_HIST_SLOTS], now - r->issue_ns);
 }
 
 /* block_rq_complete(rq, error, nr_bytes): once for each part that is done, before the request is

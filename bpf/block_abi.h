@@ -35,7 +35,7 @@ enum {
 	BLOCK_FLUSHES = BLOCK_REQUESTS + BLOCK_OPS,
 	BLOCK_ERRORS,
 	BLOCK_UNSEEN,
-	BLOCK_SCRATCH, /* one per program */
+	BLOCK_SCRATCH,					    /* one per program */
 	BLOCK_LATENCY = BLOCK_SCRATCH + PROBE_MAX_PROGRAMS, /* per device: queue, device */
 	BLOCK_SLOTS = BLOCK_LATENCY + BLOCK_DEVICES * 2 * PROBE_HIST_SLOTS,
 };

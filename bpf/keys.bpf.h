@@ -17,7 +17,7 @@
 		__type(key, __u32);                                                                \
 		__type(value, struct probe_keys_element);                                          \
 	} keys SEC(".maps");                                                                       \
-	/* Who has which entry: adding to a hash is the one thing here that only one CPU can do.  \
+	/* Who has which entry: adding to a hash is the one thing here that only one CPU can do.   \
 	 */                                                                                        \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
@@ -25,15 +25,15 @@
 		__type(key, __u32);                                                                \
 		__type(value, __u64);                                                              \
 	} key_owners SEC(".maps");                                                                 \
-	static __always_inline int key_find(const struct probe_keys_element *all, __u64 id)       \
+	static __always_inline int key_find(const struct probe_keys_element *all, __u64 id)        \
 	{                                                                                          \
 		for (int i = 0; i < (nr_); i++)                                                    \
 			if (all->key[i].id == id)                                                  \
 				return i;                                                          \
 		return -1;                                                                         \
 	}                                                                                          \
-	/* A free entry for id; the caller fills in the name, and then the id. -1 = full. */      \
-	static __always_inline int key_claim(const struct probe_keys_element *all, __u64 id)      \
+	/* A free entry for id; the caller fills in the name, and then the id. -1 = full. */       \
+	static __always_inline int key_claim(const struct probe_keys_element *all, __u64 id)       \
 	{                                                                                          \
 		for (__u32 i = 0; i < (nr_); i++) {                                                \
 			__u32 key = i;                                                             \

@@ -37,16 +37,12 @@ const struct probe_desc metrics[] SEC(".rodata.probe") = {
 		     .better = PROBE_BETTER_LOWER, .found_key = "reason", .found_max = REASONS,
 		     .found_enum = "skb_drop_reason", .found_prefix = "SKB_DROP_REASON_"),
 	PROBE_METRIC(PROBE_COUNT, NET_RESETS, "net.resets", "count",
-		     "tcp_send_reset tcp_receive_reset",
-		     "TCP connections reset, on the whole host", .key = "kind",
-		     .label = { "sent", "received" }),
+		     "tcp_send_reset tcp_receive_reset", "TCP connections reset, on the whole host",
+		     .key = "kind", .label = { "sent", "received" }),
 };
 const struct probe_program programs[] SEC(".rodata.programs") = {
-	{ "on_retransmit" },
-	{ "on_synack" },
-	{ "on_drop" },
-	{ "on_reset_sent" },
-	{ "on_reset_got" },
+	{ "on_retransmit" }, { "on_synack" },	 { "on_drop" },
+	{ "on_reset_sent" }, { "on_reset_got" },
 };
 enum { RUN_RETRANSMIT, RUN_SYNACK, RUN_DROP, RUN_RESET_SENT, RUN_RESET_GOT };
 PROBE_VALUES(NET_SLOTS)
@@ -110,7 +106,8 @@ static __always_inline int on_drop(__u64 *ctx)
 		return 0;
 	if (reason >= REASONS)
 		reason = REASONS - 1;
-	asm volatile("" : "+r"(reason)); /* the verifier is to see that this very value is bounded */
+	asm volatile(""
+		     : "+r"(reason)); /* the verifier is to see that this very value is bounded */
 	value_add(&slot[NET_DROPS + reason], 1);
 	return 0;
 }

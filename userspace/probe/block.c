@@ -36,8 +36,7 @@ static bool ring_find(const struct block_ring *ring, uint32_t dev, uint64_t sect
 		if (ret_done->complete_ns < from_ns)
 			return false;
 		if (ret_done->complete_ns <= to_ns && ret_done->dev == dev &&
-		    sector >= ret_done->sector &&
-		    sector - ret_done->sector < ret_done->bytes / 512)
+		    sector >= ret_done->sector && sector - ret_done->sector < ret_done->bytes / 512)
 			return true;
 	}
 	return false;
