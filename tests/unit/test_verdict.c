@@ -19,7 +19,7 @@
 struct fixture_metric {
 	const char *name, *key, *label;
 	double value, p50;
-	const char *unit;
+	const char *unit, *pid;
 };
 
 struct fixture {
@@ -30,11 +30,19 @@ struct fixture {
 
 #define WALL(cause, share)                                                                         \
 	{                                                                                          \
-		"wall.time", "cause", cause, share, 0, "ratio"                                     \
+		"wall.time", "cause", cause, share, 0, "ratio", NULL                               \
+	}
+#define WALL_OF(comm)                                                                              \
+	{                                                                                          \
+		"wall.time_of", "task", comm, 0.5, 0, "ratio", NULL                                \
+	}
+#define BLAME(comm, ns, number)                                                                    \
+	{                                                                                          \
+		"sched.blame", "comm", comm, ns, 0, "ns", number                                   \
 	}
 #define P50(name, key, label, ns)                                                                  \
 	{                                                                                          \
-		name, key, label, ns, ns, "ns"                                                     \
+		name, key, label, ns, ns, "ns", NULL                                               \
 	}
 
 static const struct fixture fixtures[] = {
@@ -79,7 +87,8 @@ static const struct fixture fixtures[] = {
 	  1 },
 	{ "fault",
 	  "bound by page faults: 40 % of wall time waiting for pages, 1200 major faults",
-	  { WALL("blocked.fault", 0.4), { "fault.count", "kind", "major", 1200, 0, "count" } },
+	  { WALL("blocked.fault", 0.4),
+	    { "fault.count", "kind", "major", 1200, 0, "count", NULL } },
 	  2 },
 	{ "uring",
 	  "waits in io_uring: 66 % of wall time, for operations that cannot be told apart",
@@ -92,17 +101,26 @@ static const struct fixture fixtures[] = {
 	  1 },
 	{ "interference",
 	  "not this host's limit: workers waited 18 % of wall time on the run queue, 75 % of it "
-	  "behind apt",
-	  { WALL("runqueue", 0.18),
-	    { "sched.blame", "comm", "apt", 30e6, 0, "ns" },
-	    { "sched.blame", "irq", "timer", 10e6, 0, "ns" } },
+	  "behind other tasks, most of all apt (812)",
+	  { WALL("runqueue", 0.18), BLAME("apt", 30e6, "812"), BLAME("irq:local_timer", 10e6, NULL),
+	    WALL_OF("bench-w0") },
 	  2 },
 	{ "crowd",
-	  "not this host's limit: workers waited 18 % of wall time on the run queue behind many "
-	  "others, most of all apt",
-	  { WALL("runqueue", 0.18),
-	    { "sched.blame", "comm", "apt", 2e6, 0, "ns" },
-	    { "sched.blame", "softirq", "NET_RX", 9e6, 0, "ns" } },
+	  "more threads than CPUs: workers waited 18 % of wall time on the run queue, 90 % of it "
+	  "behind each other",
+	  { WALL("runqueue", 0.18), BLAME("cc1", 90e6, "900"), WALL_OF("cc1"),
+	    BLAME("cron", 10e6, "80") },
+	  3 },
+	{ "interrupted",
+	  "interrupts first: workers waited 9.0 % of wall time on the run queue, 60 % of it while "
+	  "their CPU served interrupts, most of all softirq:BLOCK",
+	  { WALL("runqueue", 0.09), BLAME("softirq:BLOCK", 60e6, NULL), BLAME("idle", 20e6, NULL),
+	    BLAME("host", 20e6, NULL) },
+	  2 },
+	{ "wake-up",
+	  "wake-up latency: workers waited 6.0 % of wall time on the run queue, 77 % of it for an "
+	  "idle CPU to take them",
+	  { WALL("runqueue", 0.06), BLAME("idle", 77e6, NULL), BLAME("host", 23e6, NULL) },
 	  2 },
 	{ "runqueue",
 	  "interference: workers waited 6.0 % of wall time for a CPU",
@@ -115,12 +133,12 @@ static const struct fixture fixtures[] = {
 	{ "softirq",
 	  "softirq: 12 % of wall time went to deferred interrupt work, most of it NET_RX",
 	  { WALL("softirq", 0.12),
-	    { "softirq.time", "vector", "NET_RX", 8e7, 0, "ns" },
-	    { "softirq.time", "vector", "TIMER", 2e6, 0, "ns" } },
+	    { "softirq.time", "vector", "NET_RX", 8e7, 0, "ns", NULL },
+	    { "softirq.time", "vector", "TIMER", 2e6, 0, "ns", NULL } },
 	  1 },
 	{ "hardirq",
 	  "interrupts: 7.0 % of wall time went to handlers, most of it virtio0",
-	  { WALL("hardirq", 0.07), { "irq.time", "irq", "virtio0", 5e7, 0, "ns" } },
+	  { WALL("hardirq", 0.07), { "irq.time", "irq", "virtio0", 5e7, 0, "ns", NULL } },
 	  2 },
 	{ "observer",
 	  "measuring costs: 6.0 % of wall time went to the probes; --no-probes for speed alone",
@@ -128,13 +146,14 @@ static const struct fixture fixtures[] = {
 	  1 },
 	{ "idle-cpu",
 	  "scheduling: for 8.0 % of the time a task waited while an allowed CPU was idle",
-	  { { "sched.work_conservation", NULL, NULL, 0.08, 0, "ratio" }, WALL("runqueue", 0.03) },
+	  { { "sched.work_conservation", NULL, NULL, 0.08, 0, "ratio", NULL },
+	    WALL("runqueue", 0.03) },
 	  2 },
 	{ "io-wq",
 	  "io-wq: 1000 operations were punted to kernel threads, 50 % of all",
-	  { { "ops", NULL, NULL, 4000, 0, "1/s" },
-	    { "uring.punts", "opcode", "READ", 900, 0, "count" },
-	    { "uring.punts", "opcode", "FSYNC", 100, 0, "count" } },
+	  { { "ops", NULL, NULL, 4000, 0, "1/s", NULL },
+	    { "uring.punts", "opcode", "READ", 900, 0, "count", NULL },
+	    { "uring.punts", "opcode", "FSYNC", 100, 0, "count", NULL } },
 	  1 },
 };
 
@@ -146,6 +165,8 @@ static json_t *metric_json(const struct fixture_metric *m, double factor)
 	json_t *json = json_pack("{s:s, s:o, s:s, s:s, s:f}", "name", m->name, "labels", labels,
 				 "unit", m->unit, "status", "ok", "value", m->value * factor);
 
+	if (m->pid)
+		json_object_set_new(labels, "pid", json_string(m->pid));
 	if (m->p50 > 0)
 		json_object_set_new(json, "hist",
 				    json_pack("{s:i, s:f}", "count", 1000, "p50", m->p50 * factor));
@@ -309,7 +330,7 @@ static void at_most_two_and_a_disturbance_above_a_tenth_first(void **state)
 		.m = { WALL("user", 0.81),
 		       WALL("runqueue", 0.12),
 		       WALL("steal", 0.03),
-		       { "sched.work_conservation", NULL, NULL, 0.2, 0, "ratio" } },
+		       { "sched.work_conservation", NULL, NULL, 0.2, 0, "ratio", NULL } },
 	};
 	json_t *job = job_new(&f, -1, -1, 1);
 	const json_t *list;

@@ -48,14 +48,47 @@ static bool listed(const char *list, const char *text)
 	return false;
 }
 
-static bool matches(const struct verdict_need *need, const json_t *metric)
+/* Has the job a thread of that name? wall.time_of has them all. */
+static bool own_task(const json_t *job, const char *comm)
+{
+	const json_t *metrics = bench_result_get(job, "metrics"), *m;
+	size_t i;
+
+	json_array_foreach (metrics, i, m)
+		if (!strcmp(bench_result_str(m, "name"), "wall.time_of") &&
+		    !strcmp(label(m, "task"), comm))
+			return true;
+	return false;
+}
+
+/* What kind of thing a row of sched.blame is. */
+static const char *blame_class(const json_t *job, const json_t *metric)
+{
+	const char *comm = label(metric, "comm");
+
+	if (*label(metric, "pid"))
+		return own_task(job, comm) ? "own" : "other";
+	if (!strncmp(comm, "irq:", 4) || !strncmp(comm, "softirq:", 8))
+		return "irq";
+	return comm;
+}
+
+static bool matches(const struct verdict_need *need, const json_t *job, const json_t *metric)
 {
 	if (strcmp(bench_result_str(metric, "name"), need->metric) ||
 	    !bench_result_has_value(metric))
 		return false;
+	if (need->key && !strcmp(need->key, "class"))
+		return !strcmp(need->value, blame_class(job, metric));
 	if (need->key && !need->value)
 		return *label(metric, need->key);
 	return !need->key || listed(need->value, label(metric, need->key));
+}
+
+/* Is the value a sum over all that match? */
+static bool adds(const struct verdict_need *need)
+{
+	return need->value && need->reading != READ_P50 && need->reading != READ_MOST;
 }
 
 /* Operations of a trial; NAN when the job has none. */
@@ -70,27 +103,30 @@ static double ops_per_trial(const json_t *job)
 static bool need_find(const struct verdict_need *need, const json_t *job, struct evidence *ret)
 {
 	const json_t *metrics = bench_result_get(job, "metrics"), *m;
-	bool hist = need->reading == READ_P50, add = need->value && !hist;
-	double sum = 0, most = -1;
+	bool hist = need->reading == READ_P50;
+	double all = 0, sum = 0, most = -1;
 	size_t i;
 
 	*ret = (struct evidence){ .value = NAN, .unit = "" };
 	json_array_foreach (metrics, i, m) {
 		double value = bench_result_num(m, hist ? "hist.count" : "value");
 
-		if (!strcmp(bench_result_str(m, "name"), need->metric) && bench_result_has_value(m))
-			sum += add && !matches(need, m) ? 0 : value;
-		if (!matches(need, m) || !(value > most))
+		if (strcmp(bench_result_str(m, "name"), need->metric) || !isfinite(value))
 			continue;
-		most = value;
-		ret->metric = m;
+		all += value;
+		if (!matches(need, job, m))
+			continue;
+		sum += value;
+		if (value > most)
+			ret->metric = m;
+		most = fmax(most, value);
 	}
 	if (!ret->metric)
 		return false;
 	ret->unit = bench_result_str(ret->metric, "unit");
-	ret->value = hist ? bench_result_num(ret->metric, "hist.p50") : add ? sum : most;
+	ret->value = hist ? bench_result_num(ret->metric, "hist.p50") : adds(need) ? sum : most;
 	if (need->reading == READ_SHARE)
-		ret->value = sum > 0 ? most / sum : NAN;
+		ret->value /= all;
 	if (need->reading == READ_PER_OP)
 		ret->value /= ops_per_trial(job);
 	if (need->reading == READ_SHARE || need->reading == READ_PER_OP)
@@ -193,8 +229,9 @@ static json_t *evidence_name(const struct verdict_need *need, const json_t *metr
 	static const char *const suffix[] = { [READ_VALUE] = "",
 					      [READ_P50] = ".p50",
 					      [READ_PER_OP] = " per op",
-					      [READ_SHARE] = " of the sum" };
-	bool added = need->value && need->reading != READ_P50;
+					      [READ_SHARE] = " of the sum",
+					      [READ_MOST] = "" };
+	bool added = adds(need);
 	const char *key;
 	char *text = NULL;
 	bool begun = false;

@@ -23,6 +23,16 @@
 		"latency", NULL, NULL, READ_P50, IS_THERE, 0, 0                                    \
 	}
 
+/* The kind of what ran while workers waited, and the largest of that kind. */
+#define BEHIND(class)                                                                              \
+	{                                                                                          \
+		"sched.blame", "class", class, READ_SHARE, AT_LEAST, 0.4, 0                        \
+	}
+#define WHO(class)                                                                                 \
+	{                                                                                          \
+		"sched.blame", "class", class, READ_MOST, AT_LEAST, 1, 0                           \
+	}
+
 /* Where one cause takes half of the time, taking it away would make the job twice as fast at most:
  * below that, no single cause is the limit. */
 #define HALF 0.5
@@ -98,19 +108,24 @@ const struct verdict_rule verdict_rules[] = {
 	/* --- what disturbs --- */
 	{ "interference",
 	  VERDICT_DISTURBANCE,
-	  "not this host's limit: workers waited {0} of wall time on the run queue, {2} of it "
-	  "behind "
-	  "{1.who}",
-	  { WALL("runqueue", AT_LEAST, NOTICEABLE),
-	    { "sched.blame", "comm", NULL, READ_VALUE, AT_LEAST, 1, 0 },
-	    { "sched.blame", "comm", NULL, READ_SHARE, AT_LEAST, 0.25, 0 } } },
+	  "not this host's limit: workers waited {0} of wall time on the run queue, {1} of it "
+	  "behind other tasks, most of all {2.who}",
+	  { WALL("runqueue", AT_LEAST, NOTICEABLE), BEHIND("other"), WHO("other") } },
 	{ "crowd",
 	  VERDICT_DISTURBANCE,
-	  "not this host's limit: workers waited {0} of wall time on the run queue behind many "
-	  "others, "
-	  "most of all {1.who}",
-	  { WALL("runqueue", AT_LEAST, NOTICEABLE),
-	    { "sched.blame", "comm", NULL, READ_VALUE, AT_LEAST, 1, 0 } } },
+	  "more threads than CPUs: workers waited {0} of wall time on the run queue, {1} of it "
+	  "behind each other",
+	  { WALL("runqueue", AT_LEAST, NOTICEABLE), BEHIND("own") } },
+	{ "interrupted",
+	  VERDICT_DISTURBANCE,
+	  "interrupts first: workers waited {0} of wall time on the run queue, {1} of it while "
+	  "their CPU served interrupts, most of all {2.who}",
+	  { WALL("runqueue", AT_LEAST, NOTICEABLE), BEHIND("irq"), WHO("irq") } },
+	{ "wake-up",
+	  VERDICT_DISTURBANCE,
+	  "wake-up latency: workers waited {0} of wall time on the run queue, {1} of it for an "
+	  "idle CPU to take them",
+	  { WALL("runqueue", AT_LEAST, NOTICEABLE), BEHIND("idle") } },
 	{ "runqueue",
 	  VERDICT_DISTURBANCE,
 	  "interference: workers waited {0} of wall time for a CPU",
@@ -119,22 +134,22 @@ const struct verdict_rule verdict_rules[] = {
 	  VERDICT_DISTURBANCE,
 	  "steal: the hypervisor took {0} of the workers' wall time for other guests",
 	  { WALL("steal", AT_LEAST, 0.02) } },
-	{ "softirq",
-	  VERDICT_DISTURBANCE,
-	  "softirq: {0} of wall time went to deferred interrupt work, most of it {1.who}",
-	  { WALL("softirq", AT_LEAST, NOTICEABLE),
-	    { "softirq.time", "vector", NULL, READ_VALUE, AT_LEAST, 1, 0 } } },
-	{ "hardirq",
-	  VERDICT_DISTURBANCE,
-	  "interrupts: {0} of wall time went to handlers, most of it {1.who}",
-	  { WALL("hardirq", AT_LEAST, NOTICEABLE),
-	    { "irq.time", "irq", NULL, READ_VALUE, AT_LEAST, 1, 0 } } },
 	{ "observer",
 	  VERDICT_DISTURBANCE,
 	  "measuring costs: {0} of wall time went to the probes; --no-probes for speed alone",
 	  { WALL("observer", AT_LEAST, NOTICEABLE) } },
 
 	/* --- how it did it --- */
+	{ "softirq",
+	  VERDICT_NOTE,
+	  "softirq: {0} of wall time went to deferred interrupt work, most of it {1.who}",
+	  { WALL("softirq", AT_LEAST, NOTICEABLE),
+	    { "softirq.time", "vector", NULL, READ_VALUE, AT_LEAST, 1, 0 } } },
+	{ "hardirq",
+	  VERDICT_NOTE,
+	  "interrupts: {0} of wall time went to handlers, most of it {1.who}",
+	  { WALL("hardirq", AT_LEAST, NOTICEABLE),
+	    { "irq.time", "irq", NULL, READ_VALUE, AT_LEAST, 1, 0 } } },
 	{ "idle-cpu",
 	  VERDICT_NOTE,
 	  "scheduling: for {0} of the time a task waited while an allowed CPU was idle",

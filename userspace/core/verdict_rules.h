@@ -17,12 +17,15 @@ enum verdict_reading {
 	READ_P50,    /* the median of its distribution */
 	READ_PER_OP, /* a count per trial, for each operation of the job */
 	READ_SHARE,  /* its part of the sum of all metrics of that name */
+	READ_MOST,   /* the largest one of those that match */
 };
 
 enum verdict_condition { IS_THERE, AT_LEAST, AT_MOST };
 
 /* One piece of evidence. `value` may name several label values joined by "+", whose metrics are
- * added, "*" = all of that name added; NULL = the largest metric that has the label. */
+ * added, "*" = all of that name added; NULL = the largest metric that has the label. Key "class" is
+ * no label: it sorts the rows of sched.blame into "other" and "own" tasks (of this job), "irq"
+ * (interrupts of both kinds), "idle" and "host". */
 struct verdict_need {
 	const char *metric, *key, *value;
 	enum verdict_reading reading;

@@ -45,6 +45,16 @@ static bool flow_has(const struct flow *f, const char *name)
 	return true;
 }
 
+/* How often is beside how long; it is in the JSON. */
+static void counts_hide(struct text *t)
+{
+	struct metric_walk w = { 0 };
+
+	while (metric_next(t, &w))
+		if (!strcmp(w.name, "irq.count") || !strcmp(w.name, "softirq.count"))
+			t->shown[w.index] = true;
+}
+
 static void flow_row(struct text *t, const struct flow *f, bool *begun)
 {
 	struct metric_walk w = { 0 };
@@ -69,6 +79,7 @@ void section_kernel(struct text *t)
 {
 	bool begun = false;
 
+	counts_hide(t);
 	for (unsigned i = 0; i < sizeof(flows) / sizeof(flows[0]); i++) {
 		if (i && strcmp(flows[i].row, flows[i - 1].row))
 			begun = false;

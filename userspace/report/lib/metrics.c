@@ -312,6 +312,16 @@ static void missing_group(struct text *t, const struct metric_walk *first, const
 	text_end(t);
 }
 
+static bool has_value(const struct text *t, const char *name)
+{
+	struct metric_walk w = { 0 };
+
+	while (metric_next(t, &w))
+		if (!strcmp(w.name, name) && bench_result_has_value(w.metric))
+			return true;
+	return false;
+}
+
 void metric_missing(struct text *t, const char *source)
 {
 	struct metric_walk w = { 0 };
@@ -319,8 +329,9 @@ void metric_missing(struct text *t, const char *source)
 	while (metric_next(t, &w)) {
 		if (!lacks_value(t, &w, source))
 			continue;
-		/* A distribution of nothing: nothing happened, and nothing is wrong. */
-		if (!strcmp(bench_result_str(w.metric, "status"), "ok"))
+		/* A distribution of nothing: nothing happened, and nothing is wrong. Where others
+		 * of the name have values, one that this host lacks is a matter for the JSON. */
+		if (!strcmp(bench_result_str(w.metric, "status"), "ok") || has_value(t, w.name))
 			t->shown[w.index] = true;
 		else
 			missing_group(t, &w, source);

@@ -59,21 +59,24 @@ static const char *cause_words(const char *name)
 
 /* --- one by one --- */
 
-static void put_behind(struct text *t, const json_t *op)
+/* " behind kworker/1:1 (38) and apt (812)" */
+static void behind(char *text, size_t size, const json_t *op)
 {
 	const json_t *culprits = bench_result_get(op, "culprits"), *culprit;
-	size_t i;
+	size_t i, len = 0;
 
+	text[0] = '\0';
 	json_array_foreach (culprits, i, culprit)
-		if (i < 2 && *bench_result_str(culprit, "who"))
-			text_put(t, TEXT_PLAIN, "%s%s", i ? " and " : " behind ",
-				 bench_result_str(culprit, "who"));
+		if (i < 2 && *bench_result_str(culprit, "who") && len < size)
+			len += (size_t)snprintf(text + len, size - len, "%s%.40s",
+						i ? " and " : " behind ",
+						bench_result_str(culprit, "who"));
 }
 
 /* "4.1 ms: 3.6 ms run queue behind kworker/1:1 (38), 0.4 ms device" */
 static void put_op(struct text *t, const json_t *op)
 {
-	char took[UNITS_MAX], part[UNITS_MAX];
+	char took[UNITS_MAX], part[UNITS_MAX], who[128];
 	struct cause causes[MAX_CAUSES];
 	unsigned nr = op_causes(op, causes);
 	double latency = bench_result_num(op, "latency_ns"), shown = 0;
@@ -82,13 +85,13 @@ static void put_op(struct text *t, const json_t *op)
 	text_item(t, TEXT_BOLD, "%s%s", units_value(took, latency, "ns", utf8), nr ? ":" : "");
 	/* What is below a hundredth explains nothing. */
 	for (unsigned i = 0; i < nr && i < 4 && (!i || causes[i].ns >= latency / 100); i++) {
-		text_item(t, TEXT_PLAIN, "%s %s", units_value(part, causes[i].ns, "ns", utf8),
-			  cause_words(causes[i].name));
-		if (!strcmp(causes[i].name, "runqueue"))
-			put_behind(t, op);
 		shown += causes[i].ns;
-		if (latency - shown >= latency / 100)
-			text_put(t, TEXT_PLAIN, ",");
+		who[0] = '\0';
+		if (!strcmp(causes[i].name, "runqueue"))
+			behind(who, sizeof(who), op);
+		text_item(t, TEXT_PLAIN, "%s %s%s%s", units_value(part, causes[i].ns, "ns", utf8),
+			  cause_words(causes[i].name), who,
+			  latency - shown >= latency / 100 ? "," : "");
 	}
 	if (latency - shown >= latency / 100)
 		text_item(t, TEXT_DIM, "%s other causes",
@@ -203,7 +206,8 @@ static void tail_row(struct text *t, const char *class, const struct cause *colu
 		rest -= tail->shares[k];
 		col += width;
 	}
-	if (rest > 0.0005) {
+	/* A narrow terminal shows the first cause only. */
+	if (rest > 0.0005 && col + strlen("100.0 % other") <= t->width) {
 		text_to(t, col);
 		text_put(t, TEXT_DIM, "%s other", units_share(share, rest));
 	}

@@ -15,7 +15,9 @@
 #define TOP_THIEVES 5
 #define TOP_STACKS 3
 /* A task is unlike the others when a cause takes this much more or less of its time. */
-#define UNLIKE 0.1
+#define UNLIKE 0.15
+/* Below this share of the wall time on the run queue, it does not matter who was in the way. */
+#define WAITED_FROM 0.005
 
 static bool is_cause(const json_t *metric)
 {
@@ -136,9 +138,7 @@ static void wall_bars(struct text *t)
 
 static double job_share(const struct text *t, const char *cause)
 {
-	const json_t *metric = bench_result_metric(t->job, "wall.time", "cause", cause);
-
-	return bench_result_has_value(metric) ? bench_result_num(metric, "value") : 0;
+	return bench_result_num(bench_result_metric(t->job, "wall.time", "cause", cause), "value");
 }
 
 /* "task 812 apt: runqueue 31.0 % (all 12.0 %)" for each task with a cause far from the job's. Rows
@@ -190,6 +190,7 @@ static void thieves(struct text *t)
 {
 	const json_t **list = calloc(json_array_size(t->metrics) + 1, sizeof(*list));
 	double sum = blame_sum(t);
+	bool matters = !(job_share(t, "runqueue") < WAITED_FROM); /* unknown counts */
 	struct metric_walk w = { 0 };
 	unsigned nr = 0;
 
@@ -198,7 +199,7 @@ static void thieves(struct text *t)
 		    !bench_result_has_value(w.metric))
 			continue;
 		t->shown[w.index] = true;
-		if (bench_result_num(w.metric, "value") > 0)
+		if (matters && bench_result_num(w.metric, "value") > 0)
 			list[nr++] = w.metric;
 	}
 	if (nr) {
