@@ -22,6 +22,7 @@ struct net_state {
 	unsigned nr;
 	uint32_t size, buf_size;
 	uint64_t total; /* bytes of this window; client: sent, server: received */
+	uint64_t within; /* server: received before the window's end */
 	unsigned char *bufs;
 };
 
@@ -122,6 +123,8 @@ static void net_received(struct bench_worker *w, struct bench_op *op)
 	if (w->passive)
 		n->total += (uint32_t)op->res;
 	if (p->mode == NET_STREAM) {
+		if (bench_running(w, op->done_ns))
+			n->within = n->total;
 		net_recv(w, op);
 		return;
 	}
@@ -191,7 +194,7 @@ static int net_begin_flows(struct bench_worker *w)
 {
 	struct net_state *n = w->state;
 
-	n->total = 0;
+	n->total = n->within = 0;
 	return net_begin(w, &n->flows[0].fd, sizeof(n->flows[0]), n->nr);
 }
 
@@ -229,12 +232,15 @@ static void net_interrupt(struct bench_worker *w)
 static void net_end(struct bench_worker *w)
 {
 	struct net_state *n = w->state;
+	struct net_shared *s = w->job->shared;
 	bool complete = true;
 
 	if (!n->flows)
 		return;
 	if (!w->passive)
 		net_client_done(w, n->total);
+	else
+		atomic_store(&s->rx_window, n->within);
 	for (unsigned i = 0; i < n->nr; i++) {
 		struct net_flow *f = &n->flows[i];
 
@@ -296,6 +302,7 @@ const struct bench_module bench_module_net = {
 	.max_workers = NET_WORKERS,
 	.runnable = net_runnable,
 	.validate = net_validate,
+	.resolve = net_resolve,
 	.setup = net_setup,
 	.enter = net_enter,
 	.begin = net_begin_flows,

@@ -63,12 +63,20 @@ static inline uint64_t net_size(const struct net_params *p)
 	return p->size ? p->size : p->mode == NET_RR ? 1 : 128u << 10;
 }
 
+/* The plan and the result tell the size that is used. */
+static inline void net_resolve(void *params)
+{
+	struct net_params *p = params;
+
+	p->size = net_size(p);
+}
+
 static inline unsigned net_flows(const struct net_params *p)
 {
 	return p->flows ? (unsigned)p->flows : 1;
 }
 
-/* Of one job. The client writes tx and done, the server rx; each reads the other's after the
+/* Of one job. The client writes tx and done, the server the rest; each reads the other's after the
  * connection was closed. */
 struct net_shared {
 	int listen_fd;
@@ -77,6 +85,8 @@ struct net_shared {
 	_Atomic uint64_t tx __attribute__((aligned(64)));
 	atomic_bool done; /* tx is final */
 	_Atomic uint64_t rx __attribute__((aligned(64)));
+	_Atomic uint64_t rx_now;    /* so far; net_sync in stream mode only */
+	_Atomic uint64_t rx_window; /* received within the window, stream mode */
 	atomic_bool mismatch;
 };
 
@@ -191,6 +201,8 @@ static inline int net_begin(struct bench_worker *w, int *ret_fds, size_t stride,
 
 	if (w->passive) {
 		atomic_store(&s->rx, 0);
+		atomic_store(&s->rx_now, 0);
+		atomic_store(&s->rx_window, 0);
 		atomic_store(&s->mismatch, false);
 	} else {
 		atomic_store(&s->tx, 0);
@@ -282,10 +294,16 @@ static inline void net_report(struct bench_job *job, uint64_t trial_ns)
 	static const struct bench_metric_id id = {
 		"net.rx_bytes", "B", BENCH_SOURCE_MODULE, BENCH_BETTER_NONE, { { NULL, NULL } }
 	};
+	static const struct bench_metric_id rate = {
+		"net.rx", "B/s", BENCH_SOURCE_MODULE, BENCH_BETTER_HIGHER, { { NULL, NULL } }
+	};
+	const struct net_params *p = job->params;
 	struct net_shared *s = job->shared;
 	double rx = (double)atomic_load(&s->rx);
 
-	(void)trial_ns;
+	if (p->mode == NET_STREAM && trial_ns)
+		bench_metric_put(job->metrics, &rate,
+				 (double)atomic_load(&s->rx_window) * 1e9 / (double)trial_ns);
 	if (atomic_load(&s->mismatch))
 		bench_metric_put_status(job->metrics, &id, BENCH_INVALID, rx,
 					"not what the client sent");

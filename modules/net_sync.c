@@ -16,6 +16,8 @@ static int net_sync_enter(struct bench_worker *w)
 
 	n->fd = -1;
 	w->passive = w->index == NET_SERVER;
+	/* A message that was accepted by the socket buffer has no latency worth the name. */
+	w->no_latency = p->mode == NET_STREAM;
 	n->size = net_size(p);
 	n->buf = malloc(n->size);
 	if (!n->buf)
@@ -109,6 +111,8 @@ static int net_sync_stream(struct bench_worker *w, struct net_sync *n, uint64_t 
 /* Until the client closes: answer each request with its own bytes, or just receive. */
 static int net_sync_serve(struct bench_worker *w, struct net_sync *n, bool answer)
 {
+	struct net_shared *s = w->job->shared;
+
 	for (;;) {
 		int64_t ret = net_sync_recv(n->fd, n->buf, n->size);
 
@@ -118,8 +122,10 @@ static int net_sync_serve(struct bench_worker *w, struct net_sync *n, bool answe
 		n->moved += (uint64_t)ret;
 		if ((uint64_t)ret < n->size)
 			return net_server_check(w, n->moved);
-		if (!answer)
+		if (!answer) {
+			atomic_store_explicit(&s->rx_now, n->moved, memory_order_relaxed);
 			continue;
+		}
 		ret = net_sync_send(n->fd, n->buf, n->size);
 		if (ret)
 			return bench_worker_fail(w, (int)ret, "server: send: %s",
@@ -140,8 +146,11 @@ static int net_sync_run(struct bench_worker *w, uint64_t ops)
 /* The server sits in recv(2) and ends with the connection. */
 static void net_sync_finish(struct bench_worker *w)
 {
+	struct net_shared *s = w->job->shared;
 	struct net_sync *n = w->state;
 
+	/* The window has just ended. */
+	atomic_store(&s->rx_window, atomic_load(&s->rx_now));
 	net_client_done(w, n->moved);
 	shutdown(n->fd, SHUT_WR);
 }
@@ -189,6 +198,7 @@ const struct bench_module bench_module_net_sync = {
 	.min_workers = NET_WORKERS,
 	.max_workers = NET_WORKERS,
 	.runnable = net_runnable,
+	.resolve = net_resolve,
 	.setup = net_setup,
 	.enter = net_sync_enter,
 	.begin = net_sync_begin,

@@ -140,6 +140,8 @@ static int place(const struct plan *plan, struct plan_job *job, struct bench_err
 		if (rc)
 			return bench_fail(err, rc, "%s: %s", job->spec->name, why.msg);
 	}
+	if (job->spec->module->resolve)
+		job->spec->module->resolve(job->spec->params);
 	rc = check_runtime(plan, job, err);
 	if (rc)
 		return rc;

@@ -152,9 +152,10 @@ static int run_alone(struct worker_run *wr)
 		if (rc)
 			return rc;
 		w->ops++;
-		bench_hist_record(w->latency, next - now);
+		if (!w->no_latency)
+			bench_hist_record(w->latency, next - now);
 		publish(wr);
-		if (__builtin_expect(next - now >= w->slow_ns, 0)) {
+		if (__builtin_expect(next - now >= w->slow_ns, 0) && !w->no_latency) {
 			bench_slow(w, now, now, next, w->key);
 			/* Looking at it is no part of the next op. */
 			next = bench_now_ns();

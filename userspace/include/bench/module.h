@@ -49,6 +49,8 @@ struct bench_worker {
 	unsigned index;		    /* 0 .. nr_workers - 1 */
 	int cpu;		    /* OS CPU number, -1 when unbound */
 	bool passive;		    /* set by enter(): serves others (a server); its ops do not count */
+	bool no_latency;	    /* set by enter(), BLOCKING: the time of an op is no latency worth
+				       the name, record none */
 
 	/* Accounting of the current window; see bench_done(). */
 	uint64_t ops, bytes, errors;
@@ -121,6 +123,9 @@ struct bench_module {
 	/* Are these parameters possible together? 0, or -EINVAL and why; the request is refused with
 	 * exit 2 before any workload. Optional; touches nothing. */
 	int (*validate)(const void *params, struct bench_err *err);
+	/* Put in what a parameter's "choose for me" value stands for, so that the saved result tells
+	 * it. After validate(). Optional; touches nothing else. */
+	void (*resolve)(void *params);
 	/* Can it run on this host? 0, or negative errno and why; the job is then skipped.
 	 * Optional; leaves no trace. */
 	int (*check)(const void *params, struct bench_err *err);
