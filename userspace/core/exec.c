@@ -17,6 +17,7 @@
 
 #include "bench/clock.h"
 #include "core/collect.h"
+#include "core/limits.h"
 #include "core/observer.h"
 #include "core/result.h"
 #include "core/series.h"
@@ -71,6 +72,7 @@ static void child_main(const struct exec_job *job, int go, int error)
 		if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
 			_exit(EXEC_FAILED);
 	}
+	nofile_restore();
 	while (read(go, &byte, 1) < 0 && errno == EINTR)
 		;
 	execvp(job->argv[0], job->argv);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bench/clock.h"
+#include "core/limits.h"
 #include "core/observer.h"
 #include "core/result.h"
 #include "core/verdict.h"
@@ -103,6 +104,7 @@ int run_open(struct run *run, const struct settings *settings, int argc, char *c
 	if (argv[0] != program_invocation_name)
 		json_array_insert_new(json_object_get(run->result, "command"), 0,
 				      result_text(program_invocation_name));
+	nofile_raise(); /* a module may need many connections */
 	rc = open_signals(run, err);
 	if (rc)
 		return rc;
