@@ -5,9 +5,11 @@
     scripts/peers/net_iperf3.py [--cpus CLIENT,SERVER] [--pairs N] ...
 
 iperf3 -c 127.0.0.1 with its default message of 128 KiB; client and server of both programs are
-bound to the same two CPUs. Compared are bytes per second: iperf3's end.sum_received, bench's bytes
-(which the module has compared to what its server received). Needs iperf3 (apt-get install iperf3)
-and about 2 minutes for each module. Exit status 1 when a goal is missed, 2 when there is no answer.
+bound to the same two CPUs. Compared are the bytes per second that the servers received within the
+timed window: iperf3's end.sum_received, bench's net.rx. The goal is that net is no slower: the whole
+95 % interval of the ratio at 1.00 or above; net_sync is shown for orientation. Needs iperf3 (apt-get
+install iperf3) and about 1 minute for each module. Exit status 1 when the goal is not met, 2 when
+there is no answer.
 """
 
 import argparse
@@ -45,7 +47,7 @@ def iperf3(args, cpus):
 def ours(args, module, cpus):
     m = pairs.bench(args, "uring" if module == "net" else "blocking", cpus,
                     module + ",mode=stream")
-    return {"bytes/s": m["bytes"]}
+    return {"bytes/s": m["net.rx"]}
 
 
 def main():
@@ -60,13 +62,13 @@ def main():
     if len(cpus) != 2:
         pairs.fail("two CPUs are needed")
     pairs.header(args.pairs)
-    good = True
-    for module, goal in (("net", 1.00), ("net_sync", 1.00)):
+    goals = pairs.Goals(args.report)
+    for module, goal in (("net", 1.00), ("net_sync", None)):
         c = pairs.Comparison("%s stream vs iperf3" % module,
                              lambda m=module: ours(args, m, cpus), lambda: iperf3(args, cpus))
         c.run(args.pairs)
-        good &= c.row("bytes/s", goal)
-    return 0 if good else 1
+        c.row("bytes/s", goals, goal)
+    return goals.status()
 
 
 if __name__ == "__main__":
