@@ -47,7 +47,14 @@ expect 'jobs of a config file' "$(json j.json '[j["name"] for j in d["jobs"]]')"
 if command -v strace >/dev/null && strace -f -e trace=none true 2>/dev/null; then
 	# shellcheck disable=SC2086
 	run strace -f -o trace -e trace=io_uring_setup,io_uring_enter,io_uring_register "$BENCH" $short --runtime=blocking -o t.json cpu
+	expect 'a run on blocking under strace' "$code" 0
+	expect 'strace wrote its trace to the end' "$(grep -c '+++ exited with 0 +++' trace)" \
+		"$(grep -c '+++ exited' trace)"
 	expect 'no io_uring call on blocking' "$(grep -c io_uring_ trace)" 0
+	# shellcheck disable=SC2086
+	run strace -f -o trace -e trace=io_uring_setup "$BENCH" $short --runtime=uring -o t2.json cpu
+	expect 'a run on uring under strace' "$code" 0
+	if grep -q io_uring_setup trace; then pass 'strace sees io_uring calls'; else fail 'strace sees io_uring calls'; fi
 else
 	skip 'no io_uring call on blocking' 'strace cannot trace here'
 fi
