@@ -351,6 +351,7 @@ static json_t *row(const struct exec_job *job, const char *status, const char *r
 			 "argv", argv, "warmup", (json_int_t)job->settings->warmup_runs, "discard_output",
 			 (int)job->settings->discard_output, "placement", "trials", (int)job->nr_trials,
 			 "trial_ns", "metrics", metric_set_json(job->metrics));
+	observer_warnings(job->run, object);
 	if (job->observer.on)
 		json_object_set_new(object, "control_trials",
 				    json_integer(job->observer.nr_pairs));

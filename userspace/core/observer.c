@@ -71,6 +71,17 @@ int observer_end(struct observer *o, struct run *run, struct bench_err *err)
 	return o->on ? probe_attach(run->probes, err) : 0;
 }
 
+void observer_warnings(struct run *run, json_t *job)
+{
+	json_t *warnings = json_array();
+
+	if (run->probes)
+		probe_warnings(run->probes, warnings);
+	if (json_array_size(warnings))
+		json_object_set(job, "warnings", warnings);
+	json_decref(warnings);
+}
+
 json_t *observer_json(const json_t *jobs)
 {
 	json_t *list = json_array();

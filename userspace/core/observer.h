@@ -29,6 +29,9 @@ void observer_note(struct observer *o, double speed, struct bench_metric_set *me
 /* Attach the probes again, if they are not. */
 int observer_end(struct observer *o, struct run *run, struct bench_err *err);
 
+/* "warnings" of a job that has just run: what the probes say of their own numbers. */
+void observer_warnings(struct run *run, json_t *job);
+
 /* "observer" of result.overhead, from the jobs' metrics; NULL when nothing was compared. */
 json_t *observer_json(const json_t *jobs);
 

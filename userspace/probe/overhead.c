@@ -45,6 +45,26 @@ static json_t *events_json(const struct probe_set *set)
 			 (json_int_t)set->windows->no_tag);
 }
 
+static json_t *checks_json(const struct probe_set *set)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < set->nr_check; i++)
+		json_array_append_new(list, json_string(set->check[i]));
+	return list;
+}
+
+void overhead_add(struct probe_set *set)
+{
+	struct ledger_sum sum;
+
+	if (!set->sched || !set->sched->values)
+		return;
+	ledger_sum(set, false, &sum);
+	set->workers_ns += (double)sum.ledger.time_ns[PROBE_RUNNING];
+	set->observer_ns += wall_observer_ns(set, &sum.ledger);
+}
+
 json_t *probe_overhead(struct probe_set *set)
 {
 	json_t *json = json_object(), *programs;
@@ -57,13 +77,22 @@ json_t *probe_overhead(struct probe_set *set)
 	json_object_set_new(json, "programs", programs);
 	json_object_set_new(json, "program_ns", json_real(ns));
 	json_object_set_new(json, "share", time > 0 ? json_real(ns / time) : json_null());
+	json_object_set_new(json, "worker_cpu_ns", json_real(set->workers_ns));
+	json_object_set_new(json, "worker_share",
+			    set->workers_ns > 0 ? json_real(set->observer_ns / set->workers_ns)
+						: json_null());
+	if (set->nr_check)
+		json_object_set_new(json, "failed_checks", checks_json(set));
 	json_object_set_new(
 		json, "method",
-		json_string("runs are counted by the programs themselves in the timed windows; "
-			    "ns_per_run is the mean that the kernel measured during the "
-			    "self-check, less that of an empty program; null = it did not "
-			    "run then, and is not part of the share; the dispatch of a "
-			    "tracepoint (5 to 12 ns on bare metal) is not in it"));
+		json_string(
+			"runs are counted by the programs themselves in the timed windows; "
+			"ns_per_run is the mean that the kernel measured during the "
+			"self-check, less that of an empty program; null = it did not "
+			"run then, and is not part of the share; the dispatch of a "
+			"tracepoint (5 to 12 ns on bare metal) is not in it; share is of the "
+			"time of all allowed CPUs, worker_share of the CPU time of the followed "
+			"threads, by their part of the context switches"));
 	json_object_set_new(json, "events", events_json(set));
 	json_object_set_new(json, "window_ns", json_integer((json_int_t)set->window_ns));
 	json_object_set_new(json, "open_ns", json_integer((json_int_t)set->open_ns));

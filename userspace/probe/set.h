@@ -120,6 +120,8 @@ struct probe_set {
 	uint64_t open_ns;   /* what load and attach took */
 	uint64_t check_ns;  /* and the self-check */
 	uint64_t window_ns; /* length of all windows read so far */
+	double workers_ns;  /* CPU time of the followed threads in them ... */
+	double observer_ns; /* ... and the programs' part of it */
 	struct probe_losses total, last;
 	uint64_t *lost_by_cpu; /* nr_cpus, since open */
 	char check[3][256];    /* failed self-checks */
@@ -189,6 +191,8 @@ void sample_enable(const struct probe_set *set, bool on);
 #define SAMPLE_PERIOD_NS 997001
 
 /* wall.c */
+/* What the programs took of the CPU time of the threads that the ledger is of. */
+double wall_observer_ns(const struct probe_set *set, const struct probe_ledger *l);
 void wall_put(struct probe_set *set, const struct probe_metric *metric,
 	      struct bench_metric_set *metrics);
 
@@ -230,6 +234,9 @@ uint64_t values_sum(const struct probe_set *set, const struct probe_object *obje
 void values_hist(const struct probe_set *set, const struct probe_object *object, unsigned slot,
 		 uint64_t end_ns, struct bench_hist *into);
 void read_losses(const struct probe_set *set, struct probe_losses *ret_losses);
+
+/* overhead.c: the closed window's part, before it is cleared. */
+void overhead_add(struct probe_set *set);
 
 /* check.c: the programs prove themselves, and their cost is measured meanwhile. */
 void check_run(struct probe_set *set);

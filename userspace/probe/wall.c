@@ -36,7 +36,7 @@ static void user_share(const struct probe_ledger *l, struct share *s)
 
 /* What the programs took of these threads' time: those of sched_switch run in the thread that is
  * switched, the others are charged by the share that these threads have in all switches. */
-static double observer_ns(const struct probe_set *set, const struct probe_ledger *l)
+double wall_observer_ns(const struct probe_set *set, const struct probe_ledger *l)
 {
 	uint64_t seen = values_sum(set, set->sched, SCHED_SEEN);
 	double share = seen ? (double)l->outs / (double)seen : 0, ns = 0;
@@ -81,7 +81,7 @@ static void split(const struct probe_set *set, const struct ledger_sum *sum,
 		rest -= s->ns[i];
 	s->ns[PROBE_CAUSE_USER] = rest * s->user;
 	s->ns[PROBE_CAUSE_KERNEL] = rest - s->ns[PROBE_CAUSE_USER];
-	observer = observer_ns(set, l);
+	observer = wall_observer_ns(set, l);
 	if (observer > s->ns[PROBE_CAUSE_KERNEL])
 		observer = s->ns[PROBE_CAUSE_KERNEL];
 	s->ns[PROBE_CAUSE_KERNEL] -= observer;
