@@ -358,9 +358,6 @@ void worker_teardown(struct runtime_thread *thread, void *arg)
 		wr->run->module->teardown(&wr->run->job);
 }
 
-#pragma weak probe_history
-#pragma weak probe_block_find
-
 /* Passive workers have no ops of their own. */
 static int enter_slow(struct worker_run *wr, pid_t tid)
 {
@@ -442,6 +439,8 @@ void worker_leave(struct runtime_thread *thread, void *arg)
 	wr->counters = NULL;
 	bench_hist_free(wr->w.latency);
 	wr->w.latency = NULL;
+	slow_free(wr->w.slow);
+	wr->w.slow = NULL;
 	free(wr->w.state);
 	wr->w.state = NULL;
 }
