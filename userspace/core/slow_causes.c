@@ -72,6 +72,28 @@ static void add_history(const struct slow_source *s, uint64_t from_ns, uint64_t 
 			add_culprit(op, &part.culprits[i]);
 }
 
+/* [from, to) of a worker that has several ops under way, seen from one of them. While it sleeps until
+ * any of them completes, none has: the op waits for the same thing. While it runs or is runnable,
+ * this one may have completed or not. */
+static void add_waits(const struct slow_source *s, uint64_t from_ns, uint64_t to_ns,
+		      struct slow_op *op)
+{
+	static const enum probe_cause waits[] = { PROBE_CAUSE_DISK, PROBE_CAUSE_NET,
+						  PROBE_CAUSE_URING };
+	uint64_t left = to_ns > from_ns ? to_ns - from_ns : 0;
+	struct probe_interval part;
+
+	if (s->history && left && !s->history(s->set, s->tid, from_ns, to_ns, &part)) {
+		for (unsigned i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+			uint64_t ns = part.ns[waits[i]] < left ? part.ns[waits[i]] : left;
+
+			op->ns[waits[i]] += ns;
+			left -= ns;
+		}
+	}
+	op->ns[SLOW_UNKNOWN] += left;
+}
+
 static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 {
 	return value < low ? low : value > high ? high : value;
@@ -136,7 +158,7 @@ void slow_take_apart(const struct slow_source *source, const struct slow_stamps 
 		add_history(source, t->intended_ns, t->done_ns, PROBE_CAUSE_DISK, op);
 	} else {
 		add_history(source, t->intended_ns, t->submit_ns, PROBE_CAUSE_DISK, op);
-		op->ns[SLOW_UNKNOWN] += t->done_ns - t->submit_ns;
+		add_waits(source, t->submit_ns, t->done_ns, op);
 	}
 	sort_culprits(op->culprits);
 }
