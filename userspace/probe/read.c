@@ -140,7 +140,7 @@ static void count_put(const struct probe_set *set, const struct probe_object *ob
 			continue;
 		value_row_name(set, object, desc, &row);
 		memcpy(id.labels, row.labels, sizeof(row.labels));
-		bench_metric_put(metrics, &id, (double)n);
+		bench_metric_put_sparse(metrics, &id, (double)n);
 	}
 }
 
