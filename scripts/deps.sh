@@ -8,10 +8,26 @@ libbpf-dev libelf-dev zlib1g-dev libpfm4-dev liburing-dev libhwloc-dev libncurse
 libcmocka-dev libjansson-dev libinih-dev uuid-dev
 libseccomp-dev libclang-rt-14-dev valgrind strace python3 python3-jsonschema procps util-linux iproute2"
 
+# Peers that some tests compare with; the tests skip without them.
+peers="linux-perf libbpf-tools"
+
+installed() {
+	dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
+}
+
 missing=
 for p in $packages; do
-	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
+	installed "$p" || missing="$missing $p"
 done
+wanted=
+for p in $peers; do
+	[ "$(id -u)" != 0 ] || installed "$p" || wanted="$wanted $p"
+done
+if [ -n "$wanted" ] && command -v apt-get >/dev/null; then
+	# shellcheck disable=SC2086
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null 2>&1 ||
+		echo "deps: not there, tests that compare with them will skip:$wanted" >&2
+fi
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
