@@ -83,6 +83,7 @@ struct probe_config {
 	__u32 depth_hash;     /* ... with the states of all tasks in a hash map */
 	__u32 block_rq_arg;   /* which argument of block_rq_issue is the request: 0 (5.11), or 1 */
 	__u32 uring_punt_args; /* arguments of io_uring_queue_async_work */
+	__u32 cqe_arg;	       /* the third argument of io_uring_complete is the completion */
 	__u32 regs;	      /* bpf_task_pt_regs() is there (5.15) */
 	__u32 stacks;	      /* take stacks of blocked.other */
 	__u32 causes;	      /* of blocked time are asked for */
@@ -210,7 +211,7 @@ struct probe_thread {
 	__u32 wait_cpu;			   /* the CPU it waits for, from 1; blame.bpf.h */
 	struct probe_ledger ledger;
 	__u32 mix; /* PROBE_MIX_*: what its io_uring has in flight; written by the thread itself */
-	__u32 pad2;
+	__u32 owner; /* of a kernel worker: the slot of the thread whose ring it serves */
 	__s64 foreign[3]; /* in flight of a program that publishes no mix: disk, net, timer */
 } __attribute__((aligned(64)));
 

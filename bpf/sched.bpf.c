@@ -54,6 +54,8 @@ enum { RUN_SWITCH, RUN_WAKEUP, RUN_WAKEUP_NEW, RUN_NR_RUNNING, RUN_MIGRATE, RUN_
 PROBE_VALUES(SCHED_SLOTS)
 #include "thread.bpf.h"
 
+#include "foreign.bpf.h"
+
 /* --- sched_switch --- */
 
 /* The kernel numbers the switches of a run queue; a gap in what is seen is events lost. */

@@ -153,15 +153,28 @@ static __always_inline void count_run(__u32 program)
 static __always_inline int on_newtask(__u64 *ctx, bool raw)
 {
 	struct task_struct *child = (void *)ctx[0], *parent;
+	struct probe_thread *t, *mother;
 	struct probe_tag *tag;
+	__u32 slot;
 
 	if (!READ_ONCE(windows.children))
 		return 0;
 	count_run(RUN_NEWTASK);
 	parent = task_current(raw);
 	tag = tag_of(parent, raw);
-	if (tag && tag->flags & PROBE_FLAG_CHILDREN)
-		tag_task(child, raw, PROBE_FLAG_CHILDREN, bpf_ktime_get_ns());
+	if (!tag || !(tag->flags & PROBE_FLAG_CHILDREN))
+		return 0;
+	slot = tag->slot;
+	if (tag_task(child, raw, PROBE_FLAG_CHILDREN, bpf_ktime_get_ns()))
+		return 0;
+	/* A kernel worker is made by the thread it serves, or by another worker of that one. */
+	t = thread_of(child, raw);
+	if (!t)
+		return 0;
+	t->owner = slot;
+	mother = bpf_map_lookup_elem(&threads, &slot);
+	if (mother && mother->flags & PROBE_FLAG_IO_WORKER)
+		t->owner = mother->owner;
 	return 0;
 }
 PROBE_TRACEPOINT(task_newtask, on_newtask)

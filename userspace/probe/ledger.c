@@ -70,6 +70,7 @@ int ledger_open(struct probe_set *set)
 
 void ledger_close(struct probe_set *set)
 {
+	ledger_foreign(set, false);
 	if (set->history)
 		munmap(set->history, set->history_bytes);
 	if (set->stacks)
@@ -114,6 +115,33 @@ void ledger_end(struct probe_set *set)
 	sample_enable(set, false);
 	if (set->mode.causes)
 		steal_read(set);
+}
+
+void ledger_foreign(struct probe_set *set, bool on)
+{
+	struct bpf_program *prog;
+	unsigned nr = 0;
+
+	if (on == !!set->foreign[0] || (on && !set->mode.causes))
+		return;
+	for (unsigned i = 0; !on && i < 2; i++) {
+		(void)bpf_link__destroy(set->foreign[i]); /* detaches; cannot be helped if not */
+		set->foreign[i] = NULL;
+	}
+	if (!on || !set->sched->bpf)
+		return;
+	bpf_object__for_each_program(prog, set->sched->bpf)
+		if (nr < 2 && bpf_program__autoload(prog) &&
+		    !strncmp(bpf_program__name(prog), "foreign_", 8)) {
+			set->foreign[nr] = bpf_program__attach(prog);
+			/* Without both the counts mean nothing: such waits stay blocked.uring. */
+			if (!set->foreign[nr++])
+				break;
+		}
+	if (nr < 2 || !set->foreign[1]) {
+		(void)bpf_link__destroy(set->foreign[0]);
+		set->foreign[0] = NULL;
+	}
 }
 
 const struct probe_thread *ledger_thread(const struct probe_set *set, pid_t tid)

@@ -2,7 +2,7 @@
 /* One BPF object: what it says about itself, and loading it. An object is loaded without what this
  * kernel cannot do: a program whose tracepoint is missing, or that the verifier rejects, is left
  * out, and only the metrics that rest on it are lost. */
-#include "blame_abi.h"
+#include "probe/blame.h"
 #include "probe/set.h"
 
 #include <errno.h>
@@ -259,6 +259,8 @@ static bool program_wanted(const struct bpf_object *bpf, const struct bpf_progra
 		return false;
 	if (!strncmp(bpf_program__name(prog), "on_place", 8) && set->mode.depth_exact)
 		return false;
+	if (!strncmp(bpf_program__name(prog), "on_soft_", 8) && set->mode.realtime)
+		return false;
 	return kernel_has_tracepoint(set->btf, tp + 1);
 }
 
@@ -335,6 +337,7 @@ static void config_set(struct bpf_object *bpf, const struct probe_set *set)
 		.causes = set->mode.causes,
 		.raw = set->mode.raw,
 		.block_rq_arg = kernel_tracepoint_args(set->btf, "block_rq_issue") > 1,
+		.cqe_arg = kernel_tracepoint_args(set->btf, "io_uring_complete") == 3,
 		.uring_punt_args = kernel_tracepoint_args(set->btf, "io_uring_queue_async_work"),
 	};
 
@@ -401,6 +404,8 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 
 			bpf_program__set_autoload(prog, wanted);
 		}
+		if (!set->mode.atomics)
+			balance_strip(object->bpf);
 		config_set(object->bpf, set);
 		ret = maps_prepare(object->bpf, set, owner);
 		ret = ret ? ret : bpf_object__load(object->bpf);
@@ -460,6 +465,8 @@ static void attach(struct probe_object *object)
 
 		if (!bpf_program__autoload(prog) || !strchr(sec, '/') || !strncmp(sec, "iter/", 5))
 			continue;
+		if (!strncmp(bpf_program__name(prog), "foreign_", 8))
+			continue; /* ledger.c attaches them when they are needed */
 		link = object->nr_links < PROBE_MAX_LINKS ? bpf_program__attach(prog) : NULL;
 		if (link) {
 			object->links[object->nr_links++] = link;

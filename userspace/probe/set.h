@@ -64,6 +64,8 @@ struct probe_mode {
 	bool depth_exact; /* else from events */
 	bool prev_state;
 	bool depth_forced; /* the environment asked for it */
+	bool realtime;	   /* PREEMPT_RT: softirqs are threads */
+	bool atomics;	   /* that return the old value (5.12) */
 	bool causes;	   /* wall.time or wall.time_of is asked for */
 	bool regs;	   /* the system call that a thread is in can be read */
 	bool samples;	   /* user and kernel are told apart */
@@ -108,6 +110,7 @@ struct probe_set {
 	unsigned nr_rings;
 	struct probe_follow *follows; /* threads that probe_track() was asked for */
 	unsigned nr_follows;
+	struct bpf_link *foreign[2]; /* while a program of others is followed */
 	struct probe_why no_samples;
 	int *sample_fds; /* nr_cpus; -1 = none */
 
@@ -172,6 +175,8 @@ void ledger_close(struct probe_set *set);
 /* Before the gate opens; before it is closed. */
 void ledger_begin(struct probe_set *set);
 void ledger_end(struct probe_set *set);
+/* Count what programs that publish no mix have in flight in their rings, or no longer. */
+void ledger_foreign(struct probe_set *set, bool on);
 const struct probe_thread *ledger_thread(const struct probe_set *set, pid_t tid);
 /* The ledger of all tracked threads in the closed window, without or of io_uring's kernel workers;
  * ret_wall is the time they lived. */

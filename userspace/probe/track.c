@@ -146,8 +146,10 @@ int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct ben
 	/* Without programs there is nothing to follow; each metric says why it has no value. */
 	if (!set->windows)
 		return 0;
-	if (with_children)
+	if (with_children) {
 		set->windows->children = 1;
+		ledger_foreign(set, true);
+	}
 	set->request->op = PROBE_OP_TAG;
 	set->request->flags = with_children ? PROBE_FLAG_CHILDREN : PROBE_FLAG_HISTORY;
 	set->request->max_rings = set->history ? set->nr_rings : 0;
@@ -173,5 +175,6 @@ void probe_untrack_all(struct probe_set *set)
 	for (unsigned i = 0; set->history && i < set->request->rings; i++)
 		set->history[i].head = 0;
 	set->request->rings = 0;
+	ledger_foreign(set, false);
 	set->nr_follows = 0;
 }
