@@ -324,6 +324,26 @@ static void a_full_run_queue_is_not_the_peers_fault(void **state)
 	}
 }
 
+/* Many short-lived tasks of one name share a row without a pid; a task may be called "idle". */
+static void a_task_needs_no_pid_to_be_in_the_way(void **state)
+{
+	struct fixture f = { .m = { WALL("runqueue", 0.2), BLAME("cc1", 6e6, NULL),
+				    BLAME("idle", 4e6, NULL) } };
+	json_t *job = job_new(&f, -1, -1, 1);
+
+	(void)state;
+	verdict_add(job);
+	assert_non_null(verdict_of(job, "interference"));
+	json_decref(job);
+	f.m[1].pid = NULL;
+	f.m[1].label = "host";
+	f.m[2].pid = "77";
+	job = job_new(&f, -1, -1, 1);
+	verdict_add(job);
+	assert_non_null(verdict_of(job, "interference"));
+	json_decref(job);
+}
+
 static void at_most_two_and_a_disturbance_above_a_tenth_first(void **state)
 {
 	static const struct fixture f = {
@@ -390,6 +410,7 @@ int main(void)
 		cmocka_unit_test(sums_of_causes_have_one_bound),
 		cmocka_unit_test(a_slow_device_is_told_from_a_full_queue),
 		cmocka_unit_test(a_full_run_queue_is_not_the_peers_fault),
+		cmocka_unit_test(a_task_needs_no_pid_to_be_in_the_way),
 		cmocka_unit_test(at_most_two_and_a_disturbance_above_a_tenth_first),
 		cmocka_unit_test(numbers_that_do_not_count_give_no_verdict),
 		cmocka_unit_test(a_job_without_metrics_gives_no_verdict),

@@ -64,13 +64,17 @@ static bool own_task(const json_t *job, const char *comm)
 /* What kind of thing a row of sched.blame is. */
 static const char *blame_class(const json_t *job, const json_t *metric)
 {
+	static const char *const words[] = { "idle", "host", "unknown" };
 	const char *comm = label(metric, "comm");
 
-	if (*label(metric, "pid"))
-		return own_task(job, comm) ? "own" : "other";
 	if (!strncmp(comm, "irq:", 4) || !strncmp(comm, "softirq:", 8))
 		return "irq";
-	return comm;
+	/* A task may have any name; only tasks have a pid, but not all: several of one name do not.
+	 */
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!*label(metric, "pid") && !strcmp(comm, words[i]))
+			return words[i];
+	return own_task(job, comm) ? "own" : "other";
 }
 
 static bool matches(const struct verdict_need *need, const json_t *job, const json_t *metric)
