@@ -8,6 +8,7 @@
 
 void block_open(struct probe_set *set, struct probe_object *object)
 {
+	set->block = object;
 	set->block_rings = object_map(object, "block_rings", &set->block_bytes);
 }
 

@@ -9,23 +9,31 @@
 #include <linux/bpf.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include "bench/clock.h"
+#include "block_abi.h"
 
 #define SLEEP_NS (4 * BENCH_NS_PER_MS)
 #define SPIN_NS (6 * BENCH_NS_PER_MS)
 #define NAPS 40
 #define NAP_NS (20 * BENCH_NS_PER_US)
 #define FLOOR_RUNS 32
+#define READS 48u
+#define READ_BYTES 4096u
 
 struct known {
 	pid_t tid;
 	int go[2], ready[2]; /* pipes */
 	int cpu;	     /* it spun on, -1 = on several */
 	uint64_t spun_ns;
+	bool block;    /* block requests are followed */
+	unsigned read; /* blocks read past the page cache, surely from a device */
 };
 
 static void nap(uint64_t ns)
@@ -44,6 +52,26 @@ static uint64_t cpu_time_ns(void)
 	return (uint64_t)ts.tv_sec * BENCH_NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+/* Of this program's own file. A file system without a device of its own (major 0) proves nothing.
+ */
+static unsigned read_blocks(void)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_DIRECT | O_CLOEXEC);
+	unsigned nr = 0;
+	struct stat st;
+	void *mem;
+
+	if (fd < 0)
+		return 0;
+	if (!fstat(fd, &st) && major(st.st_dev) && !posix_memalign(&mem, READ_BYTES, READ_BYTES)) {
+		while (nr < READS && pread(fd, mem, READ_BYTES, nr * READ_BYTES) == READ_BYTES)
+			nr++;
+		free(mem);
+	}
+	close(fd);
+	return nr;
+}
+
 static void *known_load(void *arg)
 {
 	struct known *k = arg;
@@ -56,6 +84,8 @@ static void *known_load(void *arg)
 	nap(SLEEP_NS);
 	for (int i = 0; i < NAPS; i++)
 		nap(NAP_NS);
+	if (k->block)
+		k->read = read_blocks();
 	k->cpu = sched_getcpu();
 	begin = cpu_time_ns();
 	do {
@@ -132,6 +162,19 @@ static void check_depth(struct probe_set *set, const struct known *k)
 		      (double)k->spun_ns / 1e6, (double)total / 1e6);
 }
 
+/* A few may complete unseen. */
+static void check_block(struct probe_set *set, const struct known *k)
+{
+	uint64_t bytes = values_sum(set, set->block, BLOCK_BYTES + BLOCK_READ);
+	uint64_t least = (uint64_t)k->read * READ_BYTES * 3 / 4;
+
+	if (bytes < least)
+		fault(set,
+		      "probe self-check: %u KiB were read from a device and %llu KiB counted; "
+		      "block.bytes and block.latency are not to be trusted",
+		      k->read * READ_BYTES / 1024, (unsigned long long)bytes / 1024);
+}
+
 /* Run time and number of runs of a program, as the kernel counted them. */
 static void program_stats(int fd, uint64_t *ret_ns, uint64_t *ret_nr)
 {
@@ -206,6 +249,7 @@ void check_run(struct probe_set *set)
 
 	if (pipe2(k.go, O_CLOEXEC) || pipe2(k.ready, O_CLOEXEC))
 		goto out;
+	k.block = set->block && set->block->why.status == BENCH_OK;
 	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (!known_run(set, &k)) {
 		fault(set, "probe self-check: the known load could not be run");
@@ -214,6 +258,8 @@ void check_run(struct probe_set *set)
 		if (set->depth)
 			check_depth(set, &k);
 	}
+	if (k.read)
+		check_block(set, &k);
 	if (stats >= 0) {
 		calibrate(set);
 		close(stats);

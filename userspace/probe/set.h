@@ -94,6 +94,7 @@ struct probe_set {
 	struct probe_depth *depth;
 	struct probe_queue *queues;
 	size_t depth_bytes, queues_bytes;
+	struct probe_object *block; /* block.c; NULL = not loaded */
 	struct block_ring *block_rings;
 	size_t block_bytes;
 	struct probe_object *fault; /* fault.c */
