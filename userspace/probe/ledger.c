@@ -71,6 +71,7 @@ int ledger_open(struct probe_set *set)
 void ledger_close(struct probe_set *set)
 {
 	ledger_foreign(set, false);
+	stacks_free(set);
 	if (set->history)
 		munmap(set->history, set->history_bytes);
 	if (set->stacks)

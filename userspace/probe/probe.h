@@ -39,6 +39,10 @@ void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
 int probe_detach(struct probe_set *set, struct bench_err *err);
 int probe_attach(struct probe_set *set, struct bench_err *err);
 
+/* Add "stacks" to a job when there are any: where its threads slept in blocked.other, in all windows
+ * since this was last called, from a sample: [{"cause", "frames" (innermost first), "ns", "samples"}]. */
+void probe_stacks(struct probe_set *set, json_t *job);
+
 /* "overhead" of the result: per program run count, lost events. New reference. */
 json_t *probe_overhead(struct probe_set *set);
 /* Warnings of the last window worth telling (lost events, failed self-check): appends strings. */

@@ -252,6 +252,7 @@ void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
 		set->window_ns += set->end_ns - set->start_ns;
 		runs_add(set);
 		losses_add(set);
+		stacks_add(set);
 		overhead_add(set);
 	} else if (loaded) {
 		loaded = false;

@@ -111,6 +111,7 @@ struct probe_set {
 	unsigned nr_rings;
 	struct probe_follow *follows; /* threads that probe_track() was asked for */
 	unsigned nr_follows;
+	struct probe_stack_sums *stack_sums; /* stacks.c */
 	struct bpf_link *foreign[2]; /* while a program of others is followed */
 	struct probe_why no_samples;
 	int *sample_fds; /* nr_cpus; -1 = none */
@@ -196,6 +197,10 @@ void sample_close(struct probe_set *set);
 void sample_enable(const struct probe_set *set, bool on);
 #define SAMPLE_PERIOD_NS 997001
 
+/* stacks.c */
+void stacks_add(struct probe_set *set); /* those of the closed window */
+void stacks_free(struct probe_set *set);
+
 /* wall.c */
 /* What the programs took of the CPU time of the threads that the ledger is of. */
 double wall_observer_ns(const struct probe_set *set, const struct probe_ledger *l);
@@ -243,6 +248,10 @@ void read_losses(const struct probe_set *set, struct probe_losses *ret_losses);
 
 /* overhead.c: the closed window's part, before it is cleared. */
 void overhead_add(struct probe_set *set);
+
+/* cost.c: a set whose programs have been measured, NULL = none; what those of an object cost. */
+struct probe_set *cost_open(void);
+void cost_print(const struct probe_set *set, const char *object, FILE *out);
 
 /* check.c: the programs prove themselves, and their cost is measured meanwhile. */
 void check_run(struct probe_set *set);

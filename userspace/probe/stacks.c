@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What threads slept for that no cause names: kernel stacks of a sample of those sleeps, added up
+ * by equal stack over all windows of a job. */
+#include "probe/set.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOP_STACKS 8
+#define MAX_STACKS 256
+#define MAX_FRAMES 12
+
+struct stack_sum {
+	uint64_t ip[PROBE_STACK_DEPTH];
+	unsigned nr;
+	uint64_t ns, samples;
+};
+
+struct symbol {
+	uint64_t address;
+	char name[40];
+};
+
+struct probe_stack_sums {
+	struct stack_sum sum[MAX_STACKS];
+	unsigned nr;
+	struct symbol *symbols; /* by address; read when first needed */
+	size_t nr_symbols;
+};
+
+static void sum_add(struct probe_stack_sums *sums, const struct probe_stack *s)
+{
+	unsigned nr = s->bytes > 0 ? (unsigned)((uint64_t)s->bytes / sizeof(s->ip[0])) : 0;
+	struct stack_sum *sum;
+
+	if (!nr || nr > PROBE_STACK_DEPTH)
+		return;
+	for (unsigned i = 0; i < sums->nr; i++) {
+		sum = &sums->sum[i];
+		if (sum->nr == nr && !memcmp(sum->ip, s->ip, nr * sizeof(s->ip[0]))) {
+			sum->ns += s->ns;
+			sum->samples++;
+			return;
+		}
+	}
+	if (sums->nr == MAX_STACKS)
+		return;
+	sum = &sums->sum[sums->nr++];
+	memset(sum, 0, sizeof(*sum));
+	memcpy(sum->ip, s->ip, nr * sizeof(s->ip[0]));
+	sum->nr = nr;
+	sum->ns = s->ns;
+	sum->samples = 1;
+}
+
+void stacks_add(struct probe_set *set)
+{
+	if (!set->stacks)
+		return;
+	if (!set->stack_sums)
+		set->stack_sums = calloc(1, sizeof(*set->stack_sums));
+	if (!set->stack_sums)
+		return;
+	/* Sleeps that go on count until the window's end. */
+	for (unsigned i = 0; i < PROBE_THREADS; i++) {
+		const struct probe_thread *t = &set->threads[i];
+		struct probe_stack *s = t->stack ? &set->stacks[(t->stack - 1) % PROBE_STACKS] : NULL;
+
+		if (s && t->generation == set->windows->generation && t->serial == set->serial &&
+		    t->state == PROBE_BLOCKED && s->serial == set->serial && !s->ns &&
+		    t->since_ns < set->end_ns)
+			s->ns = set->end_ns - t->since_ns;
+	}
+	for (unsigned i = 0; i < PROBE_STACKS; i++)
+		if (set->stacks[i].serial == set->serial)
+			sum_add(set->stack_sums, &set->stacks[i]);
+}
+
+/* --- names --- */
+
+static int by_address(const void *a, const void *b)
+{
+	uint64_t x = ((const struct symbol *)a)->address, y = ((const struct symbol *)b)->address;
+
+	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+static void symbols_read(struct probe_stack_sums *sums)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	size_t max = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		struct symbol s = { 0 };
+		char type;
+
+		if (sscanf(line, "%lx %c %39s", &s.address, &type, s.name) != 3 || !s.address ||
+		    !strchr("tTwW", type))
+			continue;
+		if (sums->nr_symbols == max) {
+			size_t more = max ? 2 * max : 65536;
+			struct symbol *symbols = reallocarray(sums->symbols, more, sizeof(s));
+
+			if (!symbols)
+				break;
+			sums->symbols = symbols;
+			max = more;
+		}
+		sums->symbols[sums->nr_symbols++] = s;
+	}
+	if (f)
+		fclose(f);
+	if (sums->nr_symbols)
+		qsort(sums->symbols, sums->nr_symbols, sizeof(*sums->symbols), by_address);
+}
+
+/* The last symbol at or below the address; NULL = none (no privileges to see addresses). */
+static const char *symbol_at(const struct probe_stack_sums *sums, uint64_t address)
+{
+	size_t low = 0, high = sums->nr_symbols;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (sums->symbols[mid].address <= address)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low ? sums->symbols[low - 1].name : NULL;
+}
+
+/* From the caller of the scheduler on; what is nearer is the same in all of them. */
+static json_t *frames_json(const struct probe_stack_sums *sums, const struct stack_sum *sum)
+{
+	json_t *frames = json_array();
+	unsigned first = 0;
+
+	for (unsigned i = 0; i < sum->nr; i++) {
+		const char *name = symbol_at(sums, sum->ip[i]);
+
+		if (name && (!strcmp(name, "__schedule") || !strcmp(name, "schedule")))
+			first = i + 1;
+	}
+	for (unsigned i = first; i < sum->nr && i < first + MAX_FRAMES; i++) {
+		const char *name = symbol_at(sums, sum->ip[i]);
+		char hex[24];
+
+		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)sum->ip[i]);
+		json_array_append_new(frames, json_string(name ? name : hex));
+	}
+	return frames;
+}
+
+static int by_ns_down(const void *a, const void *b)
+{
+	uint64_t x = ((const struct stack_sum *)a)->ns, y = ((const struct stack_sum *)b)->ns;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+void probe_stacks(struct probe_set *set, json_t *job)
+{
+	struct probe_stack_sums *sums = set ? set->stack_sums : NULL;
+	json_t *list;
+
+	if (!sums || !sums->nr)
+		return;
+	list = json_array();
+	if (!sums->symbols)
+		symbols_read(sums);
+	qsort(sums->sum, sums->nr, sizeof(*sums->sum), by_ns_down);
+	for (unsigned i = 0; i < sums->nr && i < TOP_STACKS; i++)
+		json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:I}", "cause",
+						      "blocked.other", "frames",
+						      frames_json(sums, &sums->sum[i]), "ns",
+						      (json_int_t)sums->sum[i].ns, "samples",
+						      (json_int_t)sums->sum[i].samples));
+	sums->nr = 0;
+	json_object_set_new(job, "stacks", list);
+}
+
+void stacks_free(struct probe_set *set)
+{
+	if (set->stack_sums)
+		free(set->stack_sums->symbols);
+	free(set->stack_sums);
+	set->stack_sums = NULL;
+}
