@@ -111,6 +111,14 @@ static __always_inline void blame_migrate(struct probe_thread *t,
 
 /* --- who it is charged to --- */
 
+struct sched_entity___exec {
+	__u64 sum_exec_runtime, prev_sum_exec_runtime;
+} __pai;
+
+struct task_struct___exec {
+	struct sched_entity___exec se;
+} __pai;
+
 static __always_inline void thief_name(struct probe_thief *thief, struct task_struct *task)
 {
 	struct task_struct___cgroups *grouped = (void *)task;
@@ -120,42 +128,62 @@ static __always_inline void thief_name(struct probe_thief *thief, struct task_st
 		thief->cgroup = BPF_CORE_READ(grouped, cgroups, dfl_cgrp, kn, id);
 }
 
-/* A table with open addressing; only this CPU writes it. */
-static __always_inline void blame_task(struct probe_blame *b, struct task_struct *task, __u32 pid,
-				       __s64 ns)
+/* A table with open addressing; only this CPU writes it. task NULL: only its pid is known. */
+static __always_inline void blame_pid(struct probe_blame *b, struct task_struct *task, __u32 pid,
+				      __s64 ns)
 {
 	struct probe_thief *thief;
 	__u32 at = (pid * 0x9e3779b1u) >> 24;
 
-	for (int i = 0; i < 16; i++, at++) {
+	if (!pid) {
+		b->idle_ns += ns;
+		return;
+	}
+	for (int i = 0; i < 8; i++, at++) {
 		thief = &b->thieves[at & (PROBE_THIEVES - 1)];
-		if (thief->pid == pid) {
-			thief->ns += ns;
-			return;
-		}
-		if (!thief->pid) {
+		if (thief->pid != pid && thief->pid)
+			continue;
+		if (task && !thief->comm[0])
 			thief_name(thief, task);
-			thief->ns = ns;
-			thief->pid = pid;
-			return;
-		}
+		thief->ns += ns;
+		thief->pid = pid;
+		return;
 	}
 	b->other_ns += ns;
 	b->nr_other++;
 }
 
+/* ns * part / whole, for a part that is at most the whole; to 1/65536. */
+static __always_inline __s64 blame_share(__s64 ns, __u64 part, __u64 whole)
+{
+	__u64 f = ((part >> 8) << 16) / ((whole >> 8) + 1);
+
+	return ((__u64)ns >> 16) * f + (((__u64)ns & 0xffff) * f >> 16);
+}
+
 /* The host's share of the slice, as far as it was waited through. */
 static __always_inline __s64 blame_steal(const struct probe_blame *b, __s64 ns, __u64 steal,
-					 __u64 now)
+					 __u64 slice)
 {
-	__u64 stolen = steal - b->steal_ns, slice = now - b->since_ns;
+	__u64 stolen = steal - b->steal_ns;
 
 	if (!b->since_ns || !stolen || ns <= 0 || stolen > 1ull << 40)
 		return 0;
-	if (stolen >= slice)
-		return ns;
-	/* ns is at most slice * PROBE_THREADS: in steps of 1 us the product fits. */
-	return (__u64)ns / 1024 * stolen / (slice / 1024 + 1);
+	return stolen >= slice ? ns : blame_share(ns, stolen, slice);
+}
+
+/* The task that ends its slice is not the one that began it: a switch was missed. The kernel knows
+ * how long this one ran; before that it was the other. Returns what of ns is the other's. */
+static __always_inline __s64 blame_missed(struct task_struct *prev, __s64 ns, __u64 slice)
+{
+	struct task_struct___exec *exec = (void *)prev;
+	__u64 ran;
+
+	if (ns <= 0 || !bpf_core_field_exists(exec->se.prev_sum_exec_runtime))
+		return 0;
+	ran = BPF_CORE_READ(exec, se.sum_exec_runtime) -
+	      BPF_CORE_READ(exec, se.prev_sum_exec_runtime);
+	return ran < slice ? blame_share(ns, slice - ran, slice) : 0;
 }
 
 /* At sched_switch, before prev and next change their states: prev's slice ends. steal: the host's
@@ -165,8 +193,8 @@ static __always_inline void blame_switch(const volatile struct probe_span *w, __
 					 __u64 steal, __u64 now, bool raw)
 {
 	struct probe_blame *b = blame_of(bank, bpf_get_smp_processor_id());
-	__u64 wait;
-	__s64 ns, host, irq;
+	__s64 ns, host, irq, missed;
+	__u64 wait, slice;
 	__u32 pid;
 
 	if (!b)
@@ -176,12 +204,16 @@ static __always_inline void blame_switch(const volatile struct probe_span *w, __
 	irq = b->hard_ns + b->soft_ns;
 	ns = PROBE_WAIT_DIFF(wait, b->wait_ns) - (irq - b->irq_ns);
 	if (ns) {
-		host = blame_steal(b, ns, steal, now);
+		slice = now - b->since_ns;
+		host = blame_steal(b, ns, steal, slice);
 		b->host_ns += host;
-		if (!pid)
-			b->idle_ns += ns - host;
-		else
-			blame_task(b, prev, pid, ns - host);
+		ns -= host;
+		if (pid && b->since_ns && pid != b->owner) {
+			missed = blame_missed(prev, ns, slice);
+			ns -= missed;
+			blame_pid(b, NULL, b->owner, missed);
+		}
+		blame_pid(b, prev, pid, ns);
 	}
 	b->wait_ns = wait;
 	b->irq_ns = irq;

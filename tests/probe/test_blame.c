@@ -8,6 +8,17 @@
 
 #define WINDOW (1000 * MS)
 
+/* The test itself must read clocks on time, however busy the machine is; what it starts is normal.
+ */
+static void be_punctual(void)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+
+	need_root();
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param))
+		printf("no real-time priority: figures may be off on a busy host\n");
+}
+
 static uint64_t cpu_ns(const struct loader *l)
 {
 	return thread_cpu_ns(l->clock);
@@ -59,7 +70,8 @@ static void charges_sum_to_wait(struct probe_set *set, const json_t *metrics)
 {
 	double wait = hist(metrics, "sched.runq_latency", "sum"), sum = blame_sum(metrics);
 
-	printf("wait %.3f ms, charged %.3f ms\n", wait / 1e6, sum / 1e6);
+	printf("wait %.3f ms, charged %.3f ms, of it %.3f ms to the host\n", wait / 1e6, sum / 1e6,
+	       value(metrics, "sched.blame", "comm", "host") / 1e6);
 	if (near(wait, sum) > 0.005 && fabs(wait - sum) > 1e5)
 		fail_msg("tracked threads waited %.0f ns, others are charged %.0f ns", wait, sum);
 	no_breach(set);
@@ -69,13 +81,14 @@ static void thieves_are_blamed_for_their_cpu_time(void **state)
 {
 	struct loader worker = { 0 }, hog[2] = { 0 };
 	uint64_t before[2], ran[2];
+	struct bench_window w;
 	struct probe_set *set;
 	int cpu = last_cpu();
 	double blamed[2];
 	json_t *metrics;
 
 	(void)state;
-	need_root();
+	be_punctual();
 	set = set_open("sched,irq", NULL);
 	loader_start(&worker, LOAD_SPIN, cpu);
 	for (int i = 0; i < 2; i++)
@@ -85,9 +98,12 @@ static void thieves_are_blamed_for_their_cpu_time(void **state)
 	sleep_for(20 * MS);
 	for (int i = 0; i < 2; i++)
 		before[i] = cpu_ns(&hog[i]);
-	metrics = set_measure(set, 2 * WINDOW, &cpu, 1);
-	for (int i = 0; i < 2; i++) {
+	w = set_window(set, 0, 2 * WINDOW);
+	sleep_until(w.end_ns);
+	for (int i = 0; i < 2; i++)
 		ran[i] = cpu_ns(&hog[i]) - before[i];
+	metrics = set_read(set, &cpu, 1);
+	for (int i = 0; i < 2; i++) {
 		blamed[i] = blame_pid(metrics, hog[i].tid);
 		printf("nice %d: ran %.1f ms, blamed %.1f ms\n", i * 10, (double)ran[i] / 1e6,
 		       blamed[i] / 1e6);
@@ -110,17 +126,53 @@ static void thieves_are_blamed_for_their_cpu_time(void **state)
 	probe_close(set);
 }
 
+static void fallback_blames_the_same(void **state)
+{
+	struct loader worker = { 0 }, hog = { 0 };
+	struct probe_set *set;
+	int cpu = last_cpu();
+	struct bench_window w;
+	json_t *metrics;
+	uint64_t ran;
+
+	(void)state;
+	be_punctual();
+	set = set_open("sched,irq", "raw,storage,depth,atomics");
+	loader_start(&worker, LOAD_SPIN, cpu);
+	loader_start(&hog, LOAD_SPIN, cpu);
+	set_track(set, worker.tid, false);
+	sleep_for(20 * MS);
+	ran = cpu_ns(&hog);
+	w = set_window(set, 0, WINDOW);
+	sleep_until(w.end_ns);
+	ran = cpu_ns(&hog) - ran;
+	metrics = set_read(set, &cpu, 1);
+	loader_stop(&worker);
+	loader_stop(&hog);
+	charges_sum_to_wait(set, metrics);
+	printf("ran %.1f ms, blamed %.1f ms\n", (double)ran / 1e6,
+	       blame_pid(metrics, hog.tid) / 1e6);
+	assert_true(near((double)ran, blame_pid(metrics, hog.tid)) < 0.05);
+	assert_string_equal(bench_result_str(row(metrics, "sched.work_conservation", NULL, NULL,
+						 NULL, NULL),
+					     "status"),
+			    "not_supported");
+	json_decref(metrics);
+	probe_close(set);
+}
+
 static void wait_of_several_is_split_by_slice(void **state)
 {
 	struct loader worker[3] = { 0 }, hog = { 0 };
-	uint64_t before[3], hog_before;
+	uint64_t before[4], after[4];
+	struct bench_window w;
 	struct probe_set *set;
 	int cpu = last_cpu();
 	json_t *metrics;
 	double blamed;
 
 	(void)state;
-	need_root();
+	be_punctual();
 	set = set_open("sched,irq", NULL);
 	loader_start(&hog, LOAD_SPIN, cpu);
 	for (int i = 0; i < 3; i++) {
@@ -128,26 +180,25 @@ static void wait_of_several_is_split_by_slice(void **state)
 		set_track(set, worker[i].tid, false);
 	}
 	sleep_for(20 * MS);
-	hog_before = cpu_ns(&hog);
-	for (int i = 0; i < 3; i++)
-		before[i] = cpu_ns(&worker[i]);
-	metrics = set_measure(set, 2 * WINDOW, &cpu, 1);
-	/* Behind the hog all three wait; behind each other the two that do not run. */
-	blamed = blame_pid(metrics, hog.tid);
-	printf("hog: %.1f ms, blamed %.1f ms\n", (double)(cpu_ns(&hog) - hog_before) / 1e6,
-	       blamed / 1e6);
-	assert_true(near(blamed, 3.0 * (double)(cpu_ns(&hog) - hog_before)) < 0.04);
-	for (int i = 0; i < 3; i++) {
-		double ran = (double)(cpu_ns(&worker[i]) - before[i]);
-
-		blamed = blame_pid(metrics, worker[i].tid);
-		printf("worker %d: %.1f ms, blamed %.1f ms\n", i, ran / 1e6, blamed / 1e6);
-		assert_true(near(blamed, 2.0 * ran) < 0.04);
-	}
+	for (int i = 0; i < 4; i++)
+		before[i] = cpu_ns(i < 3 ? &worker[i] : &hog);
+	w = set_window(set, 0, 2 * WINDOW);
+	sleep_until(w.end_ns);
+	for (int i = 0; i < 4; i++)
+		after[i] = cpu_ns(i < 3 ? &worker[i] : &hog);
+	metrics = set_read(set, &cpu, 1);
+	for (int i = 0; i < 4; i++)
+		loader_stop(i < 3 ? &worker[i] : &hog);
 	charges_sum_to_wait(set, metrics);
-	for (int i = 0; i < 3; i++)
-		loader_stop(&worker[i]);
-	loader_stop(&hog);
+	/* Behind the hog all three wait; behind each other the two that do not run. */
+	for (int i = 0; i < 4; i++) {
+		double ran = (double)(after[i] - before[i]) * (i < 3 ? 2 : 3);
+
+		blamed = blame_pid(metrics, i < 3 ? worker[i].tid : hog.tid);
+		printf("%s: waited for %.1f ms, blamed %.1f ms\n", i < 3 ? "worker" : "hog",
+		       ran / 1e6, blamed / 1e6);
+		assert_true(near(blamed, ran) < 0.05);
+	}
 	json_decref(metrics);
 	probe_close(set);
 }
@@ -155,7 +206,7 @@ static void wait_of_several_is_split_by_slice(void **state)
 static void waiter_that_moves_blames_its_new_cpu(void **state)
 {
 	struct loader worker = { 0 }, hog[2] = { 0 };
-	uint64_t at[3][2]; /* CPU time at the start, in the middle, at the end */
+	uint64_t at[4][2]; /* CPU time at the start, before and after the move, at the end */
 	struct probe_set *set;
 	struct bench_window w;
 	int cpus[2] = { 0, last_cpu() };
@@ -180,24 +231,26 @@ static void waiter_that_moves_blames_its_new_cpu(void **state)
 	sleep_until(w.start_ns + WINDOW / 2);
 	CPU_ZERO(&there);
 	CPU_SET(cpus[1], &there);
-	assert_int_equal(sched_setaffinity(worker.tid, sizeof(there), &there), 0);
 	for (int i = 0; i < 2; i++)
 		at[1][i] = cpu_ns(&hog[i]);
-	sleep_until(w.end_ns);
+	assert_int_equal(sched_setaffinity(worker.tid, sizeof(there), &there), 0);
 	for (int i = 0; i < 2; i++)
 		at[2][i] = cpu_ns(&hog[i]);
+	sleep_until(w.end_ns);
+	for (int i = 0; i < 2; i++)
+		at[3][i] = cpu_ns(&hog[i]);
 	metrics = set_read(set, cpus, 2);
-	for (int i = 0; i < 2; i++) {
-		double ran = (double)(at[1 + i][i] - at[i][i]);
-		double blamed = blame_pid(metrics, hog[i].tid);
-
-		printf("half %d: hog ran %.1f ms, blamed %.1f ms\n", i, ran / 1e6, blamed / 1e6);
-		assert_true(near(ran, blamed) < 0.06);
-	}
-	charges_sum_to_wait(set, metrics);
 	loader_stop(&worker);
 	for (int i = 0; i < 2; i++)
 		loader_stop(&hog[i]);
+	for (int i = 0; i < 2; i++) {
+		double ran = (double)(at[1 + 2 * i][i] - at[2 * i][i]);
+		double blamed = blame_pid(metrics, hog[i].tid);
+
+		printf("half %d: hog ran %.1f ms, blamed %.1f ms\n", i, ran / 1e6, blamed / 1e6);
+		assert_true(near(ran, blamed) < 0.06 || fabs(ran - blamed) < 5e6);
+	}
+	charges_sum_to_wait(set, metrics);
 	json_decref(metrics);
 	probe_close(set);
 }
@@ -211,7 +264,7 @@ static void waking_an_idle_cpu_is_blamed_on_idle(void **state)
 	double idle;
 
 	(void)state;
-	need_root();
+	be_punctual();
 	set = set_open("sched,irq", NULL);
 	loader_start(&worker, LOAD_NAP, cpu);
 	set_track(set, worker.tid, false);
@@ -234,7 +287,7 @@ static void nobody_is_blamed_where_nobody_waits(void **state)
 	json_t *metrics;
 
 	(void)state;
-	need_root();
+	be_punctual();
 	set = set_open("sched,irq", NULL);
 	loader_start(&worker, LOAD_SPIN, cpu);
 	sleep_for(MS);
@@ -348,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thieves_are_blamed_for_their_cpu_time),
+		cmocka_unit_test(fallback_blames_the_same),
 		cmocka_unit_test(wait_of_several_is_split_by_slice),
 		cmocka_unit_test(waiter_that_moves_blames_its_new_cpu),
 		cmocka_unit_test(waking_an_idle_cpu_is_blamed_on_idle),

@@ -24,6 +24,25 @@ static struct probe_object *object_named(struct probe_set *set, const char *name
 	return NULL;
 }
 
+void blame_check(const struct probe_set *set, struct probe_object *object)
+{
+	for (unsigned i = 0; i < object->nr_metrics; i++) {
+		struct probe_metric *m = &object->metrics[i];
+
+		if (m->why.status != BENCH_OK)
+			continue;
+		if (m->desc.kind == PROBE_BALANCE && !set->mode.atomics)
+			why_set(&m->why, BENCH_NOT_SUPPORTED,
+				"this kernel has no atomic operations for programs that return the "
+				"old value: it needs 5.12");
+		if (m->desc.kind == PROBE_IRQ && m->desc.slot >= PROBE_SOFTIRQ_TIME &&
+		    set->mode.realtime)
+			why_set(&m->why, BENCH_NOT_SUPPORTED,
+				"on this kernel (PREEMPT_RT) softirqs run in threads: their time is "
+				"that of ksoftirqd and of irq threads");
+	}
+}
+
 void blame_open(struct probe_set *set)
 {
 	struct probe_object *irq = object_named(set, "irq");
@@ -134,13 +153,24 @@ static void task_comm(uint32_t pid, char *ret_comm, size_t size)
 	ret_comm[strcspn(ret_comm, "\n")] = '\0';
 }
 
+static void charge_task(struct charges *c, const struct probe_blame *b, uint32_t pid, int64_t ns)
+{
+	char comm[32] = "";
+
+	for (unsigned i = 0; i < PROBE_THIEVES && !comm[0]; i++)
+		if (b->thieves[i].pid == pid)
+			snprintf(comm, sizeof(comm), "%.16s", b->thieves[i].comm);
+	if (!comm[0])
+		task_comm(pid, comm, sizeof(comm));
+	charge_add(c, "", comm, pid, ns);
+}
+
 /* What runs at the window's end has not been charged for its last slice. */
 static void charge_open(const struct probe_set *set, struct charges *c, const struct probe_blame *b)
 {
 	uint64_t word = b->word;
 	int64_t ns = PROBE_WAIT_DIFF(PROBE_WAIT_NS(word, set->end_ns - set->start_ns), b->wait_ns) -
 		     (b->hard_ns + b->soft_ns - b->irq_ns);
-	char comm[32];
 
 	if (!ns)
 		return;
@@ -152,13 +182,7 @@ static void charge_open(const struct probe_set *set, struct charges *c, const st
 		charge_add(c, "", "idle", 0, ns);
 		return;
 	}
-	for (unsigned i = 0; i < PROBE_THIEVES; i++)
-		if (b->thieves[i].pid == b->owner) {
-			charge_add(c, "", b->thieves[i].comm, b->owner, ns);
-			return;
-		}
-	task_comm(b->owner, comm, sizeof(comm));
-	charge_add(c, "", comm, b->owner, ns);
+	charge_task(c, b, b->owner, ns);
 }
 
 static void charges_cpu(const struct probe_set *set, unsigned cpu, struct charges *c)
@@ -178,7 +202,7 @@ static void charges_cpu(const struct probe_set *set, unsigned cpu, struct charge
 		charge_add(c, "", "other", 0, b->other_ns);
 	for (unsigned i = 0; i < PROBE_THIEVES; i++)
 		if (b->thieves[i].pid)
-			charge_add(c, "", b->thieves[i].comm, b->thieves[i].pid, b->thieves[i].ns);
+			charge_task(c, b, b->thieves[i].pid, b->thieves[i].ns);
 	charge_open(set, c, b);
 	for (unsigned i = 0; irq && i < PROBE_SOURCES; i++)
 		if (irq->blame_ns[i])

@@ -24,6 +24,8 @@ struct probe_blames {
 	bool checked;
 };
 
+/* Before an object is loaded: which of its metrics this kernel cannot give. */
+void blame_check(const struct probe_set *set, struct probe_object *object);
 /* Once all objects are loaded. What is missing is a status of its metrics. */
 void blame_open(struct probe_set *set);
 void blame_close(struct probe_set *set);
@@ -36,14 +38,20 @@ bool blame_metric(struct probe_set *set, const struct probe_metric *metric, cons
 /* Does the charged time differ from the wait? Fills text then. */
 bool blame_breach(const struct probe_set *set, char *text, size_t size);
 
-/* irq.c: attach what the loader cannot, which depends on the architecture. */
+/* irq.c: is this PREEMPT_RT, where softirqs run in threads and can be preempted? */
+bool irq_threaded(void);
+/* Attach what the loader cannot, which depends on the architecture. */
 void irq_open(struct probe_set *set, struct probe_object *object);
 void irq_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
 	     unsigned nr, struct bench_metric_set *metrics);
 /* "virtio0-req.0", "local_timer", "NET_RX". */
 const char *irq_name(struct probe_blames *blames, unsigned source);
 
-/* blame_balance.c */
+/* blame_balance.c: does the kernel have atomic operations that return the old value (5.12)? */
+bool balance_possible(void);
+/* It has not: make them plain ones. They are in a branch that is then never taken, but kernels
+ * without them reject a program that contains one. */
+void balance_strip(struct bpf_object *bpf);
 void balance_seed(struct probe_set *set);
 void balance_put(struct probe_set *set, const struct probe_metric *metric,
 		 struct bench_metric_set *metrics);

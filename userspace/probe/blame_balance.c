@@ -3,7 +3,57 @@
 #include "probe/blame.h"
 
 #include <bpf/bpf.h>
-#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* BPF_STX | BPF_DW | BPF_ATOMIC, and the operations of balance.bpf.h; in older headers the class is
+ * BPF_XADD and the operation 0. */
+#define STX_ATOMIC_DW 0xdb
+#define ATOMIC_FETCH_ADD 0x01
+#define ATOMIC_XCHG 0xe1
+
+bool balance_possible(void)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = 10, .off = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1 },
+		{ .code = STX_ATOMIC_DW, .dst_reg = 10, .src_reg = 1, .off = -8,
+		  .imm = ATOMIC_FETCH_ADD },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, NULL, "GPL", insns,
+			       sizeof(insns) / sizeof(*insns), NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+void balance_strip(struct bpf_object *bpf)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, bpf) {
+		size_t nr = bpf_program__insn_cnt(prog);
+		struct bpf_insn *insns = calloc(nr, sizeof(*insns));
+
+		if (!insns)
+			return;
+		memcpy(insns, bpf_program__insns(prog), nr * sizeof(*insns));
+		for (size_t i = 0; i < nr; i++) {
+			if (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW))
+				i++; /* the second half is a number */
+			else if (insns[i].code == STX_ATOMIC_DW &&
+				 (insns[i].imm == ATOMIC_FETCH_ADD || insns[i].imm == ATOMIC_XCHG))
+				insns[i].imm = 0;
+		}
+		/* Copied; the relocations stay. When it fails, the load says so. */
+		(void)bpf_program__set_insns(prog, insns, nr);
+		free(insns);
+	}
+}
 
 /* Ask each allowed CPU's run queue what it does now. It may change while it is asked, and then is
  * corrected by its next event; the second round is for one that has no further event. */

@@ -76,6 +76,16 @@ const char *irq_name(struct probe_blames *blames, unsigned source)
 	return name;
 }
 
+bool irq_threaded(void)
+{
+	FILE *f = fopen("/sys/kernel/realtime", "re");
+	bool is = f && fgetc(f) == '1';
+
+	if (f)
+		fclose(f);
+	return is;
+}
+
 /* --- attaching --- */
 
 static bool attach_one(struct probe_object *object, const char *program, const char *tracepoint)

@@ -97,6 +97,20 @@ static bool object_wanted(const struct probe_object *object)
 	return false;
 }
 
+/* The ledger and the blame take interrupts out of what they interrupt. */
+static bool object_needed(const struct probe_set *set, const struct probe_object *object)
+{
+	bool needed = object_wanted(object);
+
+	for (unsigned i = 0; set->sched && i < set->sched->nr_metrics && !needed; i++) {
+		const struct probe_metric *m = &set->sched->metrics[i];
+
+		needed = !strcmp(object->image->name, "irq") && m->wanted &&
+			 (m->desc.kind == PROBE_WALL || m->desc.kind == PROBE_BLAME);
+	}
+	return needed;
+}
+
 /* --- how to load --- */
 
 static bool forced(const char *what)
@@ -136,6 +150,8 @@ static void mode_find(struct probe_set *set)
 	for (unsigned i = 0; set->sched && i < set->sched->nr_metrics; i++)
 		set->mode.causes |= set->sched->metrics[i].wanted &&
 				    set->sched->metrics[i].desc.kind == PROBE_WALL;
+	set->mode.realtime = irq_threaded();
+	set->mode.atomics = !forced("atomics") && balance_possible();
 	set->nr_rings = 4 * set->nr_cpus < LEDGER_MAX_RINGS ? 4 * set->nr_cpus : LEDGER_MAX_RINGS;
 }
 
@@ -193,13 +209,14 @@ static void objects_load(struct probe_set *set)
 
 		for (unsigned k = 0; k < object->nr_metrics; k++)
 			metric_check(&object->metrics[k], set->btf);
+		blame_check(set, object);
 	}
 	if (track_load(set))
 		return;
 	for (unsigned i = 0; i < set->nr_objects; i++) {
 		struct probe_object *object = &set->objects[i];
 
-		if (object == set->track || !object_wanted(object) || object_load(object, set))
+		if (object == set->track || !object_needed(set, object) || object_load(object, set))
 			continue;
 		if (object == set->sched)
 			sched_open(set);
