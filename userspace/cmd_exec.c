@@ -10,6 +10,7 @@
 #include "core/option.h"
 #include "core/output.h"
 #include "core/run.h"
+#include "core/spawner.h"
 #include "core/verdict.h"
 
 struct exec_command {
@@ -49,17 +50,22 @@ static int execute(const struct exec_settings *settings, char *const command[], 
 {
 	struct output output = { 0 };
 	struct bench_err err = { 0 };
+	struct spawner spawner = { 0 };
 	struct run run;
 	json_t *row;
 	int status = EXEC_FAILED, code;
 
 	if (output_init(&output, &settings->common, &err))
 		return fail(&err);
+	if (spawner_open(&spawner, command, settings->discard_output, &err)) {
+		fail(&err);
+		goto closed;
+	}
 	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err)) {
 		fail(&err);
 		goto out;
 	}
-	row = exec_execute(&run, settings, command, &status);
+	row = exec_execute(&run, &spawner, settings, command, &status);
 	verdict_add(row);
 	json_array_append_new(json_object_get(run.result, "jobs"), row);
 	if (strcmp(bench_result_str(row, "status"), "failed") == 0)
@@ -73,6 +79,8 @@ static int execute(const struct exec_settings *settings, char *const command[], 
 	}
 out:
 	run_close(&run);
+closed:
+	spawner_close(&spawner);
 	output_done(&output);
 	return status;
 }

@@ -2,25 +2,21 @@
 #include "core/exec.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "bench/clock.h"
 #include "core/collect.h"
-#include "core/limits.h"
 #include "core/observer.h"
 #include "core/result.h"
 #include "core/series.h"
+#include "core/spawner.h"
 #include "core/usage.h"
 
 /* How often the loop looks whether the user interrupted. */
@@ -28,24 +24,26 @@
 
 /* One run of the command. */
 struct child {
-	pid_t pid;
-	int go;	   /* write end: closing it lets the child exec */
-	int error; /* read end: errno of a failed exec, nothing when it succeeded */
-	int pidfd;
+	struct spawner *spawner;
+	struct spawned at;
+	bool turn; /* of the loop: something happened */
 	bool exited;
 	uint64_t exit_ns;
-	int status; /* of wait4() */
-	struct rusage usage;
-	int exec_errno;
+	bool answered;
+	int answer;
+	struct spawn_end end;
+	int exec_errno; /* 0 = it ran */
 };
 
 struct exec_job {
 	struct run *run;
+	struct spawner *spawner;
 	const struct exec_settings *settings;
 	char *const *argv;
 	struct bench_metric_set *metrics;
 	struct sampler *sampler; /* NULL without probes */
 	unsigned nr_trials;
+	int code; /* to pass on */
 	int *cpus; /* all allowed ones */
 	unsigned nr_cpus;
 	struct bench_window window;
@@ -54,56 +52,6 @@ struct exec_job {
 
 /* A control run is timed like any other, but without probes, and enters no metric of its own. */
 enum run_kind { RUN_WARM_UP, RUN_TIMED, RUN_CONTROL };
-
-static void child_main(const struct exec_job *job, int go, int error)
-{
-	sigset_t none;
-	char byte;
-	int saved;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	/* A command must not outlive us unwatched, whatever ends us. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (job->settings->discard_output) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
-			_exit(EXEC_FAILED);
-	}
-	nofile_restore();
-	while (read(go, &byte, 1) < 0 && errno == EINTR)
-		;
-	execvp(job->argv[0], job->argv);
-	saved = errno;
-	(void)!write(error, &saved, sizeof(saved));
-	_exit(saved == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT);
-}
-
-static int child_start(const struct exec_job *job, struct child *c, struct bench_err *err)
-{
-	int go[2] = { -1, -1 }, error[2] = { -1, -1 };
-
-	*c = (struct child){ .pid = -1, .go = -1, .error = -1, .pidfd = -1 };
-	if (pipe2(go, O_CLOEXEC) || pipe2(error, O_CLOEXEC))
-		return bench_fail(err, -errno, "pipe: %s", strerror(errno));
-	c->pid = fork();
-	if (c->pid == 0) {
-		close(go[1]);
-		child_main(job, go[0], error[1]);
-	}
-	close(go[0]);
-	close(error[1]);
-	c->go = go[1];
-	c->error = error[0];
-	if (c->pid < 0)
-		return bench_fail(err, -errno, "fork: %s", strerror(errno));
-	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-	if (c->pidfd < 0)
-		return bench_fail(err, -errno, "pidfd_open: %s", strerror(errno));
-	return 0;
-}
 
 static void on_exit_of_child(void *arg, short revents)
 {
@@ -114,48 +62,73 @@ static void on_exit_of_child(void *arg, short revents)
 		return;
 	c->exit_ns = bench_now_ns();
 	c->exited = true;
+	c->turn = true;
 }
 
-/* Returns when the command has exited. */
+static void on_answer(void *arg, short revents)
+{
+	struct child *c = arg;
+
+	(void)revents;
+	if (c->answered)
+		return;
+	c->answer = spawner_ended(c->spawner, &c->end);
+	c->answered = true;
+	c->turn = true;
+}
+
+/* Returns when the command has exited and, after an interruption, all that it started. */
 static int child_wait(struct exec_job *job, struct child *c)
 {
 	struct loop *loop = runtime_loop(job->run->runtime);
-	bool forwarded = false;
-	int rc = loop_watch(loop, c->pidfd, POLLIN, on_exit_of_child, c);
+	bool asked = false, watched;
+	int rc = loop_watch(loop, c->at.pidfd, POLLIN, on_exit_of_child, c);
 
-	while (!rc && !c->exited) {
-		rc = loop_run(loop, &c->exited, bench_now_ns() + LOOK_NS);
+	watched = !rc;
+	rc = rc ? rc : loop_watch(loop, c->spawner->sock, POLLIN, on_answer, c);
+	while (!rc && !(c->exited && c->answered)) {
+		/* It stays readable. */
+		if (c->exited && watched) {
+			loop_unwatch(loop, c->at.pidfd);
+			watched = false;
+		}
+		if (!asked && job->run->stop)
+			rc = spawner_stop(c->spawner, job->run->signo,
+					  job->run->si_code == SI_KERNEL);
+		else if (!asked && c->exited)
+			rc = spawner_end(c->spawner);
+		asked = asked || job->run->stop || c->exited;
+		c->turn = false;
+		rc = rc ? rc : loop_run(loop, &c->turn, bench_now_ns() + LOOK_NS);
 		if (rc == -ETIME)
 			rc = 0;
-		/* The terminal sends SIGINT to the command itself; kill does not. */
-		if (job->run->stop && !forwarded && !c->exited) {
-			forwarded = true;
-			kill(c->pid, job->run->signo);
-		}
+		if (c->answered && c->answer)
+			rc = c->answer;
 	}
-	loop_unwatch(loop, c->pidfd);
-	if (rc)
-		kill(c->pid, SIGKILL);
-	while (wait4(c->pid, &c->status, 0, &c->usage) < 0 && errno == EINTR)
-		;
-	c->pid = -1;
-	if (read(c->error, &c->exec_errno, sizeof(c->exec_errno)) != sizeof(c->exec_errno))
+	loop_unwatch(loop, c->spawner->sock);
+	if (watched)
+		loop_unwatch(loop, c->at.pidfd);
+	if (!rc && recv(c->at.gate, &c->exec_errno, sizeof(c->exec_errno), MSG_DONTWAIT) !=
+			   sizeof(c->exec_errno))
 		c->exec_errno = 0;
 	return rc;
 }
 
-static void child_done(struct child *c)
+static int exit_code(const struct child *c)
 {
-	if (c->pid > 0) {
-		kill(c->pid, SIGKILL);
-		waitpid(c->pid, NULL, 0);
-	}
-	if (c->go >= 0)
-		close(c->go);
-	if (c->error >= 0)
-		close(c->error);
-	if (c->pidfd >= 0)
-		close(c->pidfd);
+	int status = c->end.status;
+
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void put(struct exec_job *job, const char *name, const char *unit, enum bench_better better,
+		double value, const char *note)
+{
+	const struct bench_metric_id id = {
+		.name = name, .unit = unit, .source = BENCH_SOURCE_MODULE, .better = better
+	};
+
+	bench_metric_put_status(job->metrics, &id, BENCH_OK, value, note);
 }
 
 static uint64_t tv_ns(struct timeval tv)
@@ -163,19 +136,25 @@ static uint64_t tv_ns(struct timeval tv)
 	return (uint64_t)tv.tv_sec * BENCH_NS_PER_SEC + (uint64_t)tv.tv_usec * BENCH_NS_PER_US;
 }
 
-static void put(struct exec_job *job, const char *name, const char *unit, enum bench_better better,
-		double value)
+static void put_usage(struct exec_job *job, const struct child *c)
 {
-	const struct bench_metric_id id = {
-		.name = name, .unit = unit, .source = BENCH_SOURCE_MODULE, .better = better
-	};
+	const struct rusage *usage = &c->end.usage;
+	uint64_t rss = (uint64_t)usage->ru_maxrss * 1024; /* KiB (man getrusage) */
+	char note[160] = "", peak[160];
 
-	bench_metric_put(job->metrics, &id, value);
-}
-
-static int exit_code(const struct child *c)
-{
-	return WIFSIGNALED(c->status) ? 128 + WTERMSIG(c->status) : WEXITSTATUS(c->status);
+	if (c->end.nr_running)
+		snprintf(note, sizeof(note),
+			 "%u process%s still running at its end: counted up to then",
+			 c->end.nr_running, c->end.nr_running == 1 ? "" : "es");
+	put(job, "user", "ns", BENCH_BETTER_LOWER, (double)tv_ns(usage->ru_utime),
+	    note[0] ? note : NULL);
+	put(job, "sys", "ns", BENCH_BETTER_LOWER, (double)tv_ns(usage->ru_stime),
+	    note[0] ? note : NULL);
+	snprintf(peak, sizeof(peak), "%s", "of the largest single process");
+	if (rss <= c->at.rss_floor)
+		snprintf(peak, sizeof(peak), "at most: a process here starts with %.1f MiB",
+			 (double)c->at.rss_floor / (1 << 20));
+	put(job, "maxrss", "B", BENCH_BETTER_LOWER, (double)rss, peak);
 }
 
 static void collect(struct exec_job *job, const struct child *c, struct counter_session *session,
@@ -185,13 +164,10 @@ static void collect(struct exec_job *job, const struct child *c, struct counter_
 	struct usage usage;
 
 	metric_set_next_trial(job->metrics);
-	put(job, "wall", "ns", BENCH_BETTER_LOWER, (double)(c->exit_ns - job->window.start_ns));
-	put(job, "user", "ns", BENCH_BETTER_LOWER, (double)tv_ns(c->usage.ru_utime));
-	put(job, "sys", "ns", BENCH_BETTER_LOWER, (double)tv_ns(c->usage.ru_stime));
-	/* ru_maxrss is in KiB (man getrusage). */
-	put(job, "maxrss", "B", BENCH_BETTER_LOWER, (double)c->usage.ru_maxrss * 1024);
-	put(job, "exit_status", "status", BENCH_BETTER_NONE, exit_code(c));
-	usage_of(&c->usage, &usage);
+	put(job, "wall", "ns", BENCH_BETTER_LOWER, (double)(c->exit_ns - job->window.start_ns), NULL);
+	put_usage(job, c);
+	put(job, "exit_status", "status", BENCH_BETTER_NONE, exit_code(c), NULL);
+	usage_of(&c->end.usage, &usage);
 	if (!run->counters)
 		usage_put(&usage, "tree", 0, job->metrics);
 	if (session)
@@ -210,11 +186,11 @@ static int run_once(struct exec_job *job, enum run_kind kind, struct child *c,
 	struct counter_session *session = NULL;
 	struct run *run = job->run;
 	struct collect_span span;
-	int rc = child_start(job, c, err);
+	int rc = spawner_start(c->spawner, &c->at, err);
 
 	if (!rc && kind != RUN_WARM_UP && run->counters) {
 		const struct counter_target target = {
-			.tid = c->pid, .cpu = -1, .inherit = true, .enable_on_exec = true
+			.tid = c->at.pid, .cpu = -1, .inherit = true, .enable_on_exec = true
 		};
 
 		rc = counter_open(&session, run->counters, &target, err);
@@ -222,7 +198,7 @@ static int run_once(struct exec_job *job, enum run_kind kind, struct child *c,
 	if (!rc && timed && run->probes) {
 		struct bench_err why = { 0 };
 
-		if (probe_track(run->probes, c->pid, true, &why))
+		if (probe_track(run->probes, c->at.pid, true, &why))
 			result_warn(run->result, "probes do not follow the command: %s", why.msg);
 	}
 	if (rc)
@@ -234,8 +210,8 @@ static int run_once(struct exec_job *job, enum run_kind kind, struct child *c,
 		probe_window(run->probes, &job->window);
 	if (timed && job->sampler)
 		sampler_begin(job->sampler, job->window.start_ns, UINT64_MAX, job->nr_trials + 1);
-	close(c->go);
-	c->go = -1;
+	/* Should this fail, it has ended, which is seen next. */
+	(void)!send(c->at.gate, "", 1, MSG_NOSIGNAL);
 	rc = child_wait(job, c);
 	job->window.end_ns = c->exit_ns;
 	if (timed && job->sampler)
@@ -284,73 +260,122 @@ static int run_next(struct exec_job *job, uint64_t i, uint64_t nr, struct child 
 	return rc;
 }
 
-/* All runs. Returns the exit code to pass on; sets status and reason of the job. */
-static int run_all(struct exec_job *job, const char **status, char *reason, size_t size)
+/* What the end of a run means for the job. True when the runs go on. */
+static bool judge(struct exec_job *job, const struct child *c, bool last, char *reason, size_t size)
+{
+	int code = exit_code(c), status = c->end.status;
+
+	if (!code)
+		return true;
+	if (!job->code)
+		job->code = code;
+	if (job->settings->ignore_failure)
+		return true;
+	if (WIFSIGNALED(status))
+		snprintf(reason, size, "the command was killed by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(reason, size, "the command exited with status %d%s", code,
+			 last ? "" : "; remaining runs skipped (--ignore-failure goes on)");
+	return false;
+}
+
+/* All runs. Sets the exit code to pass on, and status and reason of the job. */
+static void run_all(struct exec_job *job, const char **status, char *reason, size_t size)
 {
 	const struct exec_settings *s = job->settings;
 	struct bench_err err = { 0 };
 	uint64_t nr;
-	int code = 0;
 
 	observer_begin(&job->observer, job->run);
 	nr = s->warmup_runs + observer_trials(&job->observer, (unsigned)s->common.trials);
+	*status = "ok";
 	for (uint64_t i = 0; i < nr && !job->run->stop; i++) {
-		struct child c = { .pid = -1, .go = -1, .error = -1, .pidfd = -1 };
+		struct child c = { .spawner = job->spawner, .at = { .gate = -1, .pidfd = -1 } };
 		int rc = run_next(job, i, nr, &c, &err);
+		bool go_on = false;
 
-		child_done(&c);
-		*status = "failed";
+		spawned_done(&c.at);
 		if (rc) {
 			snprintf(reason, size, "%s", err.msg);
-			return EXEC_FAILED;
-		}
-		if (c.exec_errno) {
-			snprintf(reason, size, "cannot run '%s': %s", job->argv[0],
-				 strerror(c.exec_errno));
-			return exit_code(&c);
-		}
-		code = exit_code(&c);
-		if (job->run->stop)
+			job->code = EXEC_FAILED;
+		} else if (c.exec_errno) {
+			job->code = exec_explain(job->argv[0], c.exec_errno, reason, size);
+		} else if (job->run->stop) {
 			break;
-		if (code && !s->ignore_failure) {
-			if (WIFSIGNALED(c.status))
-				snprintf(reason, size, "the command was killed by signal %d (%s)",
-					 WTERMSIG(c.status), strsignal(WTERMSIG(c.status)));
-			else
-				snprintf(reason, size, "the command exited with status %d%s", code,
-					 i + 1 < nr ? "; remaining runs skipped (--ignore-failure goes on)" :
-						      "");
-			return code;
+		} else {
+			go_on = judge(job, &c, i + 1 == nr, reason, size);
 		}
-		*status = "ok";
+		if (!go_on) {
+			*status = "failed";
+			return;
+		}
 	}
 	if (job->run->stop) {
 		*status = "interrupted";
 		snprintf(reason, size, "%s", strsignal(job->run->signo));
-		return 128 + job->run->signo;
+		job->code = 128 + job->run->signo;
 	}
-	return code;
 }
 
-static json_t *row(const struct exec_job *job, const char *status, const char *reason)
+/* A median over statuses says nothing: the value is that of the first run that failed. */
+static void sum_up_failures(struct exec_job *job, json_t *metrics)
 {
-	json_t *argv = json_array(), *object;
-	char name[256] = "";
-	size_t used = 0;
+	json_t *metric, *trial;
+	size_t i, n;
 
-	for (unsigned i = 0; job->argv[i]; i++) {
-		json_array_append_new(argv, result_text(job->argv[i]));
-		if (used < sizeof(name))
-			used += (size_t)snprintf(name + used, sizeof(name) - used, "%s%s", i ? " " : "",
-						 job->argv[i]);
+	json_array_foreach (metrics, i, metric) {
+		json_t *trials = json_object_get(metric, "trials");
+		unsigned nr_failed = 0;
+		double first = 0;
+
+		if (strcmp(bench_result_str(metric, "name"), "exit_status") != 0)
+			continue;
+		json_array_foreach (trials, n, trial) {
+			if (!(json_number_value(trial) > 0))
+				continue;
+			if (!nr_failed++)
+				first = json_number_value(trial);
+		}
+		json_object_set_new(metric, "value", result_number(first));
+		json_object_set_new(metric, "ci", json_null());
+		if (nr_failed)
+			result_warn(job->run->result, "%u of %zu runs failed (status %.0f)", nr_failed,
+				    json_array_size(trials), first);
 	}
+}
+
+/* The command in one line. */
+static void title(char *const argv[], char *name, size_t size)
+{
+	size_t used = 0, end;
+
+	for (unsigned i = 0; argv[i] && used < size; i++)
+		used += (size_t)snprintf(name + used, size - used, "%s%s", i ? " " : "", argv[i]);
+	end = strcspn(name, "\r\n");
+	if (used < size && !name[end])
+		return;
+	if (end > size - 4)
+		end = size - 4;
+	snprintf(name + end, size - end, "...");
+}
+
+static json_t *row(struct exec_job *job, const char *status, const char *reason)
+{
+	json_t *metrics = metric_set_json(job->metrics), *argv = json_array(), *object;
+	char name[256] = "";
+
+	for (unsigned i = 0; job->argv[i]; i++)
+		json_array_append_new(argv, result_text(job->argv[i]));
+	title(job->argv, name, sizeof(name));
+	sum_up_failures(job, metrics);
 	object = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:{s:o, s:I, s:b}, s:[], s:i, s:n, s:o}",
 			 "name", result_text(name), "module", "exec", "exec", "blocking", "runtime",
 			 runtime_name(runtime_active(job->run->runtime)), "status", status, "reason",
 			 result_text(reason[0] ? reason : NULL), "op", "one run of the command", "params",
 			 "argv", argv, "warmup", (json_int_t)job->settings->warmup_runs, "discard_output",
 			 (int)job->settings->discard_output, "placement", "trials", (int)job->nr_trials,
-			 "trial_ns", "metrics", metric_set_json(job->metrics));
+			 "trial_ns", "metrics", metrics);
 	observer_warnings(job->run, object);
 	if (job->observer.on)
 		json_object_set_new(object, "control_trials",
@@ -366,10 +391,12 @@ static void put_series(const struct exec_job *job, json_t *object)
 		json_object_set_new(object, "series", series);
 }
 
-json_t *exec_execute(struct run *run, const struct exec_settings *settings, char *const argv[],
-		     int *ret_status)
+json_t *exec_execute(struct run *run, struct spawner *spawner, const struct exec_settings *settings,
+		     char *const argv[], int *ret_status)
 {
-	struct exec_job job = { .run = run, .settings = settings, .argv = argv };
+	struct exec_job job = {
+		.run = run, .spawner = spawner, .settings = settings, .argv = argv
+	};
 	const char *status = "ok";
 	char reason[400] = "";
 	json_t *object;
@@ -391,7 +418,8 @@ json_t *exec_execute(struct run *run, const struct exec_settings *settings, char
 	run->progress.nr_jobs = 1;
 	run->progress.job = 1;
 	snprintf(run->progress.name, sizeof(run->progress.name), "exec");
-	*ret_status = run_all(&job, &status, reason, sizeof(reason));
+	run_all(&job, &status, reason, sizeof(reason));
+	*ret_status = job.code;
 	progress_clear(&run->progress);
 	object = row(&job, status, reason);
 	if (job.sampler)

@@ -30,6 +30,7 @@ static void on_signal(void *arg, short revents)
 	if (run->stop)
 		_exit(128 + (int)info.ssi_signo);
 	run->signo = (int)info.ssi_signo;
+	run->si_code = info.ssi_code;
 	run->stop = true;
 	if (run->window && run->window->end_ns > bench_now_ns())
 		run->window->end_ns = bench_now_ns();

@@ -26,6 +26,7 @@ struct run {
 	int signal_fd;
 	bool stop;  /* the user interrupted */
 	int signo;  /* by which signal */
+	int si_code; /* and who sent it: SI_KERNEL = the terminal */
 	bool stuck; /* a thread does not come back: leave with _exit() */
 	struct bench_window *window; /* of the job in execution, NULL between jobs */
 };

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The caller's side. Each request is one packet, answered by one packet.
+#include "core/spawner.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int receive(int sock, void *buf, size_t len)
+{
+	ssize_t got;
+
+	do
+		got = recv(sock, buf, len, 0);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	return (size_t)got == len ? 0 : -EPIPE;
+}
+
+/* fd -1 = none. */
+static int request(const struct spawner *s, const struct spawn_request *req, int fd)
+{
+	struct iovec iov = { .iov_base = (void *)req, .iov_len = sizeof(*req) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	return sendmsg(s->sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int spawner_open(struct spawner *s, char *const argv[], bool discard_output, struct bench_err *err)
+{
+	sigset_t all, old;
+	int sock[2];
+
+	*s = (struct spawner){ .sock = -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
+		return bench_fail(err, -errno, "socketpair: %s", strerror(errno));
+	/* The helper must outlive any signal that ends us: it never unblocks them. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	s->pid = fork();
+	if (s->pid == 0) {
+		const struct spawn_serve config = { .sock = sock[1],
+						    .argv = argv,
+						    .discard_output = discard_output,
+						    .mask = &old };
+
+		close(sock[0]);
+		spawner_serve(&config);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	close(sock[1]);
+	s->sock = sock[0];
+	if (s->pid < 0) {
+		s->pid = 0;
+		return bench_fail(err, -errno, "fork: %s", strerror(errno));
+	}
+	return 0;
+}
+
+void spawner_close(struct spawner *s)
+{
+	if (!s->pid)
+		return;
+	close(s->sock);
+	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	*s = (struct spawner){ .sock = -1 };
+}
+
+int spawner_start(struct spawner *s, struct spawned *ret_spawned, struct bench_err *err)
+{
+	const struct spawn_request req = { .op = SPAWN_START };
+	struct spawned c = { .pid = -1, .gate = -1, .pidfd = -1 };
+	int gate[2], rc, pid = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate))
+		return bench_fail(err, -errno, "socketpair: %s", strerror(errno));
+	c.gate = gate[0];
+	rc = request(s, &req, gate[1]);
+	close(gate[1]);
+	rc = rc ? rc : receive(s->sock, &pid, sizeof(pid));
+	if (rc) {
+		bench_fail(err, rc, "the process that starts the command is gone: %s", strerror(-rc));
+		goto out;
+	}
+	if (pid < 0) {
+		rc = bench_fail(err, pid, "fork: %s", strerror(-pid));
+		goto out;
+	}
+	c.pid = pid;
+	rc = receive(c.gate, &c.rss_floor, sizeof(c.rss_floor));
+	if (rc) {
+		bench_fail(err, rc, "the command's process ended before it began");
+		goto out;
+	}
+	/* It waits at its gate, so the number is still its own. */
+	c.pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
+	if (c.pidfd < 0)
+		rc = bench_fail(err, -errno, "pidfd_open: %s", strerror(errno));
+out:
+	if (rc)
+		spawned_done(&c);
+	else
+		*ret_spawned = c;
+	return rc;
+}
+
+int spawner_end(struct spawner *s)
+{
+	return request(s, &(struct spawn_request){ .op = SPAWN_END }, -1);
+}
+
+int spawner_stop(struct spawner *s, int signo, bool from_terminal)
+{
+	return request(s, &(struct spawn_request){ .op = SPAWN_STOP, .signo = signo,
+						   .from_terminal = from_terminal }, -1);
+}
+
+int spawner_ended(struct spawner *s, struct spawn_end *ret_end)
+{
+	return receive(s->sock, ret_end, sizeof(*ret_end));
+}
+
+void spawned_done(struct spawned *c)
+{
+	if (c->gate >= 0)
+		close(c->gate);
+	if (c->pidfd >= 0)
+		close(c->pidfd);
+	c->gate = -1;
+	c->pidfd = -1;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Starts the wrapped command and keeps its process tree together, from a small process of its own:
+ *
+ *  - It is forked before anything is loaded. A program's peak memory is never less than what its
+ *    parent held at fork (the kernel keeps that mark across execve), and forking it costs little.
+ *  - What the command leaves behind becomes its child (PR_SET_CHILD_SUBREAPER), so that the CPU time
+ *    of all of the tree can be told, and all of it can be ended.
+ *  - It outlives us by as long as it takes to end the tree, whatever ended us.
+ *
+ * Everything stays in the caller's process group, session and terminal: job control goes on. */
+#ifndef CORE_SPAWNER_H
+#define CORE_SPAWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include "bench/error.h"
+
+/* What is left of an interrupted run this long after the signal is killed. */
+#define SPAWN_GRACE_MS 2000
+
+struct spawner {
+	pid_t pid; /* 0 = none */
+	int sock;
+};
+
+/* The command at its gate, about to exec. */
+struct spawned {
+	pid_t pid;
+	int gate;	     /* one byte lets it go; then errno of a failed exec, or its end */
+	int pidfd;	     /* readable when it has ended */
+	uint64_t rss_floor;  /* bytes that it holds already: its peak cannot be less */
+};
+
+/* How a run ended. */
+struct spawn_end {
+	int status;	      /* of wait4() */
+	struct rusage usage;  /* of the whole tree; ru_maxrss is that of its largest process */
+	unsigned nr_running;  /* processes of this run that have not ended */
+};
+
+/* argv must live as long. Call it early, with a single thread. */
+int spawner_open(struct spawner *s, char *const argv[], bool discard_output, struct bench_err *err);
+/* Ends the helper. A run that was started and did not end or stop is killed. */
+void spawner_close(struct spawner *s);
+
+/* Fork the command up to its gate. Then exactly one of end and stop for it. */
+int spawner_start(struct spawner *s, struct spawned *ret_spawned, struct bench_err *err);
+/* The command has ended: its tree is to be accounted, what still runs goes on. */
+int spawner_end(struct spawner *s);
+/* Pass a signal on to the whole tree and kill what is left of it after SPAWN_GRACE_MS. What is in
+ * our process group has it already when it came from the terminal. */
+int spawner_stop(struct spawner *s, int signo, bool from_terminal);
+/* The answer to either, once s->sock is readable. -EPIPE when the helper is gone. */
+int spawner_ended(struct spawner *s, struct spawn_end *ret_end);
+void spawned_done(struct spawned *c);
+
+/* --- core/spawner_serve.c: the helper process --- */
+
+enum spawn_op { SPAWN_START, SPAWN_END, SPAWN_STOP };
+
+struct spawn_request {
+	enum spawn_op op;
+	int signo;	    /* SPAWN_STOP */
+	bool from_terminal; /* SPAWN_STOP */
+};
+
+struct spawn_serve {
+	int sock;
+	char *const *argv;
+	bool discard_output;
+	const void *mask; /* the sigset_t that the command starts with */
+};
+
+/* Does not return. */
+_Noreturn void spawner_serve(const struct spawn_serve *config);
+
+#endif

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The helper process: forks the command, reaps its tree, and ends it when asked or when left alone.
+#include "core/spawner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/clock.h"
+#include "core/exec.h"
+#include "core/tree.h"
+
+/* From SIGKILL to SIGKILL for what was forked meanwhile; and when to give up on what cannot end
+ * (in an uninterruptible wait, or not ours to kill). */
+#define KILL_AGAIN_MS 10
+#define KILL_MS 2000
+
+enum phase { IDLE, RUNNING, ENDING, STOPPING, KILLING };
+
+struct server {
+	const struct spawn_serve *config;
+	pid_t self;
+	int child_fd; /* SIGCHLD */
+	enum phase phase;
+	pid_t pid; /* the command of this run */
+	bool exited;
+	bool abandoned; /* nobody waits for the answer */
+	uint64_t deadline_ns, give_up_ns;
+	struct tree known; /* what was there before this run */
+	struct tree tree;
+	struct spawn_end end;
+};
+
+static _Noreturn void command_main(const struct server *s, int gate)
+{
+	struct rusage usage;
+	uint64_t floor;
+	int saved;
+	char byte;
+
+	/* Should the helper be killed, the command goes with it. Asked for too late if that has
+	 * happened by now. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != s->self)
+		_exit(EXEC_FAILED);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
+	if (s->config->discard_output) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
+			_exit(EXEC_FAILED);
+	}
+	sigprocmask(SIG_SETMASK, s->config->mask, NULL);
+	getrusage(RUSAGE_SELF, &usage);
+	floor = (uint64_t)usage.ru_maxrss * 1024; /* KiB (man getrusage) */
+	if (send(gate, &floor, sizeof(floor), MSG_NOSIGNAL) < 0)
+		_exit(EXEC_FAILED);
+	while ((saved = (int)recv(gate, &byte, 1, 0)) < 0 && errno == EINTR)
+		;
+	/* Nobody opens the gate any more. */
+	if (saved != 1)
+		_exit(EXEC_FAILED);
+	execvp(s->config->argv[0], s->config->argv);
+	saved = errno;
+	(void)!send(gate, &saved, sizeof(saved), MSG_NOSIGNAL);
+	_exit(saved == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT);
+}
+
+static void reap(struct server *s)
+{
+	struct rusage usage;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+		if (s->phase == IDLE || tree_has(&s->known, pid))
+			continue;
+		rusage_add(&s->end.usage, &usage);
+		if (pid == s->pid) {
+			s->end.status = status;
+			s->exited = true;
+		}
+	}
+}
+
+static void answer(struct server *s)
+{
+	s->phase = IDLE;
+	if (s->abandoned)
+		_exit(0);
+	(void)!send(s->config->sock, &s->end, sizeof(s->end), MSG_NOSIGNAL);
+}
+
+static void start(struct server *s, int gate)
+{
+	int pid;
+
+	/* Survivors of earlier runs are accounted and left alone. */
+	if (tree_read(&s->known, NULL)) {
+		pid = -ENOMEM;
+	} else {
+		pid = fork();
+		if (pid == 0)
+			command_main(s, gate);
+		if (pid < 0)
+			pid = -errno;
+	}
+	if (pid > 0) {
+		s->end = (struct spawn_end){ .status = 0 };
+		s->exited = false;
+		s->pid = pid;
+		s->phase = RUNNING;
+	}
+	(void)!send(s->config->sock, &pid, sizeof(pid), MSG_NOSIGNAL);
+}
+
+static void signal_tree(const struct server *s, int signo, bool from_terminal)
+{
+	pid_t group = getpgrp();
+
+	for (unsigned i = 0; i < s->tree.nr; i++)
+		if (!from_terminal || getpgid(s->tree.pids[i]) != group)
+			kill(s->tree.pids[i], signo);
+}
+
+/* What still runs counts with what it has used so far. */
+static void account_running(struct server *s)
+{
+	(void)tree_read(&s->tree, &s->known);
+	for (unsigned i = 0; i < s->tree.nr; i++)
+		s->end.nr_running += tree_add_usage(s->tree.pids[i], &s->end.usage);
+}
+
+/* After every event: is this run over? */
+static void step(struct server *s)
+{
+	uint64_t now = bench_now_ns();
+
+	reap(s);
+	if (s->phase == ENDING && s->exited) {
+		account_running(s);
+		answer(s);
+		return;
+	}
+	if (s->phase != STOPPING && s->phase != KILLING)
+		return;
+	(void)tree_read(&s->tree, &s->known);
+	if (!s->tree.nr || (s->phase == KILLING && now >= s->give_up_ns)) {
+		s->end.nr_running = s->tree.nr;
+		answer(s);
+		return;
+	}
+	if (now < s->deadline_ns)
+		return;
+	if (s->phase == STOPPING) {
+		s->phase = KILLING;
+		s->give_up_ns = now + KILL_MS * BENCH_NS_PER_MS;
+	}
+	signal_tree(s, SIGKILL, false);
+	s->deadline_ns = now + KILL_AGAIN_MS * BENCH_NS_PER_MS;
+}
+
+static void stop(struct server *s, int signo, bool from_terminal, uint64_t grace_ms)
+{
+	if (s->phase == IDLE)
+		return;
+	(void)tree_read(&s->tree, &s->known);
+	if (signo)
+		signal_tree(s, signo, from_terminal);
+	s->phase = STOPPING;
+	s->deadline_ns = bench_now_ns() + grace_ms * BENCH_NS_PER_MS;
+}
+
+/* False when the caller is gone. */
+static bool receive(struct server *s, struct spawn_request *req, int *ret_fd)
+{
+	struct iovec iov = { .iov_base = req, .iov_len = sizeof(*req) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *c;
+
+	*ret_fd = -1;
+	if (recvmsg(s->config->sock, &msg, MSG_CMSG_CLOEXEC) != sizeof(*req))
+		return false;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+	return true;
+}
+
+static void on_request(struct server *s)
+{
+	struct spawn_request req;
+	int fd;
+
+	if (!receive(s, &req, &fd)) {
+		/* The caller was killed, or left in a hurry. */
+		if (s->phase == IDLE)
+			_exit(0);
+		s->abandoned = true;
+		stop(s, 0, false, 0);
+		return;
+	}
+	switch (req.op) {
+	case SPAWN_START:
+		start(s, fd);
+		break;
+	case SPAWN_END:
+		s->phase = ENDING;
+		break;
+	case SPAWN_STOP:
+		stop(s, req.signo, req.from_terminal, SPAWN_GRACE_MS);
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+_Noreturn void spawner_serve(const struct spawn_serve *config)
+{
+	struct server s = { .config = config, .self = getpid() };
+	sigset_t set;
+
+	prctl(PR_SET_NAME, "bench-spawn");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	/* Ignored, the kernel would reap and forget. */
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	s.child_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	for (;;) {
+		struct pollfd fds[] = { { .fd = s.child_fd, .events = POLLIN },
+					{ .fd = s.abandoned ? -1 : config->sock, .events = POLLIN } };
+		struct signalfd_siginfo info;
+		int timeout = s.phase == KILLING ? KILL_AGAIN_MS : -1;
+
+		if (s.phase == STOPPING) {
+			uint64_t now = bench_now_ns();
+
+			timeout = now < s.deadline_ns ?
+					  (int)((s.deadline_ns - now) / BENCH_NS_PER_MS) + 1 :
+					  0;
+		}
+		if (poll(fds, 2, timeout) < 0 && errno != EINTR)
+			_exit(EXEC_FAILED);
+		if (fds[0].revents)
+			(void)!read(s.child_fd, &info, sizeof(info));
+		if (fds[1].revents)
+			on_request(&s);
+		step(&s);
+	}
+}
