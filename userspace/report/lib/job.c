@@ -108,23 +108,39 @@ static void job_errors(struct text *t)
 		  units_value(text, bench_result_num(errors, "value"), "count", t->style->utf8));
 }
 
+static void exec_status(struct text *t, const json_t *status)
+{
+	const json_t *trials = bench_result_get(status, "trials"), *trial;
+	unsigned failed = 0;
+	size_t i;
+
+	if (!bench_result_has_value(status))
+		return;
+	json_array_foreach (trials, i, trial)
+		failed += json_number_value(trial) != 0;
+	metric_shown(t, status);
+	text_row(t, "exit status");
+	if (failed)
+		text_item(t, TEXT_RED, "%u of %zu runs failed (status %.0f)", failed,
+			  json_array_size(trials), bench_result_num(status, "value"));
+	else
+		text_item(t, TEXT_PLAIN, "%.0f", bench_result_num(status, "value"));
+}
+
 /* A wrapped program has times instead of a rate. */
 static void job_exec(struct text *t)
 {
-	const json_t *status = plain(t, "exit_status");
+	const json_t *user = plain(t, "user"), *rss = plain(t, "maxrss");
 
 	measure(t, "wall", plain(t, "wall"), "");
-	measure(t, "user", plain(t, "user"), "");
+	measure(t, "user", user, "");
 	measure(t, "sys", plain(t, "sys"), "");
-	measure(t, "maxrss", plain(t, "maxrss"), "");
-	if (bench_result_has_value(status)) {
-		bool fine = bench_result_num(status, "value") == 0;
-
-		metric_shown(t, status);
-		text_row(t, "exit status");
-		text_item(t, fine ? TEXT_PLAIN : TEXT_RED, "%.0f",
-			  bench_result_num(status, "value"));
-	}
+	if (*bench_result_str(user, "note"))
+		text_item(t, TEXT_YELLOW, "%s", bench_result_str(user, "note"));
+	measure(t, "maxrss", rss, "");
+	if (*bench_result_str(rss, "note"))
+		text_item(t, TEXT_DIM, "%s", bench_result_str(rss, "note"));
+	exec_status(t, plain(t, "exit_status"));
 }
 
 /* What the probes cost, measured: with them and without, trial by trial. */
