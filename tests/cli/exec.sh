@@ -1,0 +1,201 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# bench exec: what is left behind, what is counted, what is told about failures.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+once="exec -q --no-probes --trials=1 --warmup=0"
+
+# Uses 0.4 s of CPU time, then sleeps for as long as it is told.
+cat >spin.py <<'PY'
+import sys, time
+while time.process_time() < 0.4:
+    pass
+time.sleep(float(sys.argv[1]))
+PY
+
+# --- what is left behind ---
+
+# Start bench, send signals at their times, print its exit code (128 + signal when killed).
+cat >send.py <<'PY'
+import signal, subprocess, sys, time
+plan, argv = sys.argv[1], sys.argv[2:]
+p = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+for word in plan.split(","):
+    name, at = word.split("@")
+    time.sleep(float(at))
+    p.send_signal(getattr(signal, "SIG" + name))
+try:
+    code = p.wait(timeout=10)
+    print(code if code >= 0 else 128 - code)
+except subprocess.TimeoutExpired:
+    p.kill()
+    print("hangs")
+PY
+
+alive() { # pattern; a killed tree may take a moment to go
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		pgrep -f "$1" >/dev/null || return 0
+		sleep 0.1
+	done
+	pgrep -af "$1"
+	pkill -KILL -f "$1"
+}
+
+survives() { # name plan code pattern command...
+	name=$1 plan=$2 expected=$3 pattern=$4
+	shift 4
+	# shellcheck disable=SC2086
+	run python3 send.py "$plan" "$BENCH" $once -o none -- "$@"
+	expect "$name: exit code" "$out" "$expected"
+	expect "$name: nothing lives on" "$(alive "$pattern")" ''
+}
+
+survives 'SIGTERM' TERM@.8 143 'sleep 7[.]31' sh -c 'sleep 7.31; true'
+survives 'SIGINT, sent by kill' INT@.8 130 'sleep 7[.]32' sh -c 'sleep 7.32; true'
+survives 'SIGTERM, ignored by the command' TERM@.8 143 'sleep 7[.]33' \
+	sh -c 'trap "" TERM; sleep 7.33; sleep 7.33'
+survives 'a second signal' TERM@.8,TERM@.3 143 'sleep 7[.]34' \
+	sh -c 'trap "" TERM; sleep 7.34; sleep 7.34'
+survives 'SIGKILL' KILL@.8 137 'sleep 7[.]35' sh -c 'sleep 7.35; true'
+survives 'SIGTERM, in a session of its own' TERM@.8 143 'sleep 7[.]36' \
+	sh -c 'setsid sh -c "sleep 7.36; true" & sleep 7.36; true'
+survives 'SIGKILL, double fork and session of its own' KILL@.8 137 'sleep 7[.]37' \
+	sh -c '(setsid sleep 7.37 &) ; sleep 7.37; true'
+
+# The grace is there to be used.
+# shellcheck disable=SC2086
+run python3 send.py TERM@.8 "$BENCH" $once -o none -- \
+	sh -c 'trap "sleep 0.5; echo bye >bye; exit 3" TERM; sleep 7.38 & wait'
+expect 'a command has time to clean up' "$(cat bye 2>&1)" bye
+
+# shellcheck disable=SC2086
+run "$BENCH" $once -o none -- sh -c 'setsid sleep 3.39 >/dev/null 2>&1 & exit 0'
+expect 'a run that ends normally leaves what it started' "$code $(pgrep -fc '^sleep 3[.]39')" '0 1'
+pkill -f '^sleep 3[.]39'
+
+# --- ^C ---
+
+cat >terminal.py <<'PY'
+import os, pty, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+time.sleep(1)
+os.write(fd, b"\x03")
+while True:
+    try:
+        if not os.read(fd, 4096):
+            break
+    except OSError:
+        break
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PY
+cat >count.py <<'PY'
+import signal, time
+n = 0
+def on(signo, frame):
+    global n
+    n += 1
+signal.signal(signal.SIGINT, on)
+end = time.monotonic() + 1.6
+while time.monotonic() < end:
+    time.sleep(0.01)
+open("ints", "w").write(str(n))
+PY
+# shellcheck disable=SC2086
+run python3 terminal.py "$BENCH" $once -o none -- python3 count.py
+expect '^C on a terminal: exit code' "$out" 130
+expect '^C on a terminal comes once' "$(cat ints 2>&1)" 1
+
+# --- what is counted ---
+
+cpu='round(metric(0, "user")["value"] + metric(0, "sys")["value"]) >= 380e6'
+# shellcheck disable=SC2086
+run "$BENCH" $once -o orphan.json -- sh -c '(setsid python3 spin.py 0 &) ; sleep 1.5'
+expect 'CPU time of an orphan that ended within the run' "$(json orphan.json "$cpu")" True
+# shellcheck disable=SC2086
+run "$BENCH" $once -o running.json -- sh -c 'python3 spin.py 4.41 & sleep 1.5'
+expect 'CPU time of a child that still runs' "$(json running.json "$cpu")" True
+expect 'that children still run is told in the result' \
+	"$(json running.json 'metric(0, "user")["note"][:23]')" '1 process still running'
+case $err in
+*'1 process still running'*) pass 'and in the report' ;;
+*) fail 'and in the report' "$err" ;;
+esac
+expect 'it goes on' "$(pgrep -fc 'spin.py 4[.]41')" 1
+pkill -f 'spin.py 4[.]41'
+# shellcheck disable=SC2086
+run "$BENCH" $once --trials=2 --warmup=1 -o later.json -- sh -c 'sleep 0.2; python3 spin.py 0.2 & exit 0'
+expect 'what an earlier run left is not counted in a later one' \
+	"$(json later.json 'max(metric(0, "user")["trials"]) < 380e6')" True
+sleep 1
+
+run "$BENCH" exec -q --trials=1 --warmup=0 -o rss.json -- true
+expect 'maxrss is not that of bench' \
+	"$(json rss.json 'metric(0, "maxrss")["value"] < 5e6 or metric(0, "maxrss")["note"].startswith("at most")')" True
+# shellcheck disable=SC2086
+run "$BENCH" $once -o big.json -- sh -c 'true; python3 -c "bytearray(100 << 20)"; true'
+expect 'maxrss is that of the largest process' \
+	"$(json big.json '100 << 20 < metric(0, "maxrss")["value"] < 150 << 20')" True
+
+for counters in '' --counters; do
+	# shellcheck disable=SC2086
+	run "$BENCH" $once $counters -o counted$counters.json -- python3 spin.py 0
+	for name in task-clock context-switches page-faults; do
+		expect "$name ${counters:-without counters}" \
+			"$(json counted$counters.json "metric(0, '$name', scope='tree')['value'] > 0")" True
+	done
+	expect "task-clock is the CPU time ${counters:-without counters}" \
+		"$(json counted$counters.json '380e6 < metric(0, "task-clock")["value"] < 1500e6')" True
+done
+
+# --- failures ---
+
+cat >flaky <<'SH'
+#!/bin/sh
+n=$(cat n 2>/dev/null || echo 0)
+echo $((n + 1)) >n
+exit $((n % 2 * 7))
+SH
+chmod +x flaky
+check 'runs that fail decide the exit code' 7 '2 of 4 runs failed \(status 7\)' \
+	"$BENCH" exec -q -i --no-probes --trials=4 --warmup=0 -o flaky.json -- ./flaky
+expect 'the status of the first run that failed' "$(json flaky.json 'metric(0, "exit_status")["value"]')" 7
+expect 'all statuses' "$(json flaky.json 'metric(0, "exit_status")["trials"]')" '[0, 7, 0, 7]'
+expect 'a warning' "$(json flaky.json 'sum("2 of 4 runs failed" in w for w in d["warnings"])')" 1
+rm n
+check 'without -i the first failure is the end' 7 'exited with status 7' \
+	"$BENCH" exec -q --no-probes --trials=4 --warmup=0 -o none -- ./flaky
+check 'no run failed' 0 'exit status +0' "$BENCH" exec -q -i --no-probes --trials=2 -o none -- true
+
+printf '#!/no/such/interpreter -x\necho\n' >bad && chmod +x bad
+printf '#!/bin/sh\r\necho\n' >dos && chmod +x dos
+printf 'text' >plain
+# shellcheck disable=SC2086
+{
+	check_one_line 'a script with a bad interpreter' 126 "bad interpreter '/no/such/interpreter'" \
+		"$BENCH" $once -o none -- ./bad
+	check_one_line 'a bad interpreter, by PATH' 126 'bad interpreter' \
+		env PATH="$work:$PATH" "$BENCH" $once -o none -- bad
+	check_one_line 'a script with DOS line ends' 126 'carriage return' "$BENCH" $once -o none -- ./dos
+	check_one_line 'not executable' 126 'Permission denied' "$BENCH" $once -o none -- ./plain
+	check_one_line 'not found' 127 'No such file' "$BENCH" $once -o none -- ./nowhere
+	check_one_line 'not found in PATH' 127 'No such file' "$BENCH" $once -o none -- no-such-command
+}
+
+# --- the rest ---
+
+# shellcheck disable=SC2086
+run "$BENCH" $once -o lines.json -- sh -c 'echo 1
+echo 2'
+expect 'a command of several lines has a title of one' "$(json lines.json 'd["jobs"][0]["name"]')" \
+	'sh -c echo 1...'
+expect 'its arguments are all there' "$(json lines.json 'd["jobs"][0]["params"]["argv"][2]')" 'echo 1
+echo 2'
+
+# shellcheck disable=SC2086
+run "$BENCH" $once -o none -- grep -E '^Sig(Blk|Ign)' /proc/self/status
+expect 'signals are as for any other program' "$(printf '%s\n' "$out" | tr -d '\t')" \
+	"$(grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -d '\t')"
+finish
