@@ -84,6 +84,7 @@ static int enter(struct bench_async *a, uint64_t now_ns, unsigned wait_nr, unsig
 			     flags | a->enter_flags, arg, size);
 	if (rc > 0)
 		account_submit(a, (unsigned)rc, now_ns);
+	a->queued_soon = 0;
 	if (rc >= 0 || rc == -ETIME || rc == -EINTR)
 		return 0;
 	if (rc != -EAGAIN && rc != -EBUSY)
@@ -124,12 +125,13 @@ static int wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline_
 {
 	struct io_uring_getevents_arg arg = { 0 };
 	struct __kernel_timespec ts;
+	unsigned nr = 1 + a->queued_soon;
 
 	if (deadline_ns == UINT64_MAX)
-		return enter(a, now_ns, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+		return enter(a, now_ns, nr, IORING_ENTER_GETEVENTS, NULL, 0);
 	if (deadline_ns - now_ns >= URING_FAR_NS && arm_far(a, deadline_ns))
 		/* Making room in a full SQ may have reaped: then there is nothing to wait for. */
-		return enter(a, now_ns, !a->ready, IORING_ENTER_GETEVENTS, NULL, 0);
+		return enter(a, now_ns, a->ready ? 0 : nr, IORING_ENTER_GETEVENTS, NULL, 0);
 	if (!a->caps.ext_arg) {
 		if (!queue_timeout(a, deadline_ns, 1, URING_SLOT_TIMEOUT) || a->ready)
 			return enter(a, now_ns, 0, IORING_ENTER_GETEVENTS, NULL, 0);
@@ -139,7 +141,7 @@ static int wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline_
 	ts.tv_nsec = (long long)((deadline_ns - now_ns) % BENCH_NS_PER_SEC);
 	arg.sigmask_sz = _NSIG / 8;
 	arg.ts = (uint64_t)(uintptr_t)&ts;
-	return enter(a, now_ns, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg,
+	return enter(a, now_ns, nr, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg,
 		     sizeof(arg));
 }
 

@@ -82,6 +82,7 @@ struct bench_async {
 	unsigned queued;	  /* SQEs that the kernel has not taken; of them: */
 	unsigned queued_passive;  /* passive operations */
 	unsigned queued_internal; /* no operations at all */
+	unsigned queued_soon;	  /* operations that complete while they are handed over */
 	unsigned submit_batch;	  /* hand over between callbacks when so many are queued */
 
 	/* Completion. */

@@ -189,6 +189,8 @@ void bench_op_send(struct bench_async *a, struct bench_op *op, int fd, const voi
 		return;
 	/* A peer that has gone is -EPIPE in res, never a signal. */
 	io_uring_prep_send(sqe, fd, buf, len, msg_flags | MSG_NOSIGNAL);
+	if (flags & BENCH_IO_SOON)
+		a->queued_soon++;
 	set_file(sqe, flags);
 	sqe->user_data = data;
 }

@@ -77,6 +77,8 @@ void bench_async_set_batch(struct bench_async *a, unsigned nr);
 
 #define BENCH_IO_FIXED_FILE 1u /* fd is an index from bench_async_add_file() */
 #define BENCH_IO_DSYNC 2u      /* write: RWF_DSYNC; fsync: fdatasync */
+#define BENCH_IO_SOON 4u       /* send: will complete while it is handed over, as a short message does;
+				  the wait of that turn is for something else to complete as well */
 
 /* A free operation, or NULL when bench_async_depth() are in use. */
 struct bench_op *bench_op_get(struct bench_async *a);
