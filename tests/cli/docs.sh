@@ -9,7 +9,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 # What the host at hand lacks is not part of the document.
 listing() { # topic
 	echo '```text'
-	"$BENCH" list "$1" | sed -e '/^  not here: /d' -e '/^  *not available: /d'
+	"$BENCH" list "$1" | sed -e '/^  not here: /d' -e '/^  *not available: /d' -e '/^  *cost: /d'
 	echo '```'
 }
 

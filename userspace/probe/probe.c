@@ -359,6 +359,7 @@ void probe_list(FILE *out)
 	unsigned nr = images_describe(&objects);
 	struct btf *btf = btf__load_vmlinux_btf();
 	bool may = may_load();
+	struct probe_set *set = may ? cost_open() : NULL;
 
 	for (unsigned i = 0; objects && i < nr; i++) {
 		if (objects[i].nr_metrics)
@@ -381,7 +382,10 @@ void probe_list(FILE *out)
 			if (m->why.status != BENCH_OK)
 				fprintf(out, "  %-22s not available: %s\n", "", m->why.text);
 		}
+		if (objects[i].nr_metrics)
+			cost_print(set, objects[i].image->name, out);
 	}
+	probe_close(set);
 	btf__free(btf);
 	free(objects);
 }
