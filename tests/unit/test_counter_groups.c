@@ -45,6 +45,7 @@ static struct sim {
 	int read_error;		  /* reads fail */
 	uint64_t dead;		  /* bit per generic config that never counts */
 	double slow_instructions; /* instructions per ns; 0 = a sane rate */
+	double skew;		  /* of two groups that take turns, the second sees more by this */
 	uint32_t absent_type;	  /* events of this PMU are never scheduled: another kind of core */
 	unsigned nr_opened, nr_open, max_open;
 } sim;
@@ -112,7 +113,8 @@ static void advance(double ns)
 			share = 0;
 		e->enabled_ns += ns;
 		e->running_ns += ns * share;
-		e->value += ns * share * rate(&e->attr);
+		e->value += ns * share * rate(&e->attr) *
+			    (share < 1 && e->leader ? 1 + sim.skew : 1);
 	}
 }
 
@@ -209,6 +211,7 @@ void sys_perf_close(int fd)
 }
 
 static struct counter_plan *plan;
+static unsigned trial; /* of count() */
 static struct bench_metric_set *set;
 static json_t *job;
 
@@ -220,6 +223,7 @@ static int setup(void **state)
 	sim = (struct sim){ .counters = 8, .attr_size = 4096 };
 	set = metric_set_new();
 	metric_set_next_trial(set);
+	trial = 0;
 	return 0;
 }
 
@@ -256,7 +260,7 @@ static void count(const struct counter_target *targets, unsigned nr, double ns)
 	struct bench_err err = { 0 };
 
 	for (unsigned i = 0; i < nr; i++) {
-		assert_int_equal(counter_open(&sessions[i], plan, &targets[i], &err), 0);
+		assert_int_equal(counter_open(&sessions[i], plan, &targets[i], trial, &err), 0);
 		assert_int_equal(counter_enable(sessions[i]), 0);
 	}
 	advance(ns);
@@ -265,6 +269,20 @@ static void count(const struct counter_target *targets, unsigned nr, double ns)
 	counter_put(plan, sessions, nr, "worker", 1000, set);
 	for (unsigned i = 0; i < nr; i++)
 		counter_close(sessions[i]);
+	json_decref(job);
+	job = json_pack("{s:o}", "metrics", metric_set_json(set));
+}
+
+/* One trial after the other. */
+static void count_trials(unsigned nr, double ns)
+{
+	for (trial = 0; trial < nr; trial++) {
+		if (trial)
+			metric_set_next_trial(set);
+		count(&thread, 1, ns);
+	}
+	counter_put_missed(plan, nr, "worker", set);
+	json_decref(job);
 	job = json_pack("{s:o}", "metrics", metric_set_json(set));
 }
 
@@ -328,7 +346,7 @@ static void second_window_counts_from_its_own_start(void **state)
 
 	(void)state;
 	make_plan("intel", "cycles");
-	assert_int_equal(counter_open(&s, plan, &thread, NULL), 0);
+	assert_int_equal(counter_open(&s, plan, &thread, 0, NULL), 0);
 	for (unsigned window = 1; window < 4; window++) {
 		advance(7e6); /* between windows: not counted */
 		assert_int_equal(counter_enable(s), 0);
@@ -341,47 +359,151 @@ static void second_window_counts_from_its_own_start(void **state)
 	counter_close(s);
 }
 
+#define SIX "cycles,instructions,branches,branch-misses,cache-references,cache-misses"
+
 static void group_that_does_not_fit_is_split_and_marked(void **state)
 {
 	json_t *json;
 
 	(void)state;
 	sim.counters = 4;
-	make_plan("intel", "cycles,instructions,branches,branch-misses,cache-references,"
-			   "cache-misses");
+	make_plan("intel", SIX);
 	assert_int_equal(plan->nr_groups, 2);
 	assert_int_equal(plan->groups[0].nr, 4);
-	assert_int_equal(plan->groups[1].nr, 2);
+	assert_int_equal(plan->groups[1].nr, 4); /* cycles and instructions again */
 	json = counter_plan_json(plan);
 	assert_true(json_is_true(json_object_get(json_array_get(json, 0), "split")));
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(json, 5), "group")), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(json, 5), "passes")), 2);
 	json_decref(json);
-	count(&thread, 1, 1e9);
-	/* Both groups at once take turns on the four counters. */
-	assert_value("cycles", "scaled", 3e9);
-	assert_value("cache-misses", "scaled", 2e7);
-	assert_non_null(strstr(bench_result_str(metric("cycles"), "note"), "50.0 %"));
-	assert_value("ipc", "scaled", 2);
+	assert_int_equal(counter_plan_passes(plan), 2);
 }
 
-static void one_pass_opens_its_group_alone(void **state)
+/* The trials of a metric as text: "1 - 1 -". */
+static void assert_trials(const char *name, const char *want)
+{
+	const json_t *trials = bench_result_get(metric(name), "trials");
+	char got[64] = "";
+	size_t i;
+	json_t *value;
+
+	json_array_foreach ((json_t *)trials, i, value)
+		strcat(got, json_is_null(value) ? "-" : "x");
+	assert_string_equal(got, want);
+}
+
+static void groups_take_turns_over_trials_at_full_coverage(void **state)
+{
+	(void)state;
+	sim.counters = 4;
+	make_plan("intel", SIX ",task-clock");
+	count_trials(5, 1e9);
+	assert_trials("cycles", "xxxxx");
+	assert_trials("ipc", "xxxxx");
+	assert_trials("task-clock", "xxxxx");
+	assert_trials("branch-misses", "x-x-x");
+	assert_trials("cache-misses", "-x-x-");
+	assert_value("cycles", "ok", 3e9);
+	assert_value("branch-misses", "ok", 1e8);
+	assert_value("cache-misses", "ok", 2e7);
+	assert_value("ipc", "ok", 2);
+	assert_true(sim.max_open <= 5); /* never more than one group and the clock */
+	assert_true(bench_result_num(metric("cycles"), "enabled_ns") == 1e9);
+	assert_true(bench_result_num(metric("cycles"), "running_ns") == 1e9);
+}
+
+static void event_without_a_trial_says_how_many_it_takes(void **state)
+{
+	(void)state;
+	sim.counters = 3;
+	make_plan("intel", SIX);
+	assert_int_equal(counter_plan_passes(plan), 4);
+	count_trials(3, 1e9);
+	assert_value("cycles", "ok", 3e9);
+	assert_value("cache-references", "ok", 2e8);
+	assert_absent("cache-misses", "not_counted", "needs 4 trials");
+}
+
+static void session_turns_to_the_groups_of_the_next_trial(void **state)
 {
 	struct counter_session *s;
 
 	(void)state;
 	sim.counters = 4;
-	make_plan("intel", "cycles,instructions,branches,branch-misses,cache-references,"
-			   "cache-misses");
-	assert_int_equal(counter_session_open(&s, plan, &thread, 1, 1, NULL), 0);
-	assert_int_equal(sim.nr_open, 2);
-	assert_int_equal(counter_enable(s), 0);
-	advance(1e9);
-	assert_int_equal(counter_disable(s), 0);
-	counter_put(plan, &s, 1, "worker", 0, set);
+	make_plan("intel", SIX);
+	assert_int_equal(counter_open(&s, plan, &thread, 0, NULL), 0);
+	for (unsigned turn = 0; turn < 4; turn++) {
+		unsigned before = sim.nr_opened;
+
+		assert_int_equal(counter_turn(s, turn, NULL), 0);
+		/* The first is open already. */
+		assert_int_equal(sim.nr_opened - before, turn ? 4 : 0);
+		assert_int_equal(sim.nr_open, 4);
+		assert_true(counter_session_has(s, 5) == (turn % 2 == 1));
+	}
 	counter_close(s);
-	job = json_pack("{s:o}", "metrics", metric_set_json(set));
-	assert_value("cache-misses", "ok", 2e7);
-	assert_absent("cycles", "not_counted", "not in this pass");
+}
+
+/* Braces have no cycles of their own: without, nothing would tell whether two trials were alike. */
+static void group_without_a_sentinel_gets_one(void **state)
+{
+	(void)state;
+	sim.counters = 3;
+	make_plan("intel", "{branches,branch-misses},{cache-references,cache-misses}");
+	assert_int_equal(plan->nr_groups, 2);
+	assert_int_equal(plan->groups[0].nr, 3);
+	assert_int_equal(plan->groups[1].nr, 3);
+	count_trials(2, 1e9);
+	assert_trials("cycles", "xx");
+	assert_trials("cache-misses", "-x");
+}
+
+static void sentinel_gives_way_where_there_is_no_room(void **state)
+{
+	(void)state;
+	sim.counters = 1;
+	make_plan("intel", "branches,branch-misses");
+	count_trials(3, 1e9);
+	assert_value("branches", "ok", 1e9);
+	assert_value("branch-misses", "ok", 1e8);
+}
+
+static void multiplexed_groups_are_scaled_with_an_error_bar(void **state)
+{
+	const json_t *ci;
+
+	(void)state;
+	sim.counters = 4;
+	make_plan("intel", SIX);
+	counter_plan_multiplex(plan);
+	assert_int_equal(counter_plan_passes(plan), 1);
+	sim.skew = 0.1; /* what runs later runs faster */
+	count(&thread, 1, 1e9);
+	assert_int_equal(sim.max_open, 8);
+	assert_string_equal(bench_result_str(metric("cache-misses"), "status"), "scaled");
+	assert_non_null(strstr(bench_result_str(metric("cache-misses"), "note"), "50.0 %"));
+	assert_non_null(strstr(bench_result_str(metric("cache-misses"), "note"),
+			       "groups differ by +-4.8 %"));
+	/* Rates of 1 and 1.1: half the range by the mean. */
+	ci = bench_result_get(metric("cycles"), "ci");
+	assert_float_equal(json_number_value(json_array_get(ci, 1)) /
+				   bench_result_num(metric("cycles"), "value"),
+			   1 + 0.05 / 1.05, 1e-4);
+	assert_float_equal(bench_result_num(metric("cycles"), "value"), 3e9 * 1.05, 1e6);
+	assert_float_equal(bench_result_num(metric("cycles"), "running_ns") /
+				   bench_result_num(metric("cycles"), "enabled_ns"),
+			   1, 1e-3);
+	assert_value("ipc", "scaled", 2);
+}
+
+static void window_too_short_to_multiplex_has_no_value(void **state)
+{
+	(void)state;
+	sim.counters = 4;
+	make_plan("intel", SIX);
+	counter_plan_multiplex(plan);
+	count(&thread, 1, 1e8);
+	assert_absent("cycles", "not_counted", "too short to scale");
 }
 
 static void group_that_opens_but_never_runs_is_split(void **state)
@@ -392,8 +514,8 @@ static void group_that_opens_but_never_runs_is_split(void **state)
 	make_plan("intel", "{cycles,instructions,branches}");
 	assert_int_equal(plan->nr_groups, 3);
 	assert_true(plan->groups[2].split);
-	count(&thread, 1, 1e9);
-	assert_value("branches", "scaled", 1e9);
+	count_trials(3, 1e9);
+	assert_value("branches", "ok", 1e9);
 }
 
 static void group_that_is_squeezed_out_later_is_not_counted(void **state)
@@ -567,8 +689,8 @@ static void sessions_add_up_and_the_worst_status_wins(void **state)
 
 	(void)state;
 	make_plan("intel", "cycles,task-clock");
-	assert_int_equal(counter_open(&s[0], plan, &thread, NULL), 0);
-	assert_int_equal(counter_open(&s[1], plan, &thread, NULL), 0);
+	assert_int_equal(counter_open(&s[0], plan, &thread, 0, NULL), 0);
+	assert_int_equal(counter_open(&s[1], plan, &thread, 0, NULL), 0);
 	counter_enable(s[0]);
 	advance(1e9);
 	counter_disable(s[0]);
@@ -621,7 +743,7 @@ static void idle_thread_is_not_counted(void **state)
 
 	(void)state;
 	make_plan("intel", "task-clock");
-	assert_int_equal(counter_open(&s, plan, &thread, NULL), 0);
+	assert_int_equal(counter_open(&s, plan, &thread, 0, NULL), 0);
 	counter_put(plan, &s, 1, "worker", 0, set);
 	counter_close(s);
 	job = json_pack("{s:o}", "metrics", metric_set_json(set));
@@ -634,7 +756,7 @@ static void window_that_was_never_ended_is_empty(void **state)
 
 	(void)state;
 	make_plan("intel", "cycles");
-	assert_int_equal(counter_open(&s[1], plan, &thread, NULL), 0);
+	assert_int_equal(counter_open(&s[1], plan, &thread, 0, NULL), 0);
 	advance(1e9);
 	assert_int_equal(counter_enable(s[1]), 0);
 	advance(1e9);
@@ -649,7 +771,9 @@ static void event_in_two_groups_is_reported_once(void **state)
 	(void)state;
 	make_plan("intel", "{cycles,instructions},{cycles,branches}");
 	assert_int_equal(plan->nr_groups, 2);
-	count(&thread, 1, 1e9);
+	count_trials(2, 1e9);
+	assert_trials("cycles", "xx");
+	assert_trials("branches", "-x");
 	assert_value("cycles", "ok", 3e9);
 	assert_value("ipc", "ok", 2);
 }
@@ -724,7 +848,13 @@ int main(void)
 		TEST(default_events_count_in_one_group_and_derive),
 		TEST(second_window_counts_from_its_own_start),
 		TEST(group_that_does_not_fit_is_split_and_marked),
-		TEST(one_pass_opens_its_group_alone),
+		TEST(groups_take_turns_over_trials_at_full_coverage),
+		TEST(event_without_a_trial_says_how_many_it_takes),
+		TEST(session_turns_to_the_groups_of_the_next_trial),
+		TEST(group_without_a_sentinel_gets_one),
+		TEST(sentinel_gives_way_where_there_is_no_room),
+		TEST(multiplexed_groups_are_scaled_with_an_error_bar),
+		TEST(window_too_short_to_multiplex_has_no_value),
 		TEST(group_that_opens_but_never_runs_is_split),
 		TEST(group_that_is_squeezed_out_later_is_not_counted),
 		TEST(group_refused_at_open_falls_back_to_single_events),

@@ -59,7 +59,7 @@ static int teardown(void **state)
 
 static void open_on(const char *list, const struct counter_target *target)
 {
-	if (counter_plan_new(&plan, list, &err) || counter_open(&session, plan, target, &err))
+	if (counter_plan_new(&plan, list, &err) || counter_open(&session, plan, target, 0, &err))
 		fail_msg("%s", err.msg);
 	for (unsigned i = 0; i < plan->nr_events; i++) {
 		if (plan->events[i].status != BENCH_NOT_PERMITTED)
@@ -462,7 +462,7 @@ static void exited_thread_is_an_error_with_its_number(void **state)
 		_exit(0);
 	waitpid(target.tid, NULL, 0);
 	assert_int_equal(counter_plan_new(&plan, "task-clock", &err), 0);
-	assert_int_equal(counter_open(&session, plan, &target, &err), -ESRCH);
+	assert_int_equal(counter_open(&session, plan, &target, 0, &err), -ESRCH);
 	assert_non_null(strstr(err.msg, "thread"));
 	assert_null(session);
 }

@@ -193,7 +193,7 @@ static int run_once(struct exec_job *job, enum run_kind kind, struct child *c,
 			.tid = c->at.pid, .cpu = -1, .inherit = true, .enable_on_exec = true
 		};
 
-		rc = counter_open(&session, run->counters, &target, err);
+		rc = counter_open(&session, run->counters, &target, job->nr_trials, err);
 	}
 	if (!rc && timed && run->probes) {
 		struct bench_err why = { 0 };
@@ -421,6 +421,8 @@ json_t *exec_execute(struct run *run, struct spawner *spawner, const struct exec
 	run_all(&job, &status, reason, sizeof(reason));
 	*ret_status = job.code;
 	progress_clear(&run->progress);
+	if (run->counters)
+		counter_put_missed(run->counters, job.nr_trials, "tree", job.metrics);
 	object = row(&job, status, reason);
 	if (job.sampler)
 		put_series(&job, object);

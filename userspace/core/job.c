@@ -213,6 +213,8 @@ static int trials(struct execution *x)
 		if (!rc && !x->run->stop)
 			observer_note(&x->observer, speed(&x->jr), x->metrics);
 	}
+	if (x->run->counters)
+		counter_put_missed(x->run->counters, x->nr_trials, "worker", x->metrics);
 	if (observer_end(&x->observer, x->run, &err) || err.msg[0])
 		fail(x, "failed", err.msg);
 	if (x->run->stop)

@@ -288,6 +288,21 @@ void bench_metric_put_status(struct bench_metric_set *set, const struct bench_me
 	cell->used = true;
 }
 
+void bench_metric_put_count(struct bench_metric_set *set, const struct bench_metric_id *id,
+			    enum bench_status status, double value, const char *note,
+			    const struct bench_metric_count *count)
+{
+	struct metric *m = set_get(set, id);
+
+	bench_metric_put_status(set, id, status, value, note);
+	if (!m)
+		return;
+	m->now.enabled_ns += (double)count->enabled_ns;
+	m->now.running_ns += (double)count->running_ns;
+	if (count->error > m->now.error)
+		m->now.error = count->error;
+}
+
 void bench_metric_put(struct bench_metric_set *set, const struct bench_metric_id *id, double value)
 {
 	bench_metric_put_status(set, id, BENCH_OK, value, NULL);

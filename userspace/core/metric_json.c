@@ -86,6 +86,8 @@ struct joined {
 	unsigned nr_values;
 	json_t *trials;
 	bool used;
+	double enabled_ns, running_ns, error; /* of an event counter: sums, and the worst */
+	unsigned nr_counts;
 };
 
 static void join_cell(struct joined *j, const struct metric *m, const struct metric_cell *cell)
@@ -99,6 +101,12 @@ static void join_cell(struct joined *j, const struct metric *m, const struct met
 	if (!cell->used)
 		return;
 	j->used = true;
+	if (cell->enabled_ns > 0) {
+		j->enabled_ns += cell->enabled_ns;
+		j->running_ns += cell->running_ns;
+		j->error = fmax(j->error, cell->error);
+		j->nr_counts++;
+	}
 	if (first || cell->status > j->status) {
 		j->status = cell->status;
 		j->note = cell->note;
@@ -161,8 +169,14 @@ static json_t *distribution_json(const struct bench_metric_set *set, const struc
 
 static json_t *ci_json(const struct joined *j, bool has_value)
 {
-	double low, high;
+	double low, high, median;
 
+	/* What was extrapolated is no better known than the extrapolation is. */
+	if (has_value && j->error > 0) {
+		median = stats_median(j->values, j->nr_values);
+		return json_pack("[o,o]", result_number(median * (1 - j->error)),
+				 result_number(median * (1 + j->error)));
+	}
 	if (!has_value || !stats_median_ci95(j->values, j->nr_values, &low, &high))
 		return json_null();
 	return json_pack("[o,o]", result_number(low), result_number(high));
@@ -186,6 +200,12 @@ static json_t *metric_json(const struct bench_metric_set *set, const struct metr
 	json_object_set_new(json, "value", result_number(has_value ? median : NAN));
 	json_object_set_new(json, "ci", ci_json(j, has_value));
 	json_object_set(json, "trials", j->trials);
+	if (j->nr_counts) {
+		json_object_set_new(json, "enabled_ns",
+				    result_number(round(j->enabled_ns / j->nr_counts)));
+		json_object_set_new(json, "running_ns",
+				    result_number(round(j->running_ns / j->nr_counts)));
+	}
 	hist = distribution_json(set, m);
 	if (hist)
 		json_object_set_new(json, "hist", hist);

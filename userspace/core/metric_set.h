@@ -15,6 +15,7 @@ struct metric_cell {
 	enum bench_status status;
 	double value; /* NAN = none */
 	char *note;
+	double enabled_ns, running_ns, error; /* of an event counter; enabled_ns 0 = none */
 };
 
 struct metric {

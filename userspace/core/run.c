@@ -116,6 +116,8 @@ int run_open(struct run *run, const struct settings *settings, int argc, char *c
 		rc = counter_plan_new(&run->counters, settings->counters, err);
 		if (rc)
 			return rc;
+		if (settings->multiplex)
+			counter_plan_multiplex(run->counters);
 	}
 	rc = runtime_open(&run->runtime, (enum runtime_kind)settings->runtime, &fallback, err);
 	if (rc)

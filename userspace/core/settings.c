@@ -27,6 +27,8 @@ static const char *const dir_word[] = { "DIR", NULL };
 	{ "counters", BENCH_OPT_STRING, (s) + offsetof(struct settings, counters), 0, 0,           \
 	  "none", list_word,                                                                       \
 	  "perf events; without LIST the set that fits this host", "", 0 },                        \
+	{ "multiplex", BENCH_OPT_BOOL, (s) + offsetof(struct settings, multiplex), 0, 0, "0", NULL,  \
+	  "count all events in every trial, extrapolated, instead of a group per trial", NULL, 0 },  \
 	{ "probes", BENCH_OPT_STRING, (s) + offsetof(struct settings, probes), 0, 0, "all",        \
 	  list_word, "eBPF probes: all, none (--no-probes) or names", NULL, 0 },                   \
 	{ "observer", BENCH_OPT_ENUM, (s) + offsetof(struct settings, observer), 0, 0, "off",      \

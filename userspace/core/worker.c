@@ -393,7 +393,7 @@ void worker_enter(struct runtime_thread *thread, void *arg)
 	if (m->state_size)
 		memset(wr->w.state, 0, m->state_size);
 	if (wr->run->counters) {
-		wr->rc = counter_open(&wr->counters, wr->run->counters, &self, &err);
+		wr->rc = counter_open(&wr->counters, wr->run->counters, &self, 0, &err);
 		if (wr->rc) {
 			(void)bench_worker_fail(&wr->w, wr->rc, "%s", err.msg);
 			return;
@@ -408,8 +408,17 @@ void worker_enter(struct runtime_thread *thread, void *arg)
 void worker_begin(struct runtime_thread *thread, void *arg)
 {
 	struct worker_run *wr = arg;
+	struct bench_err err = { 0 };
 
 	(void)thread;
+	wr->rc = 0;
+	/* The warm-up and trials without probes count what the first trial does. */
+	if (wr->counters)
+		wr->rc = counter_turn(wr->counters, wr->run->trial ? wr->run->trial - 1 : 0, &err);
+	if (wr->rc) {
+		(void)bench_worker_fail(&wr->w, wr->rc, "%s", err.msg);
+		return;
+	}
 	wr->rc = wr->run->module->begin ? wr->run->module->begin(&wr->w) : 0;
 }
 

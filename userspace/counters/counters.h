@@ -20,6 +20,11 @@ struct counter_plan;
  * their reason). "none" = no events at all. -ENOENT: an unknown name; err gives the nearest ones.
  * -EINVAL: bad syntax. */
 int counter_plan_new(struct counter_plan **ret_plan, const char *list, struct bench_err *err);
+/* Count all groups in every trial and let the kernel switch between them, instead of one group per
+ * trial. Values are then extrapolated. */
+void counter_plan_multiplex(struct counter_plan *plan);
+/* Trials until every event has been counted once. */
+unsigned counter_plan_passes(const struct counter_plan *plan);
 void counter_plan_free(struct counter_plan *plan); /* NULL is fine */
 
 /* What to count: the calling thread (tid 0), another thread or process (tid > 0, with inherit its
@@ -31,10 +36,13 @@ struct counter_target {
 	bool enable_on_exec;
 };
 
-/* The plan's events opened on one target; events that cannot be opened keep their status. */
+/* The plan's events of this trial (0, 1, ...) opened on one target; events that cannot be opened
+ * keep their status. */
 struct counter_session;
 int counter_open(struct counter_session **ret_session, const struct counter_plan *plan,
-		 const struct counter_target *target, struct bench_err *err);
+		 const struct counter_target *target, unsigned trial, struct bench_err *err);
+/* The trial to come is another one: open its groups if they are not the ones that are open. */
+int counter_turn(struct counter_session *s, unsigned trial, struct bench_err *err);
 /* Start and stop counting; values and times are counted from enable on (deltas), and are there
  * after disable only. With enable_on_exec counting starts at the exec and ends with the command:
  * enable does nothing then, and disable may be left to counter_put(). */
@@ -50,6 +58,10 @@ void counter_close(struct counter_session *s); /* NULL is fine */
  * `cycles:u`, `ipc:u`. */
 void counter_put(const struct counter_plan *plan, struct counter_session *const *sessions,
 		 unsigned nr, const char *scope, uint64_t ops, struct bench_metric_set *set);
+/* After the last of nr_trials: events that never had their turn are not_counted, and say how many
+ * trials it takes. */
+void counter_put_missed(const struct counter_plan *plan, unsigned nr_trials, const char *scope,
+			struct bench_metric_set *set);
 
 /* For --dry-run: "cycles, instructions (not_supported: ...), task-clock". */
 void counter_plan_print(const struct counter_plan *plan, FILE *out);

@@ -39,6 +39,7 @@ struct counter_event {
 	enum bench_status status;
 	char note[192];
 	bool proved; /* has been seen to count, so that a zero of it means zero */
+	bool extra;  /* nobody asked for it: no row where it is not there */
 };
 
 /* Resolve one name, without braces, with modifiers from the braces around it ("" = none). Fills

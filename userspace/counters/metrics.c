@@ -2,11 +2,15 @@
 /* Readings to metrics: sums over sessions, scaling, values per operation, and the derived ones. */
 #include "counters/plan.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NO_SESSION "not counted on any of the targets"
+/* perf rotates groups every 4 ms (perf_event_mux_interval_ms); below a hundred turns the share of
+ * the time that was seen says little about the rest. */
+#define SCALED_MIN_NS 400000000ull
 #define UNPROVED "read 0 and has never been seen to count on this host"
 
 /* One event over all sessions. */
@@ -15,6 +19,8 @@ struct total {
 	enum bench_status status;
 	char note[192];
 	bool present; /* some session had a reading or a reason */
+	bool absent;  /* belongs to another pass: nothing to report */
+	struct bench_metric_count count;
 };
 
 /* Statuses are declared from good to bad. */
@@ -29,9 +35,11 @@ static void worsen(struct total *total, enum bench_status status, const char *no
 static void add_reading(struct total *total, const struct counter_event *event,
 			enum bench_status status, const struct counter_reading *r, const char *note)
 {
-	char text[64];
+	char text[96];
 
 	total->present = true;
+	total->count.enabled_ns += r->enabled_ns;
+	total->count.running_ns += r->running_ns;
 	if (status == BENCH_SCALED && event->hybrid) {
 		/* It ran the rest of the time on the other kind of core: nothing is missing. */
 		status = BENCH_OK;
@@ -39,12 +47,43 @@ static void add_reading(struct total *total, const struct counter_event *event,
 		double share = (double)r->running_ns / r->enabled_ns;
 
 		total->value += r->value / share * event->scale;
-		snprintf(text, sizeof(text), "counted %.1f %% of the time", 100 * share);
+		/* A sentinel may have run in several groups at once. */
+		snprintf(text, sizeof(text), "counted %.1f %% of the time", 100 * fmin(share, 1));
+		if (r->enabled_ns < SCALED_MIN_NS) {
+			snprintf(text, sizeof(text), "counted for %.1f of %.1f ms: too short to scale",
+				 r->running_ns / 1e6, r->enabled_ns / 1e6);
+			status = BENCH_NOT_COUNTED;
+		}
 		worsen(total, status, text);
 		return;
 	}
 	total->value += r->value * event->scale;
 	worsen(total, status, note);
+}
+
+/* How far the groups of one window differ in what they all counted. */
+static void add_error(const struct counter_plan *plan, const struct counter_event *event,
+		      struct counter_session *const *sessions, unsigned nr, struct total *total)
+{
+	char text[sizeof(total->note)];
+
+	for (unsigned i = 0; i < plan->nr_events; i++) {
+		if (!counter_is_sentinel(&plan->events[i]) ||
+		    !counter_same_pmu(&plan->events[i], event))
+			continue;
+		for (unsigned n = 0; n < nr; n++) {
+			if (sessions[n])
+				total->count.error = fmax(
+					total->count.error,
+					counter_session_spread(sessions[n], i));
+		}
+	}
+	if (total->count.error > 0)
+		snprintf(text, sizeof(text), "%.80s; groups differ by +-%.1f %%", total->note,
+			 100 * total->count.error);
+	else
+		snprintf(text, sizeof(text), "%.80s; error unknown, one group only", total->note);
+	strcpy(total->note, text);
 }
 
 static void total_event(const struct counter_plan *plan, unsigned i,
@@ -61,12 +100,19 @@ static void total_event(const struct counter_plan *plan, unsigned i,
 
 		if (!sessions[n])
 			continue;
+		if (!counter_session_has(sessions[n], i)) {
+			total->absent = true;
+			continue;
+		}
 		status = counter_session_reading(sessions[n], i, &presence, &reading, &note);
 		if (presence == SESSION_COUNTED)
 			add_reading(total, event, status, &reading, note);
 	}
+	total->absent &= !total->present;
 	if (!total->present)
 		worsen(total, BENCH_NOT_COUNTED, NO_SESSION);
+	if (total->status == BENCH_SCALED)
+		add_error(plan, event, sessions, nr, total);
 	/* An event that was never seen to count may not be implemented: its zero is no zero. */
 	if (event->kind != EVENT_SOFTWARE && !event->proved && total->value == 0)
 		worsen(total, BENCH_NOT_COUNTED, UNPROVED);
@@ -81,7 +127,7 @@ struct sink {
 
 static void put(const struct sink *sink, const char *name, const char *unit,
 		enum bench_better better, const char *pmu, enum bench_status status, double value,
-		const char *note)
+		const char *note, const struct bench_metric_count *count)
 {
 	struct bench_metric_id id = {
 		.name = name,
@@ -93,10 +139,7 @@ static void put(const struct sink *sink, const char *name, const char *unit,
 
 	if (pmu)
 		id.labels[1] = (struct bench_label){ "pmu", pmu };
-	if (status == BENCH_OK)
-		bench_metric_put(sink->set, &id, value);
-	else
-		bench_metric_put_status(sink->set, &id, status, value, note);
+	bench_metric_put_count(sink->set, &id, status, value, note && *note ? note : NULL, count);
 }
 
 /* The kinds of core of a hybrid host are told apart by a label, as their counts do not add up. */
@@ -111,13 +154,13 @@ static void put_event(const struct sink *sink, const struct counter_event *event
 	char name[EVENT_NAME_MAX + 16];
 
 	put(sink, event->name, event->unit, BENCH_BETTER_NONE, pmu_label(event), total->status,
-	    total->value, total->note);
+	    total->value, total->note, &total->count);
 	/* What is not there at all does not need saying twice. */
 	if (!sink->ops || event->status != BENCH_OK)
 		return;
 	snprintf(name, sizeof(name), "%s.per_op", event->name);
 	put(sink, name, event->unit, BENCH_BETTER_LOWER, pmu_label(event), total->status,
-	    total->value / sink->ops, total->note);
+	    total->value / sink->ops, total->note, &total->count);
 }
 
 /* The modifiers of an event's name: "", ":u", or "u" after a slash. */
@@ -156,7 +199,9 @@ static void put_ratio(const struct sink *sink, const char *name, const char *uni
 		ratio.value = above->value / below->value;
 	else
 		worsen(&ratio, BENCH_NOT_COUNTED, "nothing to divide by was counted");
-	put(sink, name, unit, better, pmu, ratio.status, ratio.value, ratio.note);
+	/* Errors of parts of one group go the same way; a clock has none. */
+	ratio.count.error = fmax(above->count.error, below->count.error);
+	put(sink, name, unit, better, pmu, ratio.status, ratio.value, ratio.note, &ratio.count);
 }
 
 static void put_derived(const struct sink *sink, const struct counter_plan *plan,
@@ -168,7 +213,7 @@ static void put_derived(const struct sink *sink, const struct counter_plan *plan
 	char name[EVENT_NAME_MAX + 8];
 
 	snprintf(name, sizeof(name), "ipc%s", suffix(cycles));
-	if (instructions >= 0)
+	if (instructions >= 0 && !totals[instructions].absent)
 		put_ratio(sink, name, "ratio", BENCH_BETTER_HIGHER, pmu_label(cycles),
 			  &totals[instructions], &totals[i]);
 	/* The clock covers user and kernel, so only unrestricted cycles go with it; on a CPU it
@@ -184,11 +229,13 @@ static bool is_best(const struct counter_plan *plan, const struct total *totals,
 {
 	const struct counter_event *event = &plan->events[i];
 
+	if (totals[i].absent || (event->extra && event->status != BENCH_OK))
+		return false;
 	for (unsigned n = 0; n < plan->nr_events; n++) {
 		const struct counter_event *other = &plan->events[n];
 
 		if (n == i || strcmp(other->name, event->name) != 0 ||
-		    strcmp(other->pmu, event->pmu) != 0)
+		    strcmp(other->pmu, event->pmu) != 0 || totals[n].absent)
 			continue;
 		if (totals[n].status < totals[i].status ||
 		    (totals[n].status == totals[i].status && n < i))
@@ -222,5 +269,42 @@ void counter_put(const struct counter_plan *plan, struct counter_session *const 
 		if (strcmp(event->base, "cycles") == 0 && event->status == BENCH_OK &&
 		    is_best(plan, totals, i))
 			put_derived(&sink, plan, totals, i, per_cpu);
+	}
+}
+
+/* The trial that event i is first counted in. */
+static unsigned first_trial(const struct counter_plan *plan, unsigned i)
+{
+	unsigned trial = 0;
+
+	while (trial < plan->nr_groups) {
+		for (unsigned g = 0; g < plan->nr_groups; g++) {
+			const struct counter_group *group = &plan->groups[g];
+
+			for (unsigned m = group->first; m < group->first + group->nr; m++)
+				if (plan->members[m] == i && counter_plan_in_trial(plan, g, trial))
+					return trial;
+		}
+		trial++;
+	}
+	return 0;
+}
+
+void counter_put_missed(const struct counter_plan *plan, unsigned nr_trials, const char *scope,
+			struct bench_metric_set *set)
+{
+	const struct sink sink = { set, scope, 0 };
+	const struct bench_metric_count none = { 0 };
+
+	for (unsigned i = 0; nr_trials && i < plan->nr_events; i++) {
+		const struct counter_event *event = &plan->events[i];
+		unsigned trial = first_trial(plan, i);
+		char note[32];
+
+		if (event->status != BENCH_OK || event->extra || trial < nr_trials)
+			continue;
+		snprintf(note, sizeof(note), "needs %u trials", trial + 1);
+		put(&sink, event->name, event->unit, BENCH_BETTER_NONE, pmu_label(event),
+		    BENCH_NOT_COUNTED, 0, note, &none);
 	}
 }

@@ -21,7 +21,7 @@ const char *counter_status_name(enum bench_status status)
 	return names[status];
 }
 
-static unsigned nr_members(const struct counter_plan *plan)
+unsigned counter_plan_members(const struct counter_plan *plan)
 {
 	const struct counter_group *last;
 
@@ -31,27 +31,45 @@ static unsigned nr_members(const struct counter_plan *plan)
 	return last->first + last->nr;
 }
 
-static bool is_cycles(const struct counter_event *event)
+/* The order within a group. */
+static int sentinel_rank(const struct counter_event *event)
 {
-	return strcmp(event->base, "cycles") == 0;
+	if (strcmp(event->base, "cycles") == 0)
+		return 0;
+	return strcmp(event->base, "instructions") == 0 ? 1 : 2;
 }
 
-/* One group of every event that shares brace, kind and PMU with events[model]. cycles leads: where
- * counters run short it is the one that the others are related to. */
+bool counter_is_sentinel(const struct counter_event *event)
+{
+	return event->kind == EVENT_CORE && sentinel_rank(event) < 2;
+}
+
+bool counter_same_pmu(const struct counter_event *a, const struct counter_event *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	/* A host with one kind of core has one core PMU, named or not. */
+	if (a->kind == EVENT_CORE && !a->hybrid && !b->hybrid)
+		return true;
+	return strcmp(a->pmu, b->pmu) == 0;
+}
+
+/* One group of every event that shares brace, kind and PMU with events[model]. cycles leads and
+ * instructions follow: they are what the others are related to. */
 static void add_group(struct counter_plan *plan, unsigned model)
 {
 	const struct counter_event *like = &plan->events[model];
-	struct counter_group group = { .first = nr_members(plan) };
+	struct counter_group group = { .first = counter_plan_members(plan) };
 
-	for (int cycles = 1; cycles >= 0; cycles--) {
+	for (int rank = 0; rank < 3; rank++) {
 		for (unsigned i = 0; i < plan->nr_events; i++) {
 			const struct counter_event *event = &plan->events[i];
 
 			if (event->status != BENCH_OK || event->brace != like->brace ||
-			    is_cycles(event) != cycles)
+			    sentinel_rank(event) != rank)
 				continue;
 			if (like->brace < 0 &&
-			    (event->kind != like->kind || strcmp(event->pmu, like->pmu) != 0 ||
+			    (!counter_same_pmu(event, like) ||
 			     (event->kind == EVENT_OTHER && i != model)))
 				continue;
 			plan->members[group.first + group.nr++] = i;
@@ -74,7 +92,7 @@ static enum event_kind group_kind(const struct counter_plan *plan, unsigned mode
 
 static bool is_grouped(const struct counter_plan *plan, unsigned event)
 {
-	for (unsigned m = 0; m < nr_members(plan); m++) {
+	for (unsigned m = 0; m < counter_plan_members(plan); m++) {
 		if (plan->members[m] == event)
 			return true;
 	}
@@ -147,6 +165,29 @@ static int same_reason(const struct counter_plan *plan, unsigned i)
 	return -1;
 }
 
+bool counter_plan_in_trial(const struct counter_plan *plan, unsigned group, unsigned trial)
+{
+	const struct counter_group *g = &plan->groups[group];
+
+	return plan->multiplex || !g->core || trial % g->turns == g->turn;
+}
+
+unsigned counter_plan_passes(const struct counter_plan *plan)
+{
+	unsigned passes = 1;
+
+	for (unsigned g = 0; g < plan->nr_groups && !plan->multiplex; g++) {
+		if (plan->groups[g].core && plan->groups[g].turns > passes)
+			passes = plan->groups[g].turns;
+	}
+	return passes;
+}
+
+void counter_plan_multiplex(struct counter_plan *plan)
+{
+	plan->multiplex = true;
+}
+
 void counter_plan_print(const struct counter_plan *plan, FILE *out)
 {
 	if (!plan->nr_events)
@@ -155,6 +196,8 @@ void counter_plan_print(const struct counter_plan *plan, FILE *out)
 		const struct counter_event *event = &plan->events[i];
 		int same = same_reason(plan, i);
 
+		if (event->extra && event->status != BENCH_OK)
+			continue;
 		fprintf(out, "%s%s", i ? ", " : "", event->name);
 		if (event->status != BENCH_OK && same >= 0)
 			fprintf(out, " (%s: as %s)", counter_status_name(event->status),
@@ -164,10 +207,13 @@ void counter_plan_print(const struct counter_plan *plan, FILE *out)
 		else if (event->note[0])
 			fprintf(out, " (%s)", event->note);
 	}
+	if (counter_plan_passes(plan) > 1)
+		fprintf(out, "; %u passes, one per trial", counter_plan_passes(plan));
+	else if (plan->multiplex)
+		fprintf(out, "; multiplexed");
 }
 
-/* The group that counts event i, -1 = none. */
-static int group_of(const struct counter_plan *plan, unsigned event)
+int counter_plan_group_of(const struct counter_plan *plan, unsigned event)
 {
 	for (unsigned g = 0; g < plan->nr_groups; g++) {
 		const struct counter_group *group = &plan->groups[g];
@@ -193,7 +239,7 @@ static json_t *event_json(const struct counter_plan *plan, unsigned i)
 {
 	const struct counter_event *event = &plan->events[i];
 	json_t *object = json_object();
-	int group = group_of(plan, i);
+	int group = counter_plan_group_of(plan, i);
 
 	json_object_set_new(object, "event", json_string(event->name));
 	json_object_set_new(object, "pmu", event->pmu[0] ? json_string(event->pmu) : json_null());
@@ -211,6 +257,10 @@ static json_t *event_json(const struct counter_plan *plan, unsigned i)
 	json_object_set_new(object, "group", group < 0 ? json_null() : json_integer(group));
 	if (group >= 0 && plan->groups[group].split)
 		json_object_set_new(object, "split", json_true());
+	if (group >= 0 && plan->groups[group].core)
+		json_object_set_new(object, "passes", json_integer(plan->groups[group].turns));
+	if (event->extra)
+		json_object_set_new(object, "extra", json_true());
 	json_object_set_new(object, "status", json_string(counter_status_name(event->status)));
 	json_object_set_new(object, "note",
 			    event->note[0] ? json_string(event->note) : json_null());
@@ -221,7 +271,9 @@ json_t *counter_plan_json(const struct counter_plan *plan)
 {
 	json_t *array = json_array();
 
-	for (unsigned i = 0; i < plan->nr_events; i++)
-		json_array_append_new(array, event_json(plan, i));
+	for (unsigned i = 0; i < plan->nr_events; i++) {
+		if (!plan->events[i].extra || plan->events[i].status == BENCH_OK)
+			json_array_append_new(array, event_json(plan, i));
+	}
 	return array;
 }

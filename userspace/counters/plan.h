@@ -7,16 +7,21 @@
 #include "counters/event.h"
 
 #define COUNTER_MAX_EVENTS 128
+/* A sentinel is a member of several groups. */
+#define COUNTER_MAX_MEMBERS (3 * COUNTER_MAX_EVENTS)
 
 struct counter_reading {
 	uint64_t value, enabled_ns, running_ns;
 };
 
 /* Events that the kernel schedules together, so that ratios between them are exact. One group of
- * the core PMU is also what fits into one pass. */
+ * each core PMU is also what is counted in one trial (a pass); all others are in every trial. */
 struct counter_group {
 	unsigned first, nr; /* in plan->members */
 	bool split;	    /* part of a group that did not fit the PMU */
+	bool core;
+	/* Of the core groups of the same PMU this is number turn (from 0) of turns. */
+	unsigned turn, turns;
 };
 
 struct counter_plan {
@@ -26,9 +31,10 @@ struct counter_plan {
 	unsigned nr_braces;
 	/* Indices into events, group by group: software first and core last, so that the counters
 	 * that matter most are switched on last and off first. */
-	unsigned short members[COUNTER_MAX_EVENTS];
+	unsigned short members[COUNTER_MAX_MEMBERS];
 	struct counter_group groups[COUNTER_MAX_EVENTS];
 	unsigned nr_groups;
+	bool multiplex; /* all groups in every trial, taking turns within it */
 };
 
 /* parse.c: fill plan->events from a list of names. */
@@ -40,6 +46,15 @@ void counter_plan_group(struct counter_plan *plan);
 int counter_plan_new_at(struct counter_plan **ret_plan, const char *list, const char *root,
 			bool prove, struct bench_err *err);
 const char *counter_status_name(enum bench_status status);
+unsigned counter_plan_members(const struct counter_plan *plan);
+/* Is the group counted in this trial (from 0)? */
+bool counter_plan_in_trial(const struct counter_plan *plan, unsigned group, unsigned trial);
+/* The group that event i is first counted in, -1 = none. */
+int counter_plan_group_of(const struct counter_plan *plan, unsigned event);
+/* Do they share counters: the same PMU, whatever it was called? */
+bool counter_same_pmu(const struct counter_event *a, const struct counter_event *b);
+/* cycles or instructions: what every group is held against. */
+bool counter_is_sentinel(const struct counter_event *event);
 
 /* probe.c: open every group on the calling thread, split those that do not fit, see that core
  * events count, and set each event's status and note. */
@@ -76,10 +91,13 @@ enum session_presence {
 	SESSION_COUNTED,   /* has a reading, or its status says why not */
 	SESSION_ELSEWHERE, /* belongs to another CPU: contributes nothing, and that is right */
 };
-/* As counter_open(), for nr_groups of the plan's groups from first on: one pass. */
-int counter_session_open(struct counter_session **ret_session, const struct counter_plan *plan,
-			 const struct counter_target *target, unsigned first, unsigned nr_groups,
-			 struct bench_err *err);
+/* Is event i in one of the session's groups, or has it a status that says why not? False: it belongs
+ * to another pass. */
+bool counter_session_has(const struct counter_session *s, unsigned i);
+/* Half the range of what the groups say about sentinel event i, relative to their mean: how much the
+ * extrapolation of this window can be trusted. NAN unless two groups counted it a part of the time
+ * each. */
+double counter_session_spread(const struct counter_session *s, unsigned i);
 /* End the window of a command that has ended, if the caller has not. */
 void counter_session_finish(struct counter_session *s);
 const struct counter_target *counter_session_target(const struct counter_session *s);

@@ -107,13 +107,16 @@ struct prover {
 	unsigned char *buf;
 	unsigned iterations;
 	/* what was found to fit */
-	unsigned short members[COUNTER_MAX_EVENTS];
+	unsigned short members[COUNTER_MAX_MEMBERS];
 	struct counter_group groups[COUNTER_MAX_EVENTS];
 	unsigned nr_members, nr_groups;
 	/* open now */
 	unsigned short open[COUNTER_MAX_EVENTS];
 	int fds[COUNTER_MAX_EVENTS];
 	unsigned nr_open;
+	/* lead every group that is split off */
+	unsigned short sentinels[2];
+	unsigned nr_sentinels;
 };
 
 static void close_open(struct prover *p)
@@ -131,7 +134,8 @@ static void keep_group(struct prover *p, const unsigned short *events, unsigned 
 		if (p->plan->events[events[i]].status == BENCH_OK)
 			p->members[group.first + group.nr++] = events[i];
 	}
-	if (!group.nr)
+	if (!group.nr || p->nr_members + group.nr > COUNTER_MAX_MEMBERS ||
+	    p->nr_groups == COUNTER_MAX_EVENTS)
 		return;
 	p->nr_members += group.nr;
 	p->groups[p->nr_groups++] = group;
@@ -207,6 +211,22 @@ static void finish_group(struct prover *p)
 	}
 }
 
+/* Begin a group with what all groups of the PMU are held against. */
+static void open_sentinels(struct prover *p)
+{
+	for (unsigned i = 0; i < p->nr_sentinels; i++) {
+		const struct counter_event *event = &p->plan->events[p->sentinels[i]];
+		int fd = event->status == BENCH_OK ?
+				 event_open(event, &self, p->nr_open ? p->fds[0] : -1, true) :
+				 -ENOENT;
+
+		if (fd < 0)
+			continue;
+		p->open[p->nr_open] = p->sentinels[i];
+		p->fds[p->nr_open++] = fd;
+	}
+}
+
 /* Open an event in the group being built; when the PMU has no room for it there, it starts the next
  * group. */
 static void add_open(struct prover *p, unsigned short index)
@@ -220,7 +240,13 @@ static void add_open(struct prover *p, unsigned short index)
 		if (fd >= 0) {
 			sys_perf_close(fd);
 			finish_group(p);
-			fd = event_open(event, &self, -1, true);
+			open_sentinels(p);
+			fd = event_open(event, &self, p->nr_open ? p->fds[0] : -1, true);
+			/* With no room beside them it goes without. */
+			if (fd == -EINVAL && p->nr_open) {
+				close_open(p);
+				fd = event_open(event, &self, -1, true);
+			}
 		}
 	}
 	if (fd < 0) {
@@ -231,13 +257,15 @@ static void add_open(struct prover *p, unsigned short index)
 	p->fds[p->nr_open++] = fd;
 }
 
-static bool has_core(const struct counter_plan *plan, const struct counter_group *group)
+/* The first event of a group that belongs to a core PMU, or NULL. */
+static const struct counter_event *core_event(const struct counter_plan *plan,
+					      const struct counter_group *group)
 {
 	for (unsigned m = group->first; m < group->first + group->nr; m++) {
 		if (plan->events[plan->members[m]].kind == EVENT_CORE)
-			return true;
+			return &plan->events[plan->members[m]];
 	}
-	return false;
+	return NULL;
 }
 
 static void prove_group(struct prover *p, const struct counter_group *group)
@@ -245,7 +273,12 @@ static void prove_group(struct prover *p, const struct counter_group *group)
 	const unsigned short *events = &p->plan->members[group->first];
 	unsigned before = p->nr_groups;
 
-	if (has_core(p->plan, group)) {
+	if (core_event(p->plan, group)) {
+		p->nr_sentinels = 0;
+		for (unsigned i = 0; i < group->nr && p->nr_sentinels < 2; i++) {
+			if (counter_is_sentinel(&p->plan->events[events[i]]))
+				p->sentinels[p->nr_sentinels++] = events[i];
+		}
 		for (unsigned i = 0; i < group->nr; i++)
 			add_open(p, events[i]);
 		finish_group(p);
@@ -258,14 +291,75 @@ static void prove_group(struct prover *p, const struct counter_group *group)
 		p->groups[g].split = p->nr_groups - before > 1;
 }
 
-int counter_plan_prove(struct counter_plan *plan)
+/* Number the groups of each core PMU: they are counted in turns. */
+static void number_turns(struct counter_plan *plan)
+{
+	for (unsigned g = 0; g < plan->nr_groups; g++)
+		plan->groups[g].core = core_event(plan, &plan->groups[g]) != NULL;
+	for (unsigned g = 0; g < plan->nr_groups; g++) {
+		struct counter_group *group = &plan->groups[g];
+		const struct counter_event *event = core_event(plan, group);
+
+		group->turn = group->turns = 0;
+		for (unsigned n = 0; group->core && n < plan->nr_groups; n++) {
+			const struct counter_group *other = &plan->groups[n];
+
+			if (!other->core || !counter_same_pmu(core_event(plan, other), event))
+				continue;
+			group->turn += n < g;
+			group->turns++;
+		}
+	}
+}
+
+/* Has what was asked for as one group with event `like` a sentinel? */
+static bool has_sentinel(const struct counter_plan *plan, const struct counter_event *like)
+{
+	for (unsigned i = 0; i < plan->nr_events; i++) {
+		const struct counter_event *event = &plan->events[i];
+
+		if (event->status == BENCH_OK && event->brace == like->brace &&
+		    counter_is_sentinel(event) && counter_same_pmu(event, like))
+			return true;
+	}
+	return false;
+}
+
+/* Where groups are counted in different trials, or take turns in one, each needs an event that all
+ * have. Adds cycles to those that have none: true when there was any. */
+static bool add_sentinels(struct counter_plan *plan)
+{
+	unsigned before = plan->nr_events;
+
+	for (unsigned g = 0; g < plan->nr_groups; g++) {
+		const struct counter_group *group = &plan->groups[g];
+		const struct counter_event *like = core_event(plan, group);
+		struct counter_event events[8];
+		int nr;
+
+		if (!group->core || group->turns < 2 || has_sentinel(plan, like))
+			continue;
+		nr = event_resolve(events, 8, "cycles", "", &plan->pmus, NULL);
+		for (int i = 0; i < nr && plan->nr_events < COUNTER_MAX_EVENTS; i++) {
+			if (!counter_same_pmu(&events[i], like))
+				continue;
+			events[i].brace = like->brace;
+			events[i].extra = true;
+			plan->events[plan->nr_events++] = events[i];
+			break;
+		}
+	}
+	return plan->nr_events > before;
+}
+
+static int prove_all(struct counter_plan *plan)
 {
 	struct prover *p = calloc(1, sizeof(*p));
 	unsigned nr_core = 0;
 	int ret = -ENOMEM;
 
 	for (unsigned g = 0; g < plan->nr_groups; g++)
-		nr_core += has_core(plan, &plan->groups[g]);
+		nr_core += core_event(plan, &plan->groups[g]) != NULL;
 	if (p && nr_core)
 		p->buf = calloc(1, LIVENESS_BYTES);
 	if (!p || (nr_core && !p->buf))
@@ -279,10 +373,22 @@ int counter_plan_prove(struct counter_plan *plan)
 	memcpy(plan->members, p->members, sizeof(plan->members));
 	memcpy(plan->groups, p->groups, sizeof(plan->groups));
 	plan->nr_groups = p->nr_groups;
+	number_turns(plan);
 	ret = 0;
 out:
 	if (p)
 		free(p->buf);
 	free(p);
 	return ret;
+}
+
+int counter_plan_prove(struct counter_plan *plan)
+{
+	int ret = prove_all(plan);
+
+	if (ret || !add_sentinels(plan))
+		return ret;
+	/* Whether a group fits together with its sentinel is tried like the rest. */
+	counter_plan_group(plan);
+	return prove_all(plan);
 }

@@ -51,6 +51,15 @@ void bench_metric_put(struct bench_metric_set *set, const struct bench_metric_id
  * the value, for the others it is ignored. note is copied; NULL = none. */
 void bench_metric_put_status(struct bench_metric_set *set, const struct bench_metric_id *id,
 			     enum bench_status status, double value, const char *note);
+/* How an event counter came to its value in this trial. */
+struct bench_metric_count {
+	uint64_t enabled_ns, running_ns; /* time it was meant to count, and did */
+	double error; /* of an extrapolated value, relative; 0 = not known */
+};
+/* As bench_metric_put_status(), with that. Where the error is known it is the interval (ci). */
+void bench_metric_put_count(struct bench_metric_set *set, const struct bench_metric_id *id,
+			    enum bench_status status, double value, const char *note,
+			    const struct bench_metric_count *count);
 /* As bench_metric_put(), for what need not occur in each trial: those without a value count as 0. */
 void bench_metric_put_sparse(struct bench_metric_set *set, const struct bench_metric_id *id,
 			     double value);
