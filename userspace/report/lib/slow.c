@@ -59,18 +59,23 @@ static const char *cause_words(const char *name)
 
 /* --- one by one --- */
 
-/* " behind kworker/1:1 (38) and apt (812)" */
-static void behind(char *text, size_t size, const json_t *op)
+/* " behind kworker/1:1 (38) and apt (812)": who made up a tenth or more of the wait. One with more
+ * than all of it interrupted the thread while that ran. */
+static void behind(char *text, size_t size, const json_t *op, double waited_ns)
 {
 	const json_t *culprits = bench_result_get(op, "culprits"), *culprit;
 	size_t i, len = 0;
+	unsigned nr = 0;
 
 	text[0] = '\0';
-	json_array_foreach (culprits, i, culprit)
-		if (i < 2 && *bench_result_str(culprit, "who") && len < size)
+	json_array_foreach (culprits, i, culprit) {
+		const char *who = bench_result_str(culprit, "who");
+		double ns = bench_result_num(culprit, "ns");
+
+		if (nr < 2 && *who && len < size && ns >= waited_ns / 10 && ns <= waited_ns)
 			len += (size_t)snprintf(text + len, size - len, "%s%.40s",
-						i ? " and " : " behind ",
-						bench_result_str(culprit, "who"));
+						nr++ ? " and " : " behind ", who);
+	}
 }
 
 /* "4.1 ms: 3.6 ms run queue behind kworker/1:1 (38), 0.4 ms device" */
@@ -88,7 +93,7 @@ static void put_op(struct text *t, const json_t *op)
 		shown += causes[i].ns;
 		who[0] = '\0';
 		if (!strcmp(causes[i].name, "runqueue"))
-			behind(who, sizeof(who), op);
+			behind(who, sizeof(who), op, causes[i].ns);
 		text_item(t, TEXT_PLAIN, "%s %s%s%s", units_value(part, causes[i].ns, "ns", utf8),
 			  cause_words(causes[i].name), who,
 			  latency - shown >= latency / 100 ? "," : "");
