@@ -56,7 +56,7 @@ static unsigned long dropped_packets(void)
 
 static bool filter_make(void)
 {
-	return !system("ip link set lo up >/dev/null 2>&1 && nft -f - 2>/dev/null <<'END'\n"
+	return !system("ip link set lo mtu 1500 up >/dev/null 2>&1 && nft -f - 2>/dev/null <<'END'\n"
 		       "table ip bench_test {\n"
 		       "	chain in {\n"
 		       "		type filter hook input priority 0;\n"
