@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# --observer=ab: trials without probes beside those that count, and what is said of them.
+root=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/cli/lib.sh
+. "$root/tests/cli/lib.sh"
+
+run "$BENCH" --observer=ab --no-probes -o none cpu
+expect 'nothing to compare is refused' "$code" 2
+run "$BENCH" --observer=on -o none cpu
+expect 'an unknown mode is refused' "$code" 2
+
+if [ "$(id -u)" != 0 ] || ! "$BENCH" --dry-run --probes=sched cpu 2>/dev/null | grep -q 'sched.switches' ||
+	"$BENCH" --dry-run --probes=sched cpu | grep -q 'sched.switches  *no:'; then
+	skip 'comparing trials with probes and without' 'probes do not work here'
+	finish
+fi
+
+cat >look.py <<'PY'
+import json, sys
+result = json.load(open(sys.argv[1]))
+(job,) = result["jobs"]
+metrics = {m["name"]: m for m in job["metrics"] if not m["labels"]}
+cost = metrics.get("overhead.observer", {})
+print("trials", job["trials"], "control", job.get("control_trials"))
+print("values", sum(v is not None for v in cost.get("trials", [])), "status", cost.get("status"))
+print("interval", isinstance(cost.get("ci"), list))
+speed = metrics.get("ops") or metrics["wall"]
+print("speeds", len(speed["trials"]))
+(row,) = result["overhead"]["observer"]["jobs"]
+print("summary", row["cost"] == cost["value"], row["ci"] == cost["ci"], row["pairs"])
+# The probes saw the job's own trials, and nothing of the others.
+windows = result["overhead"]["window_ns"]
+print("windows", abs(windows / (job["trials"] * job["trial_ns"]) - 1) < 0.2 if job["trial_ns"] else "-")
+PY
+run "$BENCH" -q --observer=ab --trials=6 --duration=50ms --warmup=0 -o ab.json --workers=1 cpu
+expect 'the run works' "$code" 0
+run python3 look.py ab.json
+expect 'a job has its trials and as many to compare with' "$out" 'trials 6 control 6
+values 6 status ok
+interval True
+speeds 6
+summary True True 6
+windows True'
+
+run "$BENCH" exec -q --observer=ab --trials=2 --warmup=0 -o exec.json -- sleep 0.05
+expect 'exec works' "$code" 0
+run python3 look.py exec.json
+expect 'exec has its runs and as many to compare with' "$out" 'trials 2 control 2
+values 2 status ok
+interval False
+speeds 2
+summary True True 2
+windows -'
+run "$BENCH" report ab.json
+case $out in
+*'probes cost'*'6 without probes'* | *'6 without probes'*'probes cost'*) pass 'the report tells the cost' ;;
+*) fail 'the report tells the cost' "$out" ;;
+esac
+finish
