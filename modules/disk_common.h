@@ -123,7 +123,7 @@ static inline int disk_setup(struct bench_job *job, struct bench_err *err)
 		ret = disk_file_open(&s->file, p->filename, p->direct, err);
 	else
 		ret = disk_file_make(&s->file, dir, p->size - p->size % p->bs, p->bs, p->direct,
-				     job->stop, err);
+				     job, err);
 	if (ret)
 		return ret;
 	if (s->file.size > p->size)
@@ -290,7 +290,9 @@ static inline void disk_report(struct bench_job *job, uint64_t trial_ns)
 			"direct I/O left the file in the page cache: the filesystem "
 			"did buffered I/O instead");
 	else
-		bench_metric_put(job->metrics, &id, cached);
+		bench_metric_put_status(job->metrics, &id, BENCH_OK, cached,
+					s->file.memory ? "in memory (tmpfs): no disk is measured"
+						       : NULL);
 }
 
 #endif

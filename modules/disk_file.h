@@ -26,6 +26,7 @@
 
 #include "bench/clock.h"
 #include "bench/error.h"
+#include "bench/module.h"
 #include "prng.h"
 
 #define DISK_ALIGN 4096u
@@ -39,7 +40,8 @@ struct disk_file {
 	uint64_t size;
 	uint32_t align; /* of offset, length and memory; 1 when not direct */
 	bool direct;
-	bool own; /* made by us: may be written */
+	bool own;    /* made by us: may be written */
+	bool memory; /* of a filesystem in memory: there is no disk below */
 };
 
 /* What O_DIRECT asks of offset, length and memory; 0 = it is not supported. */
@@ -62,14 +64,26 @@ static inline uint32_t disk_file_dio_align(int fd, const struct stat *st)
 	return align;
 }
 
+static inline bool disk_file_in_memory(const struct statfs *fs)
+{
+	return fs->f_type == TMPFS_MAGIC || fs->f_type == RAMFS_MAGIC;
+}
+
 /* Kind and size of what was opened, and whether its blocks are all there. */
 static inline int disk_file_examine(struct disk_file *f, const char *path, struct bench_err *err)
 {
+	struct statfs fs;
 	struct stat st;
 
 	if (fstat(f->fd, &st))
 		return bench_fail(err, -errno, "stat '%s': %s", path, strerror(errno));
 	f->size = (uint64_t)st.st_size;
+	f->memory = S_ISREG(st.st_mode) && !fstatfs(f->fd, &fs) && disk_file_in_memory(&fs);
+	if (f->memory && f->direct)
+		return bench_fail(err, -EOPNOTSUPP,
+				  "'%s' is in memory (tmpfs): direct I/O goes to no disk there; give "
+				  "a file on a disk, or direct=0 to measure memory",
+				  path);
 	if (S_ISBLK(st.st_mode)) {
 		if (ioctl(f->fd, BLKGETSIZE64, &f->size))
 			return bench_fail(err, -errno, "size of '%s': %s", path, strerror(errno));
@@ -177,20 +191,18 @@ static inline int disk_file_room(const char *dir, uint64_t size, struct bench_er
 	return 0;
 }
 
-/* Write every block once, with data that does not compress, and make it durable. *stop ends it
+/* Write every block once, with data that does not compress, and make it durable. *job->stop ends it
  * early. */
-static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, volatile const bool *stop,
+static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, const struct bench_job *job,
 				    struct bench_err *err)
 {
-	uint64_t start_ns = bench_now_ns(), told_ns = start_ns;
-	bool tty = isatty(STDERR_FILENO), told = false;
 	struct prng rng;
 	void *buf;
 	int ret = 0;
 
 	if (posix_memalign(&buf, DISK_ALIGN, DISK_CHUNK))
 		return bench_fail(err, -ENOMEM, "out of memory for the lay-out of the file");
-	prng_seed(&rng, 0x6c61796f7574ull ^ start_ns);
+	prng_seed(&rng, 0x6c61796f7574ull ^ bench_now_ns());
 	for (uint64_t at = 0; at < size && !ret;) {
 		size_t len = size - at < DISK_CHUNK ? (size_t)(size - at) : DISK_CHUNK;
 		ssize_t n;
@@ -201,25 +213,17 @@ static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, volatile
 			continue;
 		if (n <= 0)
 			ret = bench_fail(err, n ? -errno : -EIO,
-					 "lay-out: write of %zu bytes at offset %" PRIu64 ": %s",
-					 len, at, n ? strerror(errno) : "nothing written");
-		else if (stop && *stop)
+					 "lay-out: write of %zu bytes at offset %" PRIu64
+					 ": %s (errno %d)",
+					 len, at, n ? strerror(errno) : "nothing written",
+					 n ? errno : 0);
+		else if (job->stop && *job->stop)
 			ret = bench_fail(err, -EINTR, "interrupted during the lay-out of the file");
 		else
 			at += (uint64_t)n - (uint64_t)n % f->align;
-
-		uint64_t now_ns = bench_now_ns();
-
-		if (tty && now_ns - start_ns > BENCH_NS_PER_SEC &&
-		    now_ns - told_ns > BENCH_NS_PER_SEC / 5) {
-			told = true;
-			told_ns = now_ns;
-			fprintf(stderr, "\rlay-out of %" PRIu64 " MiB: %3u %%", size >> 20,
-				(unsigned)(at * 100 / size));
-		}
+		if (job->progress)
+			job->progress(job, "lay-out", at, size);
 	}
-	if (told)
-		fprintf(stderr, "\r\033[K");
 	if (!ret && fsync(f->fd))
 		ret = bench_fail(err, -errno, "lay-out: fsync: %s", strerror(errno));
 	free(buf);
@@ -229,13 +233,13 @@ static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, volatile
 /* Make and fill a temporary file of size bytes. What bs (the block size) must be a multiple of is
  * checked before anything is written. */
 static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t size, uint64_t bs,
-				 bool direct, volatile const bool *stop, struct bench_err *err)
+				 bool direct, const struct bench_job *job, struct bench_err *err)
 {
 	struct statfs fs;
 	int ret;
 
 	*f = (struct disk_file){ .fd = -1, .direct = direct, .own = true };
-	if (!statfs(dir, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC))
+	if (!statfs(dir, &fs) && disk_file_in_memory(&fs))
 		return bench_fail(err, -EOPNOTSUPP,
 				  "'%s' is in memory (tmpfs): there is no disk to "
 				  "measure; give a directory= on a disk",
@@ -262,7 +266,7 @@ static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t 
 				  "bs=%" PRIu64 " is not a multiple of %u, which "
 				  "direct I/O needs in '%s'",
 				  bs, f->align, dir);
-	ret = disk_file_lay_out(f, size, stop, err);
+	ret = disk_file_lay_out(f, size, job, err);
 	f->size = size;
 	return ret;
 }

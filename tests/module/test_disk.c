@@ -13,6 +13,8 @@ extern const struct bench_module bench_module_disk, bench_module_disk_sync;
 /* A directory that can hold files with direct I/O, or NULL. */
 static char dir[64];
 
+static const struct bench_job quiet_job;
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -199,7 +201,7 @@ static void temporary_file_is_nameless_full_and_incompressible(void **state)
 	unsigned count[256] = { 0 };
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, SIZE, 4096, false, NULL, &err), 0);
+	assert_int_equal(disk_file_make(&f, dir, SIZE, 4096, false, &quiet_job, &err), 0);
 	assert_int_equal(fstat(f.fd, &st), 0);
 	assert_int_equal(st.st_nlink, 0);
 	assert_int_equal(st.st_size, SIZE);
@@ -223,7 +225,7 @@ static void dropped_cache_is_seen_as_cold(void **state)
 	double cached = -1;
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, 4 << 20, 4096, false, NULL, &err), 0);
+	assert_int_equal(disk_file_make(&f, dir, 4 << 20, 4096, false, &quiet_job, &err), 0);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pread(f.fd, buf, 1 << 20, i << 20), 1 << 20);
 	assert_int_equal(pwrite(f.fd, buf, 1 << 20, 0), 1 << 20); /* dirty pages resist */
@@ -246,7 +248,8 @@ static void too_large_a_file_is_refused_before_it_is_made(void **state)
 	struct bench_err err = { 0 };
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, 1ull << 44, 4096, true, NULL, &err), -ENOSPC);
+	assert_int_equal(disk_file_make(&f, dir, 1ull << 44, 4096, true, &quiet_job, &err),
+			 -ENOSPC);
 	assert_non_null(strstr(err.msg, "MiB free"));
 	assert_int_equal(f.fd, -1);
 }
@@ -256,13 +259,76 @@ static void layout_stops_when_told_to(void **state)
 	struct disk_file f;
 	struct bench_err err = { 0 };
 	volatile bool stop = true;
+	const struct bench_job job = { .stop = &stop };
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, 64 << 20, 4096, false, &stop, &err), -EINTR);
+	assert_int_equal(disk_file_make(&f, dir, 64 << 20, 4096, false, &job, &err), -EINTR);
 	assert_int_equal(fstat(f.fd, &st), 0);
 	assert_true(st.st_size < 4 << 20);
 	disk_file_close(&f);
+}
+
+static struct {
+	unsigned calls;
+	uint64_t done, total;
+} told;
+
+static void note(const struct bench_job *job, const char *what, uint64_t done, uint64_t total)
+{
+	(void)job;
+	assert_string_equal(what, "lay-out");
+	assert_true(done > told.done);
+	told.calls++;
+	told.done = done;
+	told.total = total;
+}
+
+static void layout_tells_how_far_it_is(void **state)
+{
+	const struct bench_job job = { .progress = note };
+	struct bench_err err = { 0 };
+	struct disk_file f;
+
+	(void)state;
+	assert_int_equal(disk_file_make(&f, dir, 5 << 20, 4096, false, &job, &err), 0);
+	assert_int_equal(told.calls, 5);
+	assert_int_equal(told.done, 5 << 20);
+	assert_int_equal(told.total, 5 << 20);
+	disk_file_close(&f);
+}
+
+static void existing_file_in_memory_is_refused_or_labelled(void **state)
+{
+	struct bench_err err = { 0 };
+	struct disk_file f;
+	char path[128] = "/dev/shm/bench-test-XXXXXX", data[8192];
+	int fd = mkstemp(path);
+	struct statfs fs;
+
+	(void)state;
+	if (fd < 0 || fstatfs(fd, &fs) || fs.f_type != TMPFS_MAGIC) {
+		print_message("/dev/shm is not tmpfs here\n");
+		skip();
+	}
+	memset(data, 1, sizeof(data));
+	assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
+	close(fd);
+	assert_int_equal(disk_file_open(&f, path, true, &err), -EOPNOTSUPP);
+	disk_file_close(&f);
+	assert_int_equal(disk_file_open(&f, path, false, &err), 0);
+	assert_true(f.memory);
+	disk_file_close(&f);
+	unlink(path);
+
+	snprintf(path, sizeof(path), "%s/file", dir);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_int_equal(write(fd, data, sizeof(data)), sizeof(data));
+	close(fd);
+	assert_int_equal(disk_file_open(&f, path, false, &err), 0);
+	assert_false(f.memory);
+	disk_file_close(&f);
+	unlink(path);
 }
 
 static void memory_filesystem_is_refused(void **state)
@@ -276,7 +342,7 @@ static void memory_filesystem_is_refused(void **state)
 		print_message("/dev/shm is not tmpfs here\n");
 		skip();
 	}
-	assert_int_equal(disk_file_make(&f, "/dev/shm", 1 << 20, 4096, true, NULL, &err),
+	assert_int_equal(disk_file_make(&f, "/dev/shm", 1 << 20, 4096, true, &quiet_job, &err),
 			 -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "tmpfs"));
 }
@@ -414,6 +480,8 @@ int main(void)
 		cmocka_unit_test(dropped_cache_is_seen_as_cold),
 		cmocka_unit_test(too_large_a_file_is_refused_before_it_is_made),
 		cmocka_unit_test(layout_stops_when_told_to),
+		cmocka_unit_test(layout_tells_how_far_it_is),
+		cmocka_unit_test(existing_file_in_memory_is_refused_or_labelled),
 		cmocka_unit_test(memory_filesystem_is_refused),
 		cmocka_unit_test(unsuitable_files_are_refused),
 		cmocka_unit_test(sync_module_reads_and_writes),

@@ -51,6 +51,25 @@ static void fail(struct execution *x, const char *status, const char *reason)
 	snprintf(x->reason, sizeof(x->reason), "%s", reason);
 }
 
+/* bench_job.progress: on a pool thread, so the control loop is left to print it. */
+static void note_progress(const struct bench_job *job, const char *what, uint64_t done,
+			  uint64_t total)
+{
+	struct job_run *jr = (struct job_run *)((char *)job - offsetof(struct job_run, job));
+
+	atomic_store(&jr->setup_percent, total ? (unsigned)((double)done / (double)total * 100) : 0);
+	atomic_store(&jr->setup_what, what);
+}
+
+static void tell_progress(struct execution *x)
+{
+	const char *what = atomic_load(&x->jr.setup_what);
+
+	if (what)
+		progress_step(&x->run->progress, "%s %u %%", what,
+			      atomic_load(&x->jr.setup_percent));
+}
+
 /* Wait until the first nr workers finished their phase. Told to stop, or late by GRACE_NS, the
  * module is asked to interrupt them. */
 static int wait_phase(struct execution *x, unsigned nr, uint64_t due_ns)
@@ -70,6 +89,7 @@ static int wait_phase(struct execution *x, unsigned nr, uint64_t due_ns)
 
 			if (rc && rc != -ETIME)
 				return rc;
+			tell_progress(x);
 			now = bench_now_ns();
 			if (x->run->stop && deadline > now + GRACE_NS)
 				deadline = now + GRACE_NS;
@@ -303,6 +323,7 @@ static void execute(struct execution *x)
 
 	progress_step(&x->run->progress, "set-up");
 	rc = phase(x, worker_setup, 1, UINT64_MAX);
+	atomic_store(&x->jr.setup_what, NULL);
 	if (x->run->stop) {
 		fail(x, "interrupted", strsignal(x->run->signo));
 	} else if (!rc) {
@@ -417,7 +438,8 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 				       .cpus = plan->cpus,
 				       .workdir = run->settings->directory,
 				       .metrics = x.metrics,
-				       .stop = &run->stop };
+				       .stop = &run->stop,
+				       .progress = run->settings->quiet ? NULL : note_progress };
 	if (prepare(&x, &err))
 		fail(&x, "failed", err.msg);
 	else

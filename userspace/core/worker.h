@@ -49,6 +49,9 @@ struct job_run {
 	unsigned trial;			 /* of the window to come, 1, 2, ...; 0 = warm-up */
 	unsigned nr_slow;		 /* slow ops to keep, 0 = none */
 	const struct probe_set *probes;	 /* where their causes come from; NULL = nowhere */
+	/* How far a long set-up is, for the progress line; NULL = it does not say. */
+	const char *_Atomic setup_what;
+	_Atomic unsigned setup_percent;
 };
 
 /* Time of the window that the worker had, ns: from the start for all, so that one that started late

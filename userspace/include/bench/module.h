@@ -28,6 +28,10 @@ struct bench_job {
 	const char *workdir;  /* directory for files that the module makes */
 	struct bench_metric_set *metrics; /* for report(); NULL elsewhere */
 	volatile const bool *stop; /* true once the user interrupts: long set-up returns -EINTR */
+	/* In a long setup(), now and then: which part of it, how much of it is done. `what` must
+	 * outlive the call. NULL = nobody wants to know. */
+	void (*progress)(const struct bench_job *job, const char *what, uint64_t done,
+			 uint64_t total);
 };
 
 struct bench_async;
