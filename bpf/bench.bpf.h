@@ -145,16 +145,24 @@ static __always_inline bool window_has(const volatile struct probe_span *w, __u6
 	return now >= w->start_ns && now < w->end_ns;
 }
 
-/* Length of [from, to] inside the window. */
+/* difference, or 0 when it is negative. Without a branch, because the verifier walks every
+ * combination of branches; hidden from the compiler, which would make one of it. */
+static __always_inline __u64 positive(__s64 difference)
+{
+	__s64 negative = difference >> 63;
+
+	asm volatile("" : "+r"(negative));
+	return difference & ~negative;
+}
+
+/* Length of [from, to] inside the window. All times are below 2^63. */
 static __always_inline __u64 window_clip(const volatile struct probe_span *w, __u64 from, __u64 to)
 {
 	__u64 start = w->start_ns, end = w->end_ns;
 
-	if (from < start)
-		from = start;
-	if (to > end)
-		to = end;
-	return to > from ? to - from : 0;
+	from = start + positive(from - start);
+	to = end - positive(end - to);
+	return positive(to - from);
 }
 
 /* --- values --- */
@@ -235,10 +243,8 @@ static __always_inline void hist_record(__u64 *slot, __u64 value)
 
 	hist->count++;
 	hist->sum += value;
-	if (value > hist->max)
-		hist->max = value;
-	if (~value > hist->not_min)
-		hist->not_min = ~value;
+	hist->max += positive(value - hist->max);
+	hist->not_min = ~value + positive(hist->not_min - ~value);
 	/* Through memory the verifier forgets where i came from; else it would tell apart all ways
 	 * that led to value, in the whole program. */
 	hist->index = i;

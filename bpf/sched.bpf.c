@@ -90,34 +90,22 @@ static __always_inline __u64 switch_state(__u64 *ctx, struct task_struct *prev, 
 	return BPF_CORE_READ(old, state);
 }
 
-/* prev is current, which is the same task in the type that helpers take, in either form of the
- * program. */
-static __always_inline void switch_out(__u64 *ctx, struct probe_thread *t,
-				       struct task_struct *prev, struct task_struct *next, bool raw,
-				       bool blocked, __u64 state, struct now *n)
+/* Why prev is blocked, or what it leaves behind. The last thing that on_switch does: the verifier
+ * walks all that follows once for each way through this. prev is current, which is the same task in
+ * the type that helpers take, in either form of the program. */
+static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
+					 struct task_struct *prev, bool raw, bool dead, __u64 state,
+					 const struct now *n)
 {
-	__u32 cause = PROBE_BLOCKED_OTHER;
-	bool dead = state & TASK_DEAD;
-
-	if (config.causes && blocked && !dead)
-		cause = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
-	t->seq++;
-	barrier();
-	if (thread_begin(t, n->w, n->clock, n->steal, PROBE_RUNNING) && t->ring)
-		history_begin(t, n);
-	if (!blocked && t->ring) {
-		n->culprit = GET(raw, next, pid);
-		n->comm = next->comm;
-	}
-	thread_out(t, n, blocked, dead, cause);
-	if (config.stacks && blocked && !dead && cause == PROBE_BLOCKED_OTHER)
-		stack_take(ctx, t, n);
-	n->culprit = 0;
-	n->comm = NULL;
-	if (config.causes && dead)
+	if (dead) {
 		thread_bury(t, prev, n->v, window_clip(n->w, t->born_ns, n->ns));
-	barrier();
-	t->seq++;
+		return;
+	}
+	t->blocked = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
+	if (t->ring)
+		history_blocked(t);
+	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER)
+		stack_take(ctx, t, n);
 }
 
 static __always_inline int on_switch(__u64 *ctx, bool raw)
@@ -127,10 +115,11 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 	const volatile struct probe_span *w;
 	struct probe_values_element *v;
 	__u32 bank = window_bank();
-	struct probe_thread *t;
+	struct probe_thread *t, *out;
 	struct cfs_rq *cfs;
 	__u64 state, now, steal = 0;
 	struct rq *rq;
+	struct event e;
 	struct now n;
 	bool blocked;
 
@@ -170,29 +159,29 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 	}
 
 	/* The idle task is one per CPU with the same pid 0: never followed. */
-	n = (struct now){ .v = v,
-			  .w = w,
-			  .bank = bank,
-			  .queue = bpf_get_smp_processor_id(),
-			  .clock = cpu_clock_here(),
-			  .ns = now,
-			  .steal = steal };
+	e = (struct event){ .ns = now,
+			    .steal = steal,
+			    .bank = bank,
+			    .blocked = blocked,
+			    .dead = state & TASK_DEAD };
 	if (config.blame)
 		blame_switch(w, bank, prev, next, steal, now, raw);
-	t = GET(raw, prev, pid) ? thread_of(prev, raw) : NULL;
-	if (t)
-		switch_out(ctx, t, prev, next, raw, blocked, state, &n);
-	t = GET(raw, next, pid) ? thread_of(next, raw) : NULL;
-	if (t) {
-		t->seq++;
-		barrier();
-		if (thread_begin(t, w, n.clock, steal, PROBE_WAITING) && t->ring)
-			history_begin(t, &n);
-		thread_in(t, &n, now);
-		barrier();
-		t->seq++;
+	out = GET(raw, prev, pid) ? thread_of(prev, raw) : NULL;
+	if (out) {
+		if (!blocked && out->ring) {
+			e.culprit = GET(raw, next, pid);
+			e.comm = (__u64)next->comm;
+		}
+		thread_leaves(out, v, &e);
 	}
+	t = GET(raw, next, pid) ? thread_of(next, raw) : NULL;
+	if (t)
+		thread_comes(t, v, &e);
 	v->slot[SCHED_LAST_NS] = now;
+	if (config.causes && out && blocked) {
+		n = (struct now){ .v = v, .w = w, .ns = now };
+		switch_after(ctx, out, prev, raw, state & TASK_DEAD, state, &n);
+	}
 	return 0;
 }
 PROBE_TRACEPOINT(sched_switch, on_switch)

@@ -90,10 +90,8 @@ static __always_inline bool thread_begin(struct probe_thread *t,
 /* A part of ns, of which *left is not given away yet. */
 static __always_inline __u64 take(__u64 now, __u64 then, __u64 *left)
 {
-	__u64 ns = now > then ? now - then : 0;
+	__u64 ns = *left - positive(*left - positive(now - then));
 
-	if (ns > *left)
-		ns = *left;
 	*left -= ns;
 	return ns;
 }
@@ -148,6 +146,16 @@ static __always_inline void history_add(struct probe_thread *t, const struct now
 		bpf_probe_read_kernel(e->comm, sizeof(e->comm), n->comm);
 	barrier();
 	h->head++;
+}
+
+/* What its last transition was to. */
+static __always_inline void history_blocked(const struct probe_thread *t)
+{
+	__u32 key = t->ring - 1;
+	struct probe_history *h = bpf_map_lookup_elem(&history, &key);
+
+	if (h)
+		h->ring[(h->head - 1) & (PROBE_HISTORY - 1)].blocked = t->blocked;
 }
 
 /* What it did when the window opened; nothing was written down before. */
@@ -237,7 +245,7 @@ static __always_inline void thread_in(struct probe_thread *t, const struct now *
 }
 
 static __always_inline void thread_out(struct probe_thread *t, const struct now *n, bool blocked,
-				       bool dead, __u32 cause)
+				       bool dead)
 {
 	struct probe_ledger *all = ledger_of(t, n->v);
 	__u64 in;
@@ -250,7 +258,7 @@ static __always_inline void thread_out(struct probe_thread *t, const struct now 
 		thread_in(t, n, in);
 		thread_repaired(n, in, n->ns);
 	}
-	t->blocked = cause;
+	t->blocked = PROBE_BLOCKED_OTHER; /* until more is known */
 	thread_set(t, n, dead ? PROBE_DEAD : blocked ? PROBE_BLOCKED : PROBE_WAITING, n->ns);
 	t->off_ns = dead ? 0 : n->ns;
 	if (window_has(n->w, n->ns)) {
@@ -259,6 +267,67 @@ static __always_inline void thread_out(struct probe_thread *t, const struct now 
 		t->ledger.outs++;
 		all->outs++;
 	}
+}
+
+/* A switch as the functions below are told of it. */
+struct event {
+	__u64 ns, steal;
+	__u64 comm; /* of the culprit */
+	__u32 bank, culprit;
+	__u32 blocked, dead; /* the one that leaves */
+};
+
+static __always_inline struct now event_now(struct probe_values_element *v, const struct event *e)
+{
+	return (struct now){
+		.v = v,
+		.w = window_span(e->bank),
+		.bank = e->bank,
+		.queue = bpf_get_smp_processor_id(),
+		.clock = cpu_clock_here(),
+		.ns = e->ns,
+		.steal = e->steal,
+	};
+}
+
+/* The next two are functions of their own for the verifier, which walks each of them once instead of
+ * once for every way that leads to it. */
+__noinline int thread_leaves(struct probe_thread *t, struct probe_values_element *v,
+			     const struct event *e)
+{
+	struct now n;
+
+	if (!t || !v || !e)
+		return 0;
+	n = event_now(v, e);
+	t->seq++;
+	barrier();
+	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_RUNNING) && t->ring)
+		history_begin(t, &n);
+	n.culprit = e->culprit;
+	n.comm = (const char *)e->comm;
+	thread_out(t, &n, e->blocked, e->dead);
+	barrier();
+	t->seq++;
+	return 0;
+}
+
+__noinline int thread_comes(struct probe_thread *t, struct probe_values_element *v,
+			    const struct event *e)
+{
+	struct now n;
+
+	if (!t || !v || !e)
+		return 0;
+	n = event_now(v, e);
+	t->seq++;
+	barrier();
+	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_WAITING) && t->ring)
+		history_begin(t, &n);
+	thread_in(t, &n, n.ns);
+	barrier();
+	t->seq++;
+	return 0;
 }
 
 /* --- the dead --- */

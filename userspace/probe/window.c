@@ -27,6 +27,12 @@ static void bank_clear(const struct probe_set *set, unsigned bank)
 	blame_clear(set, bank);
 }
 
+/* The programs subtract times as signed numbers. */
+static uint64_t end_of(const struct bench_window *window)
+{
+	return window->end_ns < INT64_MAX ? window->end_ns : INT64_MAX;
+}
+
 void probe_window(struct probe_set *set, const struct bench_window *window)
 {
 	struct probe_span *span;
@@ -36,7 +42,7 @@ void probe_window(struct probe_set *set, const struct bench_window *window)
 	if (set->window_set && window->start_ns == set->start_ns) {
 		span = &set->windows->span[window_bank(set)];
 		set->open_end_ns = span->end_ns;
-		span->end_ns = window->end_ns;
+		span->end_ns = end_of(window);
 		return;
 	}
 	/* A window that nobody read is forgotten: its bank is cleared when it is needed next. */
@@ -49,7 +55,7 @@ void probe_window(struct probe_set *set, const struct bench_window *window)
 	set->open_end_ns = 0;
 	span = &set->windows->span[window_bank(set)];
 	span->start_ns = window->start_ns;
-	span->end_ns = window->end_ns;
+	span->end_ns = end_of(window);
 	span->serial = set->serial;
 	__atomic_store_n(&set->windows->current, window_bank(set), __ATOMIC_RELEASE);
 	blame_window(set);
