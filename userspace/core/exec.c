@@ -22,6 +22,9 @@
 /* How often the loop looks whether the user interrupted. */
 #define LOOK_NS (100 * BENCH_NS_PER_MS)
 
+/* The kernel counts resident pages per CPU, and exec(2) itself touches some. */
+#define RSS_GRAIN (256 * 1024)
+
 /* One run of the command. */
 struct child {
 	struct spawner *spawner;
@@ -151,8 +154,8 @@ static void put_usage(struct exec_job *job, const struct child *c)
 	put(job, "sys", "ns", BENCH_BETTER_LOWER, (double)tv_ns(usage->ru_stime),
 	    note[0] ? note : NULL);
 	snprintf(peak, sizeof(peak), "%s", "of the largest single process");
-	if (rss <= c->at.rss_floor)
-		snprintf(peak, sizeof(peak), "at most: a process here starts with %.1f MiB",
+	if (rss <= c->at.rss_floor + RSS_GRAIN)
+		snprintf(peak, sizeof(peak), "at most: it held %.1f MiB before it began",
 			 (double)c->at.rss_floor / (1 << 20));
 	put(job, "maxrss", "B", BENCH_BETTER_LOWER, (double)rss, peak);
 }
