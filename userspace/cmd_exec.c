@@ -22,7 +22,7 @@ static const char *const file_word[] = { "FILE", NULL };
 
 static const struct bench_option command_options[] = {
 	{ "config", BENCH_OPT_STRING, offsetof(struct exec_command, config), 0, 0, NULL, file_word,
-	  "config file; its [general] section applies", NULL, 0 },
+	  "config file; its [general] and [exec] sections apply", NULL, 0 },
 	{ "help", BENCH_OPT_BOOL, offsetof(struct exec_command, help), 0, 0, "0", NULL, "this text",
 	  NULL, 'h' },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },

@@ -49,6 +49,48 @@ static int read_text(const char *text, struct settings *settings, struct job_lis
 	return config_read(path, run_options, settings, jobs, NULL, err);
 }
 
+/* As read_text(), for exec. */
+static int read_for_exec(const char *text, struct exec_settings *settings, struct bench_err *err)
+{
+	struct job_list jobs = { 0 };
+	FILE *file = fopen(path, "w");
+	int rc;
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	*settings = (struct exec_settings){ 0 };
+	option_defaults(exec_options, settings);
+	*err = (struct bench_err){ 0 };
+	rc = config_read(path, exec_options, settings, &jobs, NULL, err);
+	job_list_free(&jobs);
+	return rc;
+}
+
+static void exec_has_a_section_of_its_own(void **state)
+{
+	static const char text[] = "[exec]\nwarmup = 3\ntrials = 4\n"
+				   "[general]\nwarmup = 700ms\ntrials = 5\nruntime = blocking\n";
+	struct exec_settings e;
+	struct settings s;
+	struct job_list jobs;
+	struct bench_err err;
+
+	(void)state;
+	assert_int_equal(read_for_exec(text, &e, &err), 0);
+	assert_int_equal(e.warmup_runs, 3);
+	assert_int_equal(e.common.trials, 4);
+	assert_int_equal(e.common.runtime, RUNTIME_BLOCKING);
+	assert_int_equal(read_text(text, &s, &jobs, &err), 0);
+	assert_int_equal(s.warmup_ns, 700000000);
+	assert_int_equal(s.trials, 5);
+	assert_int_equal(jobs.nr, 0);
+	job_list_free(&jobs);
+	/* run's warm-up is a time and none of exec's. */
+	assert_int_equal(read_for_exec("[general]\nwarmup = 700ms\n", &e, &err), 0);
+	assert_int_equal(e.warmup_runs, 1);
+}
+
 static void general_and_jobs_are_read(void **state)
 {
 	struct settings s;
@@ -77,6 +119,9 @@ static void errors_name_file_and_line(void **state)
 	} bad[] = {
 		{ "[general]\nruntim = uring\n", ":2:", "did you mean 'runtime'" },
 		{ "[general]\n\n\ntrials = many\n", ":4:", "many" },
+		{ "[exec]\nwarmup = 700ms\n", ":2:", "warmup" },
+		{ "[exec]\nwarmupp = 1\n", ":2:", "did you mean 'warmup'" },
+		{ "[general]\ndiscard-output = 1\n", ":2:", "[exec]" },
 		{ "trials = 3\n", ":1:", "before any [section]" },
 		{ "[general]\nthis is no key\n", ":2:", "key = value" },
 		{ "[job]\ndepth = 3\n", ":2:", "module" },
@@ -190,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(general_and_jobs_are_read),
+		cmocka_unit_test(exec_has_a_section_of_its_own),
 		cmocka_unit_test(errors_name_file_and_line),
 		cmocka_unit_test(indented_keys_are_keys),
 		cmocka_unit_test(a_line_too_long_is_refused_not_cut),

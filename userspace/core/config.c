@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Config files in INI form, read with inih: [general] and one section a job, as in fio.
+// Config files in INI form, read with inih: [general], [exec] and one section a job, as in fio.
 #include "core/settings.h"
 
 #include <errno.h>
@@ -19,6 +19,7 @@ struct reader {
 	char empty[128];   /* a section that has no key so far */
 	int empty_line;
 	FILE *file;
+	uint64_t from_exec; /* rows of exec_options that [exec] has set, a bit each */
 	int line;	/* of the text being parsed */
 	int error_line; /* of the first error */
 	struct bench_err err;
@@ -31,7 +32,7 @@ static void no_keys(struct reader *r)
 	r->error_line = r->empty_line;
 	bench_fail(&r->err, -EINVAL,
 		   "section [%s] has no keys: a job needs at least 'module = NAME'; the only other "
-		   "section is [general]",
+		   "sections are [general] and [exec]",
 		   r->empty);
 }
 
@@ -43,7 +44,7 @@ static void note_section(struct reader *r, const char *line)
 	no_keys(r);
 	snprintf(r->empty, sizeof(r->empty), "%.*s", (int)len, line + 1);
 	r->empty_line = r->line;
-	if (strcmp(r->empty, "general") == 0)
+	if (strcmp(r->empty, "general") == 0 || strcmp(r->empty, "exec") == 0)
 		r->empty[0] = '\0';
 }
 
@@ -70,21 +71,55 @@ static char *next_line(char *buf, int size, void *arg)
 	return got;
 }
 
+static int set_kept(struct reader *r, const struct bench_option *opt, void *settings,
+		    const char *value)
+{
+	const char *kept = job_list_keep(r->jobs, value);
+
+	if (!kept)
+		return bench_fail(&r->err, -ENOMEM, "out of memory");
+	return option_set(opt, settings, kept, &r->err);
+}
+
+/* An option of exec that run does not have, or has with another meaning (warmup). */
+static bool execs_own(const struct bench_option *opt)
+{
+	return opt->offset >= sizeof(struct settings);
+}
+
+static uint64_t exec_bit(const struct bench_option *opt)
+{
+	return 1ull << (opt - exec_options);
+}
+
+/* run's keys; those that exec shares apply to both commands. */
 static int set_general(struct reader *r, const char *name, const char *value)
 {
 	const struct bench_option *opt = option_find(r->options, name);
-	const char *kept;
 
-	if (!opt) {
-		/* A file may hold keys of run while exec reads it, and the other way round. */
-		if (option_find(run_options, name) || option_find(exec_options, name))
-			return 0;
-		return option_unknown(r->options, "key in [general]", name, &r->err);
+	if (!option_find(run_options, name)) {
+		if (option_find(exec_options, name))
+			return bench_fail(&r->err, -EINVAL, "key '%s' belongs in section [exec]", name);
+		return option_unknown(run_options, "key in [general]", name, &r->err);
 	}
-	kept = job_list_keep(r->jobs, value);
-	if (!kept)
-		return bench_fail(&r->err, -ENOMEM, "out of memory");
-	return option_set(opt, r->settings, kept, &r->err);
+	if (r->options == exec_options &&
+	    (!opt || execs_own(opt) || (r->from_exec & exec_bit(opt))))
+		return 0;
+	return set_kept(r, opt, r->settings, value);
+}
+
+/* exec's keys, which win over [general] wherever they stand. */
+static int set_exec(struct reader *r, const char *name, const char *value)
+{
+	const struct bench_option *opt = option_find(exec_options, name);
+	struct exec_settings unused;
+
+	if (!opt)
+		return option_unknown(exec_options, "key in [exec]", name, &r->err);
+	if (r->options != exec_options)
+		return option_set(opt, &unused, value, &r->err);
+	r->from_exec |= exec_bit(opt);
+	return set_kept(r, opt, r->settings, value);
 }
 
 static int set_job(struct reader *r, const char *section, const char *name, const char *value)
@@ -95,7 +130,7 @@ static int set_job(struct reader *r, const char *section, const char *name, cons
 		if (strcmp(name, "module") != 0)
 			return bench_fail(&r->err, -EINVAL,
 					  "section [%s]: its first key must be 'module'; the only other "
-					  "section is [general]",
+					  "sections are [general] and [exec]",
 					  section);
 		snprintf(r->section, sizeof(r->section), "%s", section);
 		return job_list_add_named(r->jobs, section, value, &r->err);
@@ -120,6 +155,8 @@ static int handle(void *arg, const char *section, const char *name, const char *
 		rc = bench_fail(&r->err, -EINVAL, "key '%s' stands before any [section]", name);
 	else if (strcmp(section, "general") == 0)
 		rc = set_general(r, name, value);
+	else if (strcmp(section, "exec") == 0)
+		rc = set_exec(r, name, value);
 	else
 		rc = set_job(r, section, name, value);
 	if (rc)

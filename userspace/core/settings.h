@@ -76,8 +76,8 @@ int job_list_add_suite(struct job_list *list, struct bench_err *err);
 /* The module called name, or NULL with err naming the nearest (err may be NULL). */
 const struct bench_module *module_find(const char *name, struct bench_err *err);
 
-/* Read a config file: [general] keys of `options` into settings, one section a job into jobs
- * (jobs NULL: sections are checked for nothing but skipped). path NULL = the user's
+/* Read a config file: keys of [general] (and, when options are exec_options, of [exec], which wins)
+ * into settings, one section a job into jobs. path NULL = the user's
  * ($XDG_CONFIG_HOME or ~/.config)/bench/bench.conf, else /etc/bench/bench.conf, else nothing.
  * -EINVAL: err gives file and line. -ENOENT/-EACCES only for a path given. *ret_path (may be NULL)
  * gets the file read, malloc'ed, or NULL. */
