@@ -45,6 +45,7 @@ static struct sim {
 	int read_error;		  /* reads fail */
 	uint64_t dead;		  /* bit per generic config that never counts */
 	double slow_instructions; /* instructions per ns; 0 = a sane rate */
+	double kernel_share;	  /* of what core events count */
 	double skew;		  /* of two groups that take turns, the second sees more by this */
 	uint32_t absent_type;	  /* events of this PMU are never scheduled: another kind of core */
 	unsigned nr_opened, nr_open, max_open;
@@ -114,7 +115,8 @@ static void advance(double ns)
 		e->enabled_ns += ns;
 		e->running_ns += ns * share;
 		e->value += ns * share * rate(&e->attr) *
-			    (share < 1 && e->leader ? 1 + sim.skew : 1);
+			    (share < 1 && e->leader ? 1 + sim.skew : 1) *
+			    (e->attr.exclude_kernel ? 1 - sim.kernel_share : 1);
 	}
 }
 
@@ -281,7 +283,7 @@ static void count_trials(unsigned nr, double ns)
 			metric_set_next_trial(set);
 		count(&thread, 1, ns);
 	}
-	counter_put_missed(plan, nr, "worker", set);
+	counter_put_missed(plan, nr, 1, 0, "worker", set);
 	json_decref(job);
 	job = json_pack("{s:o}", "metrics", metric_set_json(set));
 }
@@ -317,11 +319,24 @@ static void assert_absent(const char *name, const char *status, const char *note
 		fail_msg("%s: '%s' does not say '%s'", name, bench_result_str(m, "note"), note);
 }
 
+/* The trials of a metric as text: "x-x-". */
+static void assert_trials(const char *name, const char *want)
+{
+	const json_t *trials = bench_result_get(metric(name), "trials");
+	char got[64] = "";
+	size_t i;
+	json_t *value;
+
+	json_array_foreach ((json_t *)trials, i, value)
+		strcat(got, json_is_null(value) ? "-" : "x");
+	assert_string_equal(got, want);
+}
+
 static void default_events_count_in_one_group_and_derive(void **state)
 {
 	(void)state;
 	make_plan("intel", NULL);
-	assert_int_equal(plan->nr_groups, 2);
+	assert_int_equal(plan->nr_groups, 3);
 	assert_int_equal(plan->groups[1].nr, 6);
 	assert_false(plan->groups[1].split);
 	count(&thread, 1, 1e9);
@@ -329,12 +344,33 @@ static void default_events_count_in_one_group_and_derive(void **state)
 	assert_value("instructions", "ok", 6e9);
 	assert_value("instructions.per_op", "ok", 6e6);
 	assert_value("branch-misses", "ok", 1e8);
+	assert_value("branch-misses.mpki", "ok", 1e8 / 6e6);
+	assert_value("cache-misses.mpki", "ok", 2e7 / 6e6);
 	assert_value("ipc", "ok", 2);
 	assert_value("ghz", "ok", 3);
 	assert_value("task-clock", "ok", 1e9);
 	assert_string_equal(bench_result_str(metric("task-clock"), "unit"), "ns");
 	assert_true(json_is_null(bench_result_get(metric("cycles"), "note")) ||
 		    !*bench_result_str(metric("cycles"), "note"));
+}
+
+static void user_and_kernel_are_told_apart_in_a_pass_of_their_own(void **state)
+{
+	(void)state;
+	sim.kernel_share = 0.25;
+	make_plan("intel", NULL);
+	assert_int_equal(counter_plan_passes(plan), 2);
+	count_trials(4, 1e9);
+	assert_trials("cycles", "xxxx");
+	assert_trials("ipc", "xxxx");
+	assert_trials("branches", "x-x-");
+	assert_trials("cycles:u", "-x-x");
+	assert_trials("cycles:k", "-x-x");
+	assert_value("cycles", "ok", 3e9);
+	assert_value("cycles:u", "ok", 3e9 * 0.75);
+	assert_value("cycles:k", "ok", 3e9 * 0.25);
+	assert_value("instructions:k", "ok", 6e9 * 0.25);
+	assert_value("ipc:u", "ok", 2);
 }
 
 static void second_window_counts_from_its_own_start(void **state)
@@ -377,19 +413,6 @@ static void group_that_does_not_fit_is_split_and_marked(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(json, 5), "passes")), 2);
 	json_decref(json);
 	assert_int_equal(counter_plan_passes(plan), 2);
-}
-
-/* The trials of a metric as text: "1 - 1 -". */
-static void assert_trials(const char *name, const char *want)
-{
-	const json_t *trials = bench_result_get(metric(name), "trials");
-	char got[64] = "";
-	size_t i;
-	json_t *value;
-
-	json_array_foreach ((json_t *)trials, i, value)
-		strcat(got, json_is_null(value) ? "-" : "x");
-	assert_string_equal(got, want);
 }
 
 static void groups_take_turns_over_trials_at_full_coverage(void **state)
@@ -848,6 +871,7 @@ int main(void)
 		TEST(default_events_count_in_one_group_and_derive),
 		TEST(second_window_counts_from_its_own_start),
 		TEST(group_that_does_not_fit_is_split_and_marked),
+		TEST(user_and_kernel_are_told_apart_in_a_pass_of_their_own),
 		TEST(groups_take_turns_over_trials_at_full_coverage),
 		TEST(event_without_a_trial_says_how_many_it_takes),
 		TEST(session_turns_to_the_groups_of_the_next_trial),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/events.h"
 #include "core/result.h"
 #include "core/run.h"
 
@@ -237,7 +238,6 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 		   struct bench_metric_set *metrics, char *reason, size_t size)
 {
 	struct totals t = { .latency = bench_hist_new(BENCH_HIST_BITS_WORKER) };
-	struct counter_session **sessions = calloc(jr->nr, sizeof(*sessions));
 	bool valid = true;
 
 	add_totals(jr, &t);
@@ -260,17 +260,13 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 	}
 	if (!run->counters)
 		usage_put(&t.usage, "worker", t.ops, metrics);
-	if (run->counters && sessions) {
-		for (unsigned i = 0; i < jr->nr; i++)
-			sessions[i] = jr->workers[i].counters;
-		counter_put(run->counters, sessions, jr->nr, "worker", t.ops, metrics);
-	}
+	if (run->counters)
+		events_put(jr, t.ops, metrics);
 	if (run->probes)
 		probe_put(run->probes, jr->job.cpus, jr->nr, metrics);
 	host_put(&span->host[0], &span->host[1], metrics);
 	if (jr->module->report)
 		jr->module->report(&jr->job, t.longest_ns);
 	bench_hist_free(t.latency);
-	free(sessions);
 	return valid;
 }

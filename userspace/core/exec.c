@@ -425,7 +425,7 @@ json_t *exec_execute(struct run *run, struct spawner *spawner, const struct exec
 	*ret_status = job.code;
 	progress_clear(&run->progress);
 	if (run->counters)
-		counter_put_missed(run->counters, job.nr_trials, "tree", job.metrics);
+		counter_put_missed(run->counters, job.nr_trials, 1, 0, "tree", job.metrics);
 	object = row(&job, status, reason);
 	if (job.sampler)
 		put_series(&job, object);

@@ -9,6 +9,7 @@
 
 #include "bench/clock.h"
 #include "core/collect.h"
+#include "core/events.h"
 #include "core/observer.h"
 #include "core/option.h"
 #include "core/result.h"
@@ -233,8 +234,7 @@ static int trials(struct execution *x)
 		if (!rc && !x->run->stop)
 			observer_note(&x->observer, speed(&x->jr), x->metrics);
 	}
-	if (x->run->counters)
-		counter_put_missed(x->run->counters, x->nr_trials, "worker", x->metrics);
+	events_put_missed(&x->jr, x->nr_trials, x->metrics);
 	if (observer_end(&x->observer, x->run, &err) || err.msg[0])
 		fail(x, "failed", err.msg);
 	if (x->run->stop)
@@ -428,6 +428,7 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 	x.metrics = metric_set_new();
 	x.jr.module = m;
 	x.jr.counters = run->counters;
+	x.jr.scope = (unsigned)run->settings->scope;
 	x.jr.nr = plan->nr_workers;
 	x.jr.probes = run->probes;
 	x.jr.nr_slow = (unsigned)run->settings->slow;

@@ -13,6 +13,7 @@
 
 static const char *const runtime_words[] = { "auto", "uring", "blocking", NULL };
 static const char *const observer_words[] = { "off", "ab", NULL };
+static const char *const scope_words[] = { "worker", "cpu", "both", NULL };
 static const char *const list_word[] = { "LIST", NULL };
 static const char *const file_word[] = { "FILE|DIR|none", NULL };
 static const char *const name_word[] = { "NAME", NULL };
@@ -57,6 +58,8 @@ const struct bench_option run_options[] = {
 	  "CPUs to bind workers to, in this order, such as 0-3,8", NULL, 0 },
 	{ "workers", BENCH_OPT_U64, offsetof(struct settings, workers), 0, 4096, "0", NULL,
 	  "workers per job; 0 = one per core, or what the module needs", NULL, 0 },
+	{ "scope", BENCH_OPT_ENUM, offsetof(struct settings, scope), 0, 0, "worker", scope_words,
+	  "count events on the workers' threads, on their CPUs, or on both in turns", NULL, 0 },
 	{ "oversubscribe", BENCH_OPT_BOOL, offsetof(struct settings, oversubscribe), 0, 0, "0",
 	  NULL, "allow more workers than CPUs or cgroup quota", NULL, 0 },
 	{ "slow", BENCH_OPT_U64, offsetof(struct settings, slow), 0, 10000, "32", NULL,

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/events.h"
 #include "core/slow.h"
 
 /* An op this long is timed alone: two clock reads (26 ns each) are then below 3 % of it. */
@@ -321,16 +322,14 @@ void worker_window(struct runtime_thread *thread, void *arg)
 		wr->rc = calibrate(wr);
 	w->ops = w->bytes = 0;
 	wait_for_start(w->window);
-	if (wr->counters)
-		(void)counter_enable(wr->counters);
+	events_start(wr);
 	usage_thread(&wr->usage);
 	wr->start_ns = wr->stop_ns = bench_now_ns();
 	if (wr->rc == 0)
 		wr->rc = async ? run_async(wr) : run_blocking(wr);
 	if (!async)
 		end_usage(wr);
-	if (wr->counters)
-		(void)counter_disable(wr->counters);
+	events_stop(wr);
 	finish(wr);
 	if (!w->passive)
 		atomic_fetch_sub(&wr->run->active_left, 1);
@@ -377,8 +376,6 @@ void worker_enter(struct runtime_thread *thread, void *arg)
 {
 	struct worker_run *wr = arg;
 	const struct bench_module *m = wr->run->module;
-	struct counter_target self = { .tid = 0, .cpu = -1 };
-	struct bench_err err = { 0 };
 
 	wr->rc = 0;
 	wr->w.async = thread->async;
@@ -392,13 +389,9 @@ void worker_enter(struct runtime_thread *thread, void *arg)
 	}
 	if (m->state_size)
 		memset(wr->w.state, 0, m->state_size);
-	if (wr->run->counters) {
-		wr->rc = counter_open(&wr->counters, wr->run->counters, &self, 0, &err);
-		if (wr->rc) {
-			(void)bench_worker_fail(&wr->w, wr->rc, "%s", err.msg);
-			return;
-		}
-	}
+	wr->rc = events_open(wr);
+	if (wr->rc)
+		return;
 	if (m->enter)
 		wr->rc = m->enter(&wr->w);
 	if (!wr->rc)
@@ -408,17 +401,11 @@ void worker_enter(struct runtime_thread *thread, void *arg)
 void worker_begin(struct runtime_thread *thread, void *arg)
 {
 	struct worker_run *wr = arg;
-	struct bench_err err = { 0 };
 
 	(void)thread;
-	wr->rc = 0;
-	/* The warm-up and trials without probes count what the first trial does. */
-	if (wr->counters)
-		wr->rc = counter_turn(wr->counters, wr->run->trial ? wr->run->trial - 1 : 0, &err);
-	if (wr->rc) {
-		(void)bench_worker_fail(&wr->w, wr->rc, "%s", err.msg);
+	wr->rc = events_turn(wr);
+	if (wr->rc)
 		return;
-	}
 	wr->rc = wr->run->module->begin ? wr->run->module->begin(&wr->w) : 0;
 }
 
@@ -444,8 +431,7 @@ void worker_leave(struct runtime_thread *thread, void *arg)
 		wr->run->module->leave(&wr->w);
 	if (thread->async)
 		async_unregister(thread->async);
-	counter_close(wr->counters);
-	wr->counters = NULL;
+	events_close(wr);
 	bench_hist_free(wr->w.latency);
 	wr->w.latency = NULL;
 	slow_free(wr->w.slow);

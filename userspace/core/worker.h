@@ -27,6 +27,7 @@ struct worker_run {
 	struct job_run *run;
 	unsigned thread; /* index in the runtime's pool */
 	struct counter_session *counters; /* NULL = none */
+	struct counter_session *cpu_counters; /* of the CPU; NULL = none */
 	uint64_t batch;	 /* BLOCKING: ops per timed call; 0 = not calibrated yet */
 
 	/* Of the last phase. */
@@ -44,6 +45,7 @@ struct job_run {
 	struct bench_job job;
 	const struct bench_module *module;
 	const struct counter_plan *counters; /* NULL = none */
+	unsigned scope;			 /* enum events_scope */
 	struct worker_run *workers;
 	unsigned nr;
 	unsigned trial;			 /* of the window to come, 1, 2, ...; 0 = warm-up */

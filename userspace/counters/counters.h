@@ -3,6 +3,7 @@
 #ifndef COUNTERS_COUNTERS_H
 #define COUNTERS_COUNTERS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,6 +37,8 @@ struct counter_target {
 	bool enable_on_exec;
 };
 
+/* As a trial's number: only what is counted in every trial. */
+#define COUNTER_NO_PASS UINT_MAX
 /* The plan's events of this trial (0, 1, ...) opened on one target; events that cannot be opened
  * keep their status. */
 struct counter_session;
@@ -59,9 +62,9 @@ void counter_close(struct counter_session *s); /* NULL is fine */
 void counter_put(const struct counter_plan *plan, struct counter_session *const *sessions,
 		 unsigned nr, const char *scope, uint64_t ops, struct bench_metric_set *set);
 /* After the last of nr_trials: events that never had their turn are not_counted, and say how many
- * trials it takes. */
-void counter_put_missed(const struct counter_plan *plan, unsigned nr_trials, const char *scope,
-			struct bench_metric_set *set);
+ * trials it takes. Trial i of the plan was trial i * every + from of the job. */
+void counter_put_missed(const struct counter_plan *plan, unsigned nr_trials, unsigned every,
+			unsigned from, const char *scope, struct bench_metric_set *set);
 
 /* For --dry-run: "cycles, instructions (not_supported: ...), task-clock". */
 void counter_plan_print(const struct counter_plan *plan, FILE *out);

@@ -14,6 +14,9 @@
 	"cycles,instructions,branches,branch-misses,cache-references,cache-misses,"                \
 	"task-clock,context-switches,cpu-migrations,page-faults,major-faults"
 
+/* What of them happened in user mode, in a pass of its own; the rest was the kernel. */
+#define SPLIT_EVENTS "{cycles,instructions,cycles:u,instructions:u}"
+
 /* Length of the name at text: up to a comma, brace or the end, but the commas between the slashes
  * of pmu/a=1,b=2/ are part of it. */
 static size_t name_length(const char *text)
@@ -155,6 +158,17 @@ static int parse_list(struct counter_plan *plan, const char *at, struct bench_er
 	}
 }
 
+/* Add events that nobody asked for by name. */
+static int parse_extra(struct counter_plan *plan, const char *list)
+{
+	unsigned before = plan->nr_events;
+	int ret = parse_list(plan, list, NULL);
+
+	for (unsigned i = before; i < plan->nr_events; i++)
+		plan->events[i].extra = true;
+	return ret;
+}
+
 int counter_plan_parse(struct counter_plan *plan, const char *list, struct bench_err *err)
 {
 	char *copy = strdup(list ? list : "");
@@ -173,6 +187,8 @@ int counter_plan_parse(struct counter_plan *plan, const char *list, struct bench
 		ret = 0;
 	else
 		ret = parse_list(plan, len ? copy : DEFAULT_EVENTS, err);
+	if (!ret && !len)
+		ret = parse_extra(plan, SPLIT_EVENTS);
 	free(copy);
 	return ret;
 }

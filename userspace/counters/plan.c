@@ -68,6 +68,9 @@ static void add_group(struct counter_plan *plan, unsigned model)
 			if (event->status != BENCH_OK || event->brace != like->brace ||
 			    sentinel_rank(event) != rank)
 				continue;
+			/* Kinds of core cannot be counted together, whatever the braces say. */
+			if (event->hybrid && like->hybrid && !counter_same_pmu(event, like))
+				continue;
 			if (like->brace < 0 &&
 			    (!counter_same_pmu(event, like) ||
 			     (event->kind == EVENT_OTHER && i != model)))
@@ -169,7 +172,11 @@ bool counter_plan_in_trial(const struct counter_plan *plan, unsigned group, unsi
 {
 	const struct counter_group *g = &plan->groups[group];
 
-	return plan->multiplex || !g->core || trial % g->turns == g->turn;
+	if (!g->core)
+		return true;
+	if (trial == COUNTER_NO_PASS)
+		return false;
+	return plan->multiplex || trial % g->turns == g->turn;
 }
 
 unsigned counter_plan_passes(const struct counter_plan *plan)

@@ -39,8 +39,10 @@ static bool is_event(const json_t *metric)
 {
 	const char *name = bench_result_str(metric, "name");
 
-	return is_counter(metric) && !ends(name, ".per_op") && !modifier(name, "ipc") &&
-	       !modifier(name, "ghz") && strncmp(name, "topdown.", 8);
+	return is_counter(metric) && !ends(name, ".per_op") && !ends(name, ".mpki") &&
+	       !modifier(name, "ipc") &&
+	       !modifier(name, "ghz") && strncmp(name, "topdown.", 8) &&
+	       strncmp(name, "energy.", 7);
 }
 
 /* A metric called base + suffix with the labels of event that has a value. */
