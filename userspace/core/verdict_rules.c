@@ -101,8 +101,7 @@ const struct verdict_rule verdict_rules[] = {
 	  { WALL("blocked.uring", AT_LEAST, HALF) } },
 	{ "other",
 	  VERDICT_LIMIT,
-	  "waits in the kernel: {0} of wall time asleep for a reason without a name; see its "
-	  "stacks",
+	  "waits in the kernel: {0} of wall time asleep for none of the reasons that have a name",
 	  { WALL("blocked.other", AT_LEAST, HALF) } },
 
 	/* --- what disturbs --- */

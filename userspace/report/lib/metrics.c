@@ -42,8 +42,8 @@ char *metric_labels(const json_t *metric, bool keys)
 	json_object_foreach ((json_t *)labels, key, value) {
 		const char *word = json_string_value(value);
 
-		/* The heading of the counters says it already. */
-		if (!keys && !strcmp(key, "scope"))
+		/* The heading of the counters says it already; a cgroup's path is too long. */
+		if (!keys && (!strcmp(key, "scope") || !strcmp(key, "cgroup")))
 			continue;
 		if (ftell(out) > 0 && (keys || strcmp(key, "pid")))
 			fputc(keys ? ',' : ' ', out);
@@ -312,6 +312,13 @@ static void missing_group(struct text *t, const struct metric_walk *first, const
 	text_end(t);
 }
 
+/* That a job without io_uring has no ring goes without saying. */
+static bool ring_less(const struct text *t, const json_t *metric)
+{
+	return !strcmp(bench_result_str(metric, "source"), "runtime") &&
+	       !strcmp(bench_result_str(t->job, "exec"), "blocking");
+}
+
 static bool has_value(const struct text *t, const char *name)
 {
 	struct metric_walk w = { 0 };
@@ -331,7 +338,8 @@ void metric_missing(struct text *t, const char *source)
 			continue;
 		/* A distribution of nothing: nothing happened, and nothing is wrong. Where others
 		 * of the name have values, one that this host lacks is a matter for the JSON. */
-		if (!strcmp(bench_result_str(w.metric, "status"), "ok") || has_value(t, w.name))
+		if (!strcmp(bench_result_str(w.metric, "status"), "ok") || has_value(t, w.name) ||
+		    ring_less(t, w.metric))
 			t->shown[w.index] = true;
 		else
 			missing_group(t, &w, source);
