@@ -33,10 +33,10 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 		   struct bench_metric_set *metrics, char *reason, size_t size);
 
 /* Little's law for the trial of an async job: operations under way x time = the sum of their
- * latencies. False when they differ by more than 2 % and what may have been under way at the end of
- * the window; text has both as a mean depth. */
+ * latencies, and of what those without an end spent so far. False when they differ by more than 2 %;
+ * text has both as a mean depth. */
 bool collect_little(const struct job_run *jr, char *text, size_t size);
-/* The law itself: ops x ns under way over window_ns, and the latencies of those that completed. */
-bool little_holds(double depth_integral, double latency_sum, double rest_max);
+/* The law itself: both sides as operations x ns. */
+bool little_holds(double depth_integral, double latency_sum);
 
 #endif

@@ -8,21 +8,16 @@
 
 #define TOLERANCE 0.02
 
-bool little_holds(double depth_integral, double latency_sum, double rest_max)
+bool little_holds(double depth_integral, double latency_sum)
 {
 	double more = depth_integral - latency_sum;
 
-	/* What was under way at the end of the window is in the first figure only. */
-	if (more > 0)
-		more = more > rest_max ? more - rest_max : 0;
-	else
-		more = -more;
-	return more <= TOLERANCE * depth_integral;
+	return (more < 0 ? -more : more) <= TOLERANCE * depth_integral;
 }
 
 bool collect_little(const struct job_run *jr, char *text, size_t size)
 {
-	double depth = 0, latency = 0, rest = 0;
+	double depth = 0, latency = 0;
 	uint64_t longest_ns = 0;
 
 	if (jr->module->exec != BENCH_EXEC_ASYNC)
@@ -36,12 +31,12 @@ bool collect_little(const struct job_run *jr, char *text, size_t size)
 		if (wr->w.errors || wr->w.latency->count != wr->w.ops || !wr->w.ops)
 			return true;
 		depth += wr->async.inflight_integral + wr->async.queued_integral;
-		latency += (double)wr->w.latency->sum;
-		rest += (double)wr->async.inflight_max * (double)wr->w.latency->max;
+		/* What was under way at the end has no latency yet, but was in the system. */
+		latency += (double)wr->w.latency->sum + wr->async.rest_integral;
 		if (wr->async.inflight_ns > longest_ns)
 			longest_ns = wr->async.inflight_ns;
 	}
-	if (!longest_ns || little_holds(depth, latency, rest))
+	if (!longest_ns || little_holds(depth, latency))
 		return true;
 	snprintf(text, size,
 		 "%.4g operations were in flight on average, but rate x mean latency is %.4g "

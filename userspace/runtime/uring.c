@@ -328,6 +328,26 @@ void async_window_begin(struct bench_async *a)
 	a->now_ns = a->window_ns = a->inflight_since_ns = bench_now_ns();
 }
 
+/* What the operations without an end in this window have spent in it since they were due. The last
+ * turn ends the window, so what it reaped came too late. */
+static double rest_integral(const struct bench_async *a, uint64_t now_ns)
+{
+	double rest = 0;
+
+	for (unsigned i = 0; i < a->depth; i++) {
+		const struct bench_op *op = &a->ops[i];
+		unsigned state = op->state & URING_OP_STATES;
+
+		if (op->passive || op->opcode == IORING_OP_TIMEOUT)
+			continue;
+		if (state == URING_OP_KERNEL || state == URING_OP_READY)
+			rest += now_ns > op->intended_ns ? (double)(now_ns - op->intended_ns) : 0;
+		else if (state == URING_OP_FREE && op->done_ns && op->done_ns == a->now_ns)
+			rest += (double)(op->done_ns - op->intended_ns);
+	}
+	return rest;
+}
+
 void async_window_stats(struct bench_async *a, struct async_stats *ret_stats)
 {
 	unsigned overflow = __atomic_load_n(a->ring.cq.koverflow, __ATOMIC_RELAXED);
@@ -335,6 +355,7 @@ void async_window_stats(struct bench_async *a, struct async_stats *ret_stats)
 
 	inflight_until(a, bench_now_ns());
 	a->stats.inflight_ns = a->inflight_since_ns - a->window_ns;
+	a->stats.rest_integral = rest_integral(a, a->inflight_since_ns);
 	a->stats.cq_overflow = overflow - a->overflow_base + a->overflow_seen;
 	a->stats.sq_dropped = dropped - a->dropped_base;
 	*ret_stats = a->stats;
