@@ -123,8 +123,9 @@ static __always_inline void thief_name(struct probe_thief *thief, struct task_st
 {
 	struct task_struct___cgroups *grouped = (void *)task;
 
+	/* Each time, because exec changes it: the last name counts. */
 	bpf_probe_read_kernel(thief->comm, sizeof(thief->comm), &task->comm);
-	if (bpf_core_field_exists(grouped->cgroups))
+	if (!thief->cgroup && bpf_core_field_exists(grouped->cgroups))
 		thief->cgroup = BPF_CORE_READ(grouped, cgroups, dfl_cgrp, kn, id);
 }
 
@@ -143,7 +144,7 @@ static __always_inline void blame_pid(struct probe_blame *b, struct task_struct 
 		thief = &b->thieves[at & (PROBE_THIEVES - 1)];
 		if (thief->pid != pid && thief->pid)
 			continue;
-		if (task && !thief->comm[0])
+		if (task)
 			thief_name(thief, task);
 		thief->ns += ns;
 		thief->pid = pid;

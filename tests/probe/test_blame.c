@@ -3,7 +3,12 @@
  * against the other metrics of the same window. */
 #include "probe/rig.h"
 
+#include <mntent.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include "probe/set.h"
 
 #define WINDOW (1000 * MS)
@@ -279,6 +284,76 @@ static void waking_an_idle_cpu_is_blamed_on_idle(void **state)
 	probe_close(set);
 }
 
+/* A new cgroup of version 2 with pid in it. */
+static bool cgroup_new(char *ret_dir, size_t size, pid_t pid)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re"), *procs;
+	struct mntent *entry;
+	char path[512];
+	bool ok;
+
+	ret_dir[0] = '\0';
+	while (mounts && !ret_dir[0] && (entry = getmntent(mounts)))
+		if (!strcmp(entry->mnt_type, "cgroup2"))
+			snprintf(ret_dir, size, "%s/bench-test-%d", entry->mnt_dir, getpid());
+	if (mounts)
+		endmntent(mounts);
+	if (!ret_dir[0] || mkdir(ret_dir, 0700))
+		return false;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", ret_dir);
+	procs = fopen(path, "we");
+	ok = procs && fprintf(procs, "%d\n", (int)pid) > 0;
+	if (procs)
+		ok = !fclose(procs) && ok;
+	if (!ok)
+		rmdir(ret_dir);
+	return ok;
+}
+
+static void thief_of_a_cgroup_is_named_with_it(void **state)
+{
+	struct loader worker = { 0 };
+	const char *found = NULL;
+	struct probe_set *set;
+	int cpu = last_cpu();
+	char dir[256], name[64];
+	json_t *metrics, *m;
+	pid_t hog;
+	size_t i;
+
+	(void)state;
+	be_punctual();
+	hog = fork();
+	if (!hog) {
+		bind_to(cpu);
+		for (;;)
+			;
+	}
+	if (!cgroup_new(dir, sizeof(dir), hog)) {
+		kill(hog, SIGKILL);
+		waitpid(hog, NULL, 0);
+		printf("skip: no cgroup of version 2 can be made\n");
+		skip();
+	}
+	set = set_open("sched.blame", NULL);
+	loader_start(&worker, LOAD_SPIN, cpu);
+	set_track(set, worker.tid, false);
+	metrics = set_measure(set, WINDOW / 4, &cpu, 1);
+	loader_stop(&worker);
+	kill(hog, SIGKILL);
+	waitpid(hog, NULL, 0);
+	for (int k = 0; k < 100 && rmdir(dir); k++)
+		sleep_for(10 * MS);
+	assert_true(blame_pid(metrics, hog) > 0);
+	json_array_foreach (metrics, i, m)
+		if (atoi(bench_result_str(json_object_get(m, "labels"), "pid")) == hog)
+			found = bench_result_str(json_object_get(m, "labels"), "cgroup");
+	snprintf(name, sizeof(name), "/bench-test-%d", getpid());
+	assert_string_equal(found, name);
+	json_decref(metrics);
+	probe_close(set);
+}
+
 static void nobody_is_blamed_where_nobody_waits(void **state)
 {
 	struct probe_set *set;
@@ -405,6 +480,7 @@ int main(void)
 		cmocka_unit_test(wait_of_several_is_split_by_slice),
 		cmocka_unit_test(waiter_that_moves_blames_its_new_cpu),
 		cmocka_unit_test(waking_an_idle_cpu_is_blamed_on_idle),
+		cmocka_unit_test(thief_of_a_cgroup_is_named_with_it),
 		cmocka_unit_test(nobody_is_blamed_where_nobody_waits),
 		cmocka_unit_test(queue_beside_an_idle_cpu_is_a_loss),
 		cmocka_unit_test(queue_beside_an_idle_cpu_is_a_loss_also_from_events),

@@ -110,6 +110,7 @@ struct charge {
 	char comm[IRQ_NAME_SIZE + 8];
 	uint32_t pid; /* 0 = not a task */
 	int64_t ns;
+	uint64_t cgroup; /* 0 = not known */
 };
 
 struct charges {
@@ -118,7 +119,7 @@ struct charges {
 	int64_t total;
 };
 
-static void charge_add(struct charges *c, const char *prefix, const char *name, uint32_t pid,
+static struct charge *charge_add(struct charges *c, const char *prefix, const char *name, uint32_t pid,
 		       int64_t ns)
 {
 	char comm[sizeof(c->charge->comm)];
@@ -131,12 +132,13 @@ static void charge_add(struct charges *c, const char *prefix, const char *name, 
 			charge = &c->charge[i];
 	if (!charge) {
 		if (c->nr == c->max)
-			return;
+			return NULL;
 		charge = &c->charge[c->nr++];
 		*charge = (struct charge){ .pid = pid };
 		memcpy(charge->comm, comm, sizeof(comm));
 	}
 	charge->ns += ns;
+	return charge;
 }
 
 static void task_comm(uint32_t pid, char *ret_comm, size_t size)
@@ -155,14 +157,20 @@ static void task_comm(uint32_t pid, char *ret_comm, size_t size)
 
 static void charge_task(struct charges *c, const struct probe_blame *b, uint32_t pid, int64_t ns)
 {
+	struct charge *charge;
+	uint64_t cgroup = 0;
 	char comm[32] = "";
 
 	for (unsigned i = 0; i < PROBE_THIEVES && !comm[0]; i++)
-		if (b->thieves[i].pid == pid)
+		if (b->thieves[i].pid == pid) {
 			snprintf(comm, sizeof(comm), "%.16s", b->thieves[i].comm);
+			cgroup = b->thieves[i].cgroup;
+		}
 	if (!comm[0])
 		task_comm(pid, comm, sizeof(comm));
-	charge_add(c, "", comm, pid, ns);
+	charge = charge_add(c, "", comm, pid, ns);
+	if (charge && cgroup)
+		charge->cgroup = cgroup;
 }
 
 /* What runs at the window's end has not been charged for its last slice. */
@@ -228,12 +236,14 @@ static void charges_join_dead(struct charges *c)
 	struct charges joined = { .max = c->nr, .charge = c->charge };
 
 	for (unsigned i = 0; i < c->nr; i++) {
-		struct charge charge = c->charge[i];
+		struct charge charge = c->charge[i], *to;
 
 		if (charge.pid && !reserved(charge.comm) && kill((pid_t)charge.pid, 0) &&
 		    errno == ESRCH)
 			charge.pid = 0;
-		charge_add(&joined, "", charge.comm, charge.pid, charge.ns);
+		to = charge_add(&joined, "", charge.comm, charge.pid, charge.ns);
+		if (to && charge.pid)
+			to->cgroup = charge.cgroup;
 	}
 	*c = joined;
 }
@@ -303,7 +313,7 @@ bool blame_breach(const struct probe_set *set, char *text, size_t size)
 static void charge_put(const struct probe_metric *metric, const struct charge *charge,
 		       struct bench_metric_set *metrics)
 {
-	char pid[16];
+	char pid[16], cgroup[256];
 	struct bench_metric_id id = {
 		.name = metric->desc.name,
 		.unit = metric->desc.unit,
@@ -315,6 +325,8 @@ static void charge_put(const struct probe_metric *metric, const struct charge *c
 	snprintf(pid, sizeof(pid), "%u", charge->pid);
 	if (charge->pid)
 		id.labels[1] = (struct bench_label){ "pid", pid };
+	if (charge->cgroup && cgroup_path(charge->cgroup, cgroup, sizeof(cgroup)))
+		id.labels[2] = (struct bench_label){ "cgroup", cgroup };
 	bench_metric_put_sparse(metrics, &id, charge->ns > 0 ? (double)charge->ns : 0);
 }
 

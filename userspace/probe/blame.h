@@ -38,6 +38,9 @@ bool blame_metric(struct probe_set *set, const struct probe_metric *metric, cons
 /* Does the charged time differ from the wait? Fills text then. */
 bool blame_breach(const struct probe_set *set, char *text, size_t size);
 
+/* blame_cgroup.c: its path below the root of cgroup v2. False: the root, gone, or not to be known. */
+bool cgroup_path(uint64_t id, char *ret_path, size_t size);
+
 /* irq.c: is this PREEMPT_RT, where softirqs run in threads and can be preempted? */
 bool irq_threaded(void);
 /* Attach what the loader cannot, which depends on the architecture. */
