@@ -234,17 +234,24 @@ static __always_inline __u32 hist_index(__u64 value)
 	       (__u32)(value >> (exp - PROBE_HIST_BITS));
 }
 
+#define TOP_BIT (1ull << 63)
+
 /* Record a value in the histogram at slot. For events that no other event of the same CPU can
  * interrupt (interrupts are off in all scheduler tracepoints). */
 static __always_inline void hist_record(__u64 *slot, __u64 value)
 {
 	struct probe_hist *hist = (struct probe_hist *)slot;
 	__u32 i = hist_index(value);
+	__u64 not_min;
 
 	hist->count++;
 	hist->sum += value;
 	hist->max += positive(value - hist->max);
-	hist->not_min = ~value + positive(hist->not_min - ~value);
+	/* Values are below 2^63, so the top bit of ~value is set, and the rest compares as signed
+	 * numbers; it is not set in an empty histogram. */
+	not_min = ~value & ~TOP_BIT;
+	not_min += positive((hist->not_min & ~TOP_BIT) - not_min);
+	hist->not_min = not_min | TOP_BIT;
 	/* Through memory the verifier forgets where i came from; else it would tell apart all ways
 	 * that led to value, in the whole program. */
 	hist->index = i;

@@ -95,8 +95,7 @@ static const struct fixture fixtures[] = {
 	  { WALL("blocked.uring", 0.66) },
 	  1 },
 	{ "other",
-	  "waits in the kernel: 60 % of wall time asleep for a reason without a name; see its "
-	  "stacks",
+	  "waits in the kernel: 60 % of wall time asleep for none of the reasons that have a name",
 	  { WALL("blocked.other", 0.6) },
 	  1 },
 	{ "interference",
