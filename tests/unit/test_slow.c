@@ -314,6 +314,38 @@ static void fast_ops_are_not_looked_at(void **state)
 	rig_done(&r);
 }
 
+/* Ops that get slower and slower, each a record: looking up stops costing more than its share. */
+static void looking_up_has_a_budget(void **state)
+{
+	struct rig r;
+	json_t *slow;
+	unsigned i;
+
+	(void)state;
+	rig_init(&r, 4);
+	r.window.start_ns = bench_now_ns();
+	slow_begin(&r.w, 1);
+	op(&r, 2000, 1);
+	assert_true(r.w.slow->cost_ns > 0 && r.w.slow->cost_ns < BENCH_NS_PER_MS);
+	r.w.slow->cost_ns = BENCH_NS_PER_SEC; /* as if the look-up had taken so long */
+	kernel.asked = 0;
+	for (i = 2; i < 100; i++)
+		op(&r, 2000, i);
+	assert_int_equal(kernel.asked, 0);
+	slow = json_of(&r, 1, 4, 1);
+	assert_int_equal(number(slow, 0, "latency_ns"), 99);
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_object_get(json_array_get(slow, 0), "causes"), "unknown")),
+			 99);
+	assert_non_null(json_object_get(json_array_get(slow, 0), "note"));
+	json_decref(slow);
+	/* The next window has a budget of its own. */
+	slow_begin(&r.w, 2);
+	op(&r, 2000, 100);
+	assert_int_equal(kernel.asked, 1);
+	rig_done(&r);
+}
+
 static void ops_of_a_trial_cut_short_are_dropped(void **state)
 {
 	struct rig r;
@@ -553,6 +585,7 @@ int main(void)
 		cmocka_unit_test(what_no_source_knows_is_unknown),
 		cmocka_unit_test(slowest_are_kept_in_order),
 		cmocka_unit_test(fast_ops_are_not_looked_at),
+		cmocka_unit_test(looking_up_has_a_budget),
 		cmocka_unit_test(ops_of_a_trial_cut_short_are_dropped),
 		cmocka_unit_test(workers_are_put_together),
 		cmocka_unit_test(samples_lie_around_their_percentile),

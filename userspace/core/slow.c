@@ -185,7 +185,7 @@ static void look_up(struct bench_worker *w, struct slow_stamps *t, uint64_t key,
 	uint64_t began_ns = bench_now_ns();
 
 	if (s->cost_ns > COST_FLOOR_NS + (began_ns - s->window_ns) / COST_SHARE) {
-		s->missed++;
+		op->missed = true;
 		slow_take_apart(&nothing, t, op);
 		return;
 	}
@@ -220,6 +220,7 @@ void bench_slow(struct bench_worker *w, uint64_t intended_ns, uint64_t submit_ns
 	op.intended_ns = intended_ns;
 	op.at_ns = intended_ns > s->window_ns ? intended_ns - s->window_ns : 0;
 	op.trial = s->trial;
+	op.missed = false;
 	look_up(w, &t, key, &op);
 	for (unsigned i = 0; i < 2; i++)
 		if (at[i] >= 0)

@@ -23,6 +23,7 @@ enum {
 struct slow_op {
 	uint64_t intended_ns, latency_ns, at_ns; /* at_ns: since the start of its trial */
 	unsigned trial;				 /* 1, 2, ... */
+	bool missed; /* causes were not looked up: it would have cost too much */
 	uint64_t ns[SLOW_NR_CAUSES];		 /* sums to latency_ns */
 	struct probe_culprit culprits[PROBE_MAX_CULPRITS];
 };
@@ -69,7 +70,6 @@ struct bench_slow {
 	uint64_t window_ns, cost_ns; /* start of the window; spent in it here */
 	uint64_t random;
 	unsigned trial; /* 0 = not in a timed window */
-	unsigned missed; /* ops kept without causes: looking them up would have cost too much */
 	unsigned max, nr;
 	unsigned *heap; /* indices into worst, the fastest first */
 	struct slow_op *worst;

@@ -32,7 +32,7 @@ static int slowest_first(const void *a, const void *b)
 static json_t *op_json(const struct pick *pick)
 {
 	const struct slow_op *op = pick->op;
-	json_t *causes = json_object(), *culprits = json_array();
+	json_t *causes = json_object(), *culprits = json_array(), *json;
 
 	for (unsigned i = 0; i < SLOW_NR_CAUSES; i++)
 		if (op->ns[i])
@@ -43,10 +43,15 @@ static json_t *op_json(const struct pick *pick)
 				      json_pack("{s:o, s:I}", "who",
 						result_text(op->culprits[i].who), "ns",
 						(json_int_t)op->culprits[i].ns));
-	return json_pack("{s:I, s:i, s:i, s:I, s:s, s:o, s:o}", "at_ns", (json_int_t)op->at_ns,
+	json = json_pack("{s:I, s:i, s:i, s:I, s:s, s:o, s:o}", "at_ns", (json_int_t)op->at_ns,
 			 "trial", (int)op->trial, "worker", (int)pick->worker, "latency_ns",
 			 (json_int_t)op->latency_ns, "class", class_words[pick->class], "causes",
 			 causes, "culprits", culprits);
+	if (op->missed)
+		json_object_set_new(json, "note",
+				    json_string("not looked up: slow operations came so fast that it "
+						"would have cost more than 0.5 % of the window"));
+	return json;
 }
 
 static unsigned pick_worst(struct bench_slow *const *slows, unsigned nr_workers, unsigned nr,
