@@ -130,6 +130,35 @@ static void check_threads(struct probe_set *set)
 	bench_hist_free(hist);
 }
 
+/* It slept and spun, and nothing else. */
+static void check_ledger(struct probe_set *set, const struct known *k)
+{
+	uint64_t slept = SLEEP_NS + NAPS * NAP_NS;
+	struct ledger_sum sum;
+	double states = 0;
+
+	ledger_sum(set, false, &sum);
+	for (int i = PROBE_RUNNING; i <= PROBE_BLOCKED; i++)
+		states += (double)sum.ledger.time_ns[i];
+	if (set->mode.regs && sum.ledger.blocked_ns[PROBE_BLOCKED_TIMER] < slept)
+		fault(set,
+		      "probe self-check: sleeps of %.3f ms were recorded as %.3f ms of blocked.timer; "
+		      "the causes of wall.time are not to be trusted",
+		      (double)slept / 1e6,
+		      (double)sum.ledger.blocked_ns[PROBE_BLOCKED_TIMER] / 1e6);
+	if (sum.ledger.time_ns[PROBE_RUNNING] < k->spun_ns - k->spun_ns / 20)
+		fault(set,
+		      "probe self-check: a thread ran for %.3f ms and is on record with %.3f ms on a "
+		      "CPU; wall.time is not to be trusted",
+		      (double)k->spun_ns / 1e6,
+		      (double)sum.ledger.time_ns[PROBE_RUNNING] / 1e6);
+	if (states < 0.999 * (double)sum.wall_ns || states > 1.001 * (double)sum.wall_ns)
+		fault(set,
+		      "probe self-check: the causes add up to %.3f ms of %.3f ms; wall.time is not to "
+		      "be trusted",
+		      states / 1e6, (double)sum.wall_ns / 1e6);
+}
+
 static void check_depth(struct probe_set *set, const struct known *k)
 {
 	uint64_t window = set->end_ns - set->start_ns, total = 0;
@@ -255,6 +284,8 @@ void check_run(struct probe_set *set)
 		fault(set, "probe self-check: the known load could not be run");
 	} else if (set->sched && set->sched->why.status == BENCH_OK && set->sched->values) {
 		check_threads(set);
+		if (set->history)
+			check_ledger(set, &k);
 		if (set->depth)
 			check_depth(set, &k);
 	}

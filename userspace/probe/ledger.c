@@ -246,4 +246,6 @@ void ledger_sum(const struct probe_set *set, bool io_workers, struct ledger_sum 
 		    !!(t->flags & PROBE_FLAG_IO_WORKER) == io_workers)
 			ledger_open_interval(set, t, ret_sum);
 	}
+	if (!io_workers)
+		fault_inject(ret_sum);
 }

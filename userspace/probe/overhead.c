@@ -121,6 +121,7 @@ void probe_warnings(struct probe_set *set, json_t *warnings)
 		warn(warnings, "%s", set->check[i]);
 	if (!set->windows)
 		return;
+	laws_warn(set, warnings);
 	if (l->lost >= 10 && (double)l->lost > all * LOSS_WORTH_TELLING)
 		warn(warnings,
 		     "%llu of %.0f context switches did not reach the probes: sched.switches and "

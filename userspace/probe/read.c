@@ -253,6 +253,7 @@ void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
 		runs_add(set);
 		losses_add(set);
 		stacks_add(set);
+		laws_check(set);
 		overhead_add(set);
 	} else if (loaded) {
 		loaded = false;

@@ -57,6 +57,14 @@ struct probe_follow {
 	uint32_t slot; /* of map "threads" */
 };
 
+/* Laws between the numbers of a window. */
+enum probe_law { PROBE_LAW_SUM, PROBE_LAW_SWITCHES, PROBE_LAW_WAITING, PROBE_LAWS };
+
+struct probe_breach {
+	unsigned nr;	/* windows */
+	char text[256]; /* of the first */
+};
+
 /* How the programs are loaded; found out by probing, forced by BENCH_PROBE_FALLBACK. */
 struct probe_mode {
 	bool raw;	  /* raw_tp instead of tp_btf */
@@ -112,6 +120,8 @@ struct probe_set {
 	struct probe_follow *follows; /* threads that probe_track() was asked for */
 	unsigned nr_follows;
 	struct probe_stack_sums *stack_sums; /* stacks.c */
+	struct probe_breach breaches[PROBE_LAWS];
+	unsigned nr_windows; /* read so far */
 	struct bpf_link *foreign[2]; /* while a program of others is followed */
 	struct probe_why no_samples;
 	int *sample_fds; /* nr_cpus; -1 = none */
@@ -129,7 +139,7 @@ struct probe_set {
 	double observer_ns; /* ... and the programs' part of it */
 	struct probe_losses total, last;
 	uint64_t *lost_by_cpu; /* nr_cpus, since open */
-	char check[3][256];    /* failed self-checks */
+	char check[6][256];    /* failed self-checks */
 	unsigned nr_check;
 };
 
@@ -196,6 +206,13 @@ int sample_open(struct probe_set *set);
 void sample_close(struct probe_set *set);
 void sample_enable(const struct probe_set *set, bool on);
 #define SAMPLE_PERIOD_NS 997001
+
+/* laws.c */
+void laws_check(struct probe_set *set); /* the closed window */
+void laws_warn(const struct probe_set *set, json_t *warnings);
+/* BENCH_PROBE_FAULT names what, in a comma list. */
+bool fault_injected(const char *what);
+void fault_inject(struct ledger_sum *sum);
 
 /* stacks.c */
 void stacks_add(struct probe_set *set); /* those of the closed window */
