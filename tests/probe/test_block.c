@@ -162,7 +162,8 @@ static void latency_fits_what_the_caller_saw(void **state)
 	       (double)took[READS / 2] / 1e3);
 	assert_true(stage(m, "device", dev, "count") >= READS * 0.9);
 	assert_true(stages < own);
-	assert_true(stages > own * 0.3);
+	/* The middle one: those that had to wait for a CPU afterwards say nothing. */
+	assert_true(stage(m, "device", dev, "p50") > (double)took[READS / 2] * 0.3);
 	assert_true(stage(m, "device", dev, "p50") < (double)took[READS / 2] * 1.125);
 	json_decref(m);
 	free(took);

@@ -190,8 +190,8 @@ static void a_cgroups_throttle_is_in_front_of_the_queue(void **state)
 	m = set_read(set, NULL, 0);
 	assert_true(write_to(CGROUP "/tasks", text));
 	(void)rmdir(CGROUP "/bench_test"); /* nobody is in it */
-	stages = (stage(m, "queue", dev, "sum") + stage(m, "device", dev, "sum")) /
-		 stage(m, "device", dev, "count");
+	/* The middle one, because one request in a hundred may take very long on a busy device. */
+	stages = stage(m, "queue", dev, "p50") + stage(m, "device", dev, "p50");
 	printf("%.0f reads per second allowed: pread takes %.1f us, the request %.1f us\n", iops,
 	       own / 1e3, stages / 1e3);
 	assert_true(own > 0.5e9 / iops);
