@@ -162,29 +162,57 @@ static __always_inline __s64 blame_share(__s64 ns, __u64 part, __u64 whole)
 	return ((__u64)ns >> 16) * f + (((__u64)ns & 0xffff) * f >> 16);
 }
 
-/* The host's share of the slice, as far as it was waited through. */
-static __always_inline __s64 blame_steal(const struct probe_blame *b, __s64 ns, __u64 steal,
-					 __u64 slice)
+/* How long a task has run, ever, as the kernel has it; exact at sched_switch. 0: not known. */
+static __always_inline __u64 blame_exec(struct task_struct *task, bool raw)
 {
-	__u64 stolen = steal - b->steal_ns;
+	struct task_struct___exec *exec = (void *)task;
 
-	if (!b->since_ns || !stolen || ns <= 0 || stolen > 1ull << 40)
+	if (!bpf_core_field_exists(exec->se.prev_sum_exec_runtime))
 		return 0;
-	return stolen >= slice ? ns : blame_share(ns, stolen, slice);
+	return GET(raw, exec, se.sum_exec_runtime);
 }
 
-/* The task that ends its slice is not the one that began it: a switch was missed. The kernel knows
- * how long this one ran; before that it was the other. Returns what of ns is the other's. */
-static __always_inline __s64 blame_missed(struct task_struct *prev, __s64 ns, __u64 slice)
+/* Switches may be missed (thread.bpf.h), and then prev did not run all of the slice. What it ran
+ * for, what the task ran for that was seen to begin the slice, and the rest, which somebody unseen
+ * did. Small differences are those of the kernel's clock. */
+static __always_inline __s64 blame_unseen(struct probe_blame *b, struct task_struct *prev,
+					  __u32 pid, __s64 ns, __u64 slice)
 {
-	struct task_struct___exec *exec = (void *)prev;
-	__u64 ran;
+	struct task_struct___exec *exec = (void *)prev, *first = (void *)b->task;
+	__u64 ran, other = 0, rest;
+	__s64 part;
 
-	if (ns <= 0 || !bpf_core_field_exists(exec->se.prev_sum_exec_runtime))
-		return 0;
-	ran = BPF_CORE_READ(exec, se.sum_exec_runtime) -
-	      BPF_CORE_READ(exec, se.prev_sum_exec_runtime);
-	return ran < slice ? blame_share(ns, slice - ran, slice) : 0;
+	if (ns <= 0 || !b->since_ns || (b->owner && !b->exec_ns))
+		return ns;
+	ran = BPF_CORE_READ(exec, se.sum_exec_runtime);
+	if (pid == b->owner) {
+		ran -= b->exec_ns;
+	} else {
+		ran -= BPF_CORE_READ(exec, se.prev_sum_exec_runtime);
+		if (!b->owner)
+			other = slice;
+		else if ((__u32)BPF_CORE_READ((struct task_struct *)first, pid) == b->owner)
+			other = BPF_CORE_READ(first, se.sum_exec_runtime) - b->exec_ns;
+	}
+	if (ran > slice)
+		return ns;
+	if (other > slice - ran)
+		other = slice - ran;
+	rest = slice - ran - other;
+	if (rest < 100000 || rest < slice / 8)
+		rest = 0;
+	if (pid != b->owner) {
+		part = blame_share(ns, slice - ran - rest, slice);
+		blame_pid(b, NULL, b->owner, part);
+		ns -= part;
+	}
+	if (rest) {
+		part = blame_share(ns, rest, slice);
+		__sync_fetch_and_add(&b->unknown_ns, part);
+		b->unseen_ns += part;
+		ns -= part;
+	}
+	return ns;
 }
 
 /* At sched_switch, before prev and next change their states: prev's slice ends. steal: the host's
@@ -194,8 +222,8 @@ static __always_inline void blame_switch(const volatile struct probe_span *w, __
 					 __u64 steal, __u64 now, bool raw)
 {
 	struct probe_blame *b = blame_of(bank, bpf_get_smp_processor_id());
-	__s64 ns, host, irq, missed;
-	__u64 wait, slice;
+	__u64 wait, slice, stolen;
+	__s64 ns, host, irq;
 	__u32 pid;
 
 	if (!b)
@@ -206,14 +234,16 @@ static __always_inline void blame_switch(const volatile struct probe_span *w, __
 	ns = PROBE_WAIT_DIFF(wait, b->wait_ns) - (irq - b->irq_ns);
 	if (ns) {
 		slice = now - b->since_ns;
-		host = blame_steal(b, ns, steal, slice);
+		stolen = steal - b->steal_ns;
+		if (!b->since_ns || stolen > 1ull << 40)
+			stolen = 0;
+		if (stolen > slice)
+			stolen = slice;
+		host = ns > 0 ? blame_share(ns, stolen, slice) : 0;
 		b->host_ns += host;
 		ns -= host;
-		if (pid && b->since_ns && pid != b->owner) {
-			missed = blame_missed(prev, ns, slice);
-			ns -= missed;
-			blame_pid(b, NULL, b->owner, missed);
-		}
+		if (pid)
+			ns = blame_unseen(b, prev, pid, ns, slice - stolen);
 		blame_pid(b, prev, pid, ns);
 	}
 	b->wait_ns = wait;
@@ -221,6 +251,8 @@ static __always_inline void blame_switch(const volatile struct probe_span *w, __
 	b->since_ns = now;
 	b->steal_ns = steal;
 	b->owner = GET(raw, next, pid);
+	b->task = (__u64)next;
+	b->exec_ns = b->owner ? blame_exec(next, raw) : 0;
 }
 
 #endif

@@ -80,6 +80,8 @@ struct probe_blame {
 	__u64 wait_ns;	  /* the integral at its start */
 	__s64 irq_ns;	  /* and what was charged to interrupts until then */
 	__u64 steal_ns;	  /* the host's share of this CPU until then */
+	__u64 task;	  /* who runs it: its address, ... */
+	__u64 exec_ns;	  /* ... and how long the kernel says it has run, ever */
 	__u32 owner;	  /* pid, 0 = idle */
 	__u32 pad1;
 	/* Charged so far: */
@@ -87,8 +89,10 @@ struct probe_blame {
 	__s64 idle_ns, host_ns;
 	__s64 other_ns;	  /* tasks that found no room in the table ... */
 	__u64 nr_other;	  /* ... and how often */
-	__u64 unknown_ns; /* waits that began before anything was seen of the thread */
-	__u64 pad2[4];
+	__u64 unknown_ns; /* waits that began before anything was seen of the thread, and time ...
+			   * */
+	__u64 unseen_ns;  /* ... of tasks whose switches were missed (part of unknown_ns) */
+	__u64 pad2;
 	struct probe_thief thieves[PROBE_THIEVES];
 } __attribute__((aligned(64)));
 
