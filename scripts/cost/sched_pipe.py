@@ -10,7 +10,8 @@ switches. The time that `perf bench sched pipe` takes by itself, and under each 
 
 Each round runs all of them once, and the bare case twice, in random order; a ratio compares runs of
 one round, so that slow drift of the host cancels. The row "bare again" shows what the host does to
-two equal runs. Needs root and perf; a column whose programs are not installed is left out with the
+two equal runs. The second ratio is of the CPU time of the ping-pong, which other load on the host
+does not enter; programs at its context switches do. Needs root and perf; a column whose programs are not installed is left out with the
 reason. Exit status 1 when bench is above its goal, 2 when there is no answer.
 """
 
@@ -37,17 +38,19 @@ class Unusable(Exception):
 
 
 def bare(args):
-    return ["taskset", "-c", str(args.cpu), args.perf, "bench", "sched", "pipe", "-l",
-            str(args.loops)]
+    return ["taskset", "-c", str(args.cpu), "bash", "-c",
+            'exec 2>&1; TIMEFORMAT="CPU time: %U %S"; time "$@"', "bash",
+            args.perf, "bench", "sched", "pipe", "-l", str(args.loops)]
 
 
 def seconds(argv):
-    """Run it, and read from its output what the ping-pong itself took."""
+    """Run it, and read from its output what the ping-pong itself took, by the clock and of CPU."""
     out = pairs.command(argv, stdin=subprocess.DEVNULL)
     found = re.search(r"Total time:\s*([0-9.]+)\s*\[sec\]", out)
-    if not found:
+    cpu = re.search(r"CPU time: ([0-9.]+) ([0-9.]+)", out)
+    if not found or not cpu:
         raise Unusable("no time in the output of %s:\n%s" % (" ".join(argv), out[-500:]))
-    return float(found[1])
+    return float(found[1]), float(cpu[1]) + float(cpu[2])
 
 
 def run_bare(args):
@@ -140,6 +143,13 @@ def columns(args):
     return usable
 
 
+def over_bare(got, name, what):
+    """Against the mean of the round's two bare runs, and those against each other."""
+    if name.startswith("bare"):
+        return got[name][what] / got["bare"][what]
+    return 2 * got[name][what] / (got["bare"][what] + got["bare again"][what])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", default=os.path.join(pairs.ROOT, "build"),
@@ -174,23 +184,21 @@ def main():
 
     print("perf bench sched pipe, %d round trips on CPU %d; %d rounds in random order; medians, "
           "95 %% intervals" % (args.loops, args.cpu, args.rounds))
-    print("%-20s %12s   %s" % ("observer", "us per trip", "time / bare"))
+    print("%-20s %12s   %-24s %s" % ("observer", "us per trip", "time / bare", "CPU time / bare"))
     above = False
     for name, _ in kinds:
-        took, _, _ = pairs.median_interval([r[name] for r in rounds])
-        # Against the mean of the round's two bare runs, and those against each other.
-        ratio, low, high = pairs.median_interval(
-            [r[name] / (r["bare"] if name.startswith("bare") else (r["bare"] + r["bare again"]) / 2)
-             for r in rounds])
+        took, _, _ = pairs.median_interval([r[name][0] for r in rounds])
+        ratio, low, high = pairs.median_interval([over_bare(r, name, 0) for r in rounds])
+        cpu = pairs.median_interval([over_bare(r, name, 1) for r in rounds])
         note = ""
         if name == "bench":
             above = low > GOAL
             note = "  goal <= %.2f: %s" % (GOAL, "missed" if above else
                                            "met" if high <= GOAL else "open")
-        print("%-20s %12.3f   %6.3f [%.3f, %.3f]%s" %
-              (name, took / args.loops * 1e6, ratio, low, high, note))
+        print("%-20s %12.3f   %6.3f %-17s %6.3f [%.3f, %.3f]%s" %
+              (name, took / args.loops * 1e6, ratio, "[%.3f, %.3f]" % (low, high), *cpu, note))
         if args.raw:
-            print("    " + " ".join("%.4f" % r[name] for r in rounds))
+            print("    " + " ".join("%.4f/%.4f" % r[name] for r in rounds))
     return 1 if above else 0
 
 
