@@ -12,6 +12,7 @@
 
 #include "bench/hist.h"
 #include "core/result.h"
+#include "blame_abi.h"
 #include "probe/set.h"
 
 static const struct bpf_image *image(const char *name)
@@ -35,7 +36,8 @@ static void objects_describe_themselves(void **state)
 
 			assert_true(strchr(d->name, '.') != NULL);
 			assert_true(d->unit[0] && d->help[0] && d->events[0]);
-			assert_true(d->kind <= PROBE_DEPTH);
+			assert_true(d->kind <= PROBE_WALL ||
+				    (d->kind >= PROBE_IRQ && d->kind <= PROBE_BALANCE));
 			assert_true(!d->key[0] == !d->label[0][0]);
 		}
 		/* Metrics need programs that count their runs. */
