@@ -317,13 +317,14 @@ static void default_hardware_events_are_one_group_led_by_cycles(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("intel", NULL), 0);
-	assert_int_equal(plan->nr_groups, 2);
+	assert_int_equal(plan->nr_groups, 3);
 	assert_string_equal(group_text(0), "task-clock context-switches cpu-migrations page-faults "
 					   "major-faults");
 	assert_string_equal(group_text(1), "cycles instructions branches branch-misses "
 					   "cache-references cache-misses");
+	assert_string_equal(group_text(2), "cycles instructions cycles:u instructions:u");
 	assert_int_equal(parse("intel", ""), 0);
-	assert_int_equal(plan->nr_groups, 2);
+	assert_int_equal(plan->nr_groups, 3);
 }
 
 static void braces_make_groups_and_pass_their_modifiers_on(void **state)
@@ -421,6 +422,12 @@ static void libpfm4_vendor_events_are_encoded(void **state)
 	/* Intel SDM, "Performance Monitoring Events": BR_INST_RETIRED is event c4. */
 	assert_vendor("LIBPFM_FORCE_PMU", "spr", "BR_INST_RETIRED:ALL_BRANCHES", 0xc4);
 	assert_vendor("LIBPFM_FORCE_PMU", "skx", "MEM_LOAD_RETIRED:L3_MISS", 0x20d1);
+	/* Codes of the top-down tables. */
+	assert_vendor("LIBPFM_FORCE_PMU", "icx", "INT_MISC:UOP_DROPPING", 0x100d);
+	assert_vendor("LIBPFM_FORCE_PMU", "spr", "INT_MISC:UOP_DROPPING", 0x10ad);
+	assert_vendor("LIBPFM_FORCE_PMU", "icx", "INT_MISC:CLEARS_COUNT", 0x104010d);
+	assert_vendor("LIBPFM_FORCE_PMU", "icx", "CYCLE_ACTIVITY:STALLS_MEM_ANY", 0x140014a3);
+	assert_vendor("LIBPFM_FORCE_PMU", "icx", "EXE_ACTIVITY:BOUND_ON_STORES", 0x20040a6);
 	/* AMD PPR for family 19h: retired micro-ops are event c1, instructions c0. */
 	assert_vendor("LIBPFM_FORCE_PMU", "amd64_fam19h_zen4", "RETIRED_OPS", 0xc1);
 	assert_vendor("LIBPFM_ENCODE_INACTIVE", "1", "spr::BR_INST_RETIRED:ALL_BRANCHES:u", 0xc4);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What is made of several events. Both sides of a ratio come from one group of one trial, so they
  * are of the same moments; a derived metric takes the worse status of its parts. */
-#include "counters/metrics.h"
+#include "counters/topdown.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -127,4 +127,5 @@ void derived_put(const struct sink *sink, const struct counter_plan *plan,
 		if (event->extra && strcmp(suffix(event), ":u") == 0)
 			put_kernel(sink, plan, totals, i);
 	}
+	topdown_put(sink, plan, totals);
 }

@@ -34,6 +34,7 @@ struct counter_event {
 	cpu_set_t cpu_mask; /* cpu_only: the CPUs to open it on, one per package */
 	double scale;	    /* a count of 1 is this many units */
 	char unit[16];	    /* "count", "ns", "J", ... */
+	const char *key;    /* in the formulas of a top-down table; NULL = none */
 	int brace;	    /* the {group} it was written in, -1 = none */
 	/* Filled when the plan is proved (probe.c). */
 	enum bench_status status;

@@ -124,6 +124,21 @@ void total_put(const struct sink *sink, const char *name, const char *unit, enum
 			       total->note[0] ? total->note : NULL, &total->count);
 }
 
+void total_put_level(const struct sink *sink, const char *name, unsigned level,
+		     const struct total *total)
+{
+	const char *const digits[] = { "0", "1", "2" };
+	struct bench_metric_id id = {
+		.name = name,
+		.unit = "share",
+		.source = BENCH_SOURCE_COUNTER,
+		.labels = { { "scope", sink->scope }, { "level", digits[level] } },
+	};
+
+	bench_metric_put_count(sink->set, &id, total->status, total->value, total->note,
+			       &total->count);
+}
+
 const char *total_pmu(const struct counter_event *event)
 {
 	return event->hybrid ? event->pmu : NULL;

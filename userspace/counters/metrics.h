@@ -28,6 +28,9 @@ void total_worsen(struct total *total, enum bench_status status, const char *not
 /* Put total under this name; pmu NULL = no label. */
 void total_put(const struct sink *sink, const char *name, const char *unit, enum bench_better better,
 	       const char *pmu, const struct total *total);
+/* The same for a share of a top-down level. */
+void total_put_level(const struct sink *sink, const char *name, unsigned level,
+		     const struct total *total);
 /* The kinds of core of a hybrid host are told apart by a label, as their counts do not add up. */
 const char *total_pmu(const struct counter_event *event);
 /* The same event may be counted in several groups: does event i stand for it in this trial? */

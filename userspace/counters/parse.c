@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The list of events as perf writes it: a,b,{c,d}:u,pmu/x=1,y=2/ */
-#include "counters/plan.h"
+#include "counters/topdown.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -136,27 +136,7 @@ static int parse_braces(struct counter_plan *plan, const char **text, struct ben
 	return ret;
 }
 
-static int parse_list(struct counter_plan *plan, const char *at, struct bench_err *err)
-{
-	while (true) {
-		int ret;
-
-		if (*at == '{') {
-			ret = parse_braces(plan, &at, err);
-		} else {
-			size_t len = name_length(at);
-
-			ret = add_name(plan, at, len, -1, "", err);
-			at += len;
-		}
-		if (ret)
-			return ret;
-		if (!*at)
-			return 0;
-		if (*at++ != ',')
-			return bench_fail(err, -EINVAL, "expected ',' before '%.20s'", at - 1);
-	}
-}
+static int parse_list(struct counter_plan *plan, const char *at, struct bench_err *err);
 
 /* Add events that nobody asked for by name. */
 static int parse_extra(struct counter_plan *plan, const char *list)
@@ -167,6 +147,76 @@ static int parse_extra(struct counter_plan *plan, const char *list)
 	for (unsigned i = before; i < plan->nr_events; i++)
 		plan->events[i].extra = true;
 	return ret;
+}
+
+static int parse_default(struct counter_plan *plan, struct bench_err *err)
+{
+	int ret = parse_list(plan, DEFAULT_EVENTS, err);
+
+	return ret ? ret : parse_extra(plan, SPLIT_EVENTS);
+}
+
+/* A group of braces for each of the table's. What the events count is evidence, so they are shown. */
+static int parse_topdown(struct counter_plan *plan, struct bench_err *err)
+{
+	struct cpu_id id;
+	int ret = 0;
+
+	if (plan->topdown_asked)
+		return 0;
+	plan->topdown_asked = true;
+	topdown_cpu(&id, &plan->pmus);
+	plan->topdown = topdown_find(&id, &plan->pmus);
+	plan->topdown_brace = (int)plan->nr_braces;
+	for (unsigned g = 0; plan->topdown && plan->topdown->groups[g] && !ret; g++) {
+		const struct topdown_event *event = plan->topdown->groups[g]->events;
+		int brace = (int)plan->nr_braces++;
+
+		for (; event->key && !ret; event++) {
+			unsigned before = plan->nr_events;
+
+			ret = add_name(plan, event->name, strlen(event->name), brace, "", err);
+			if (plan->nr_events > before)
+				plan->events[before].key = event->key;
+		}
+	}
+	return ret;
+}
+
+/* Words that stand for several events; false when it is none. */
+static bool parse_word(struct counter_plan *plan, const char *word, size_t len,
+		       struct bench_err *err, int *ret)
+{
+	if (len == 7 && strncmp(word, "default", len) == 0)
+		*ret = parse_default(plan, err);
+	else if (len == 7 && strncmp(word, "topdown", len) == 0)
+		*ret = parse_topdown(plan, err);
+	else
+		return false;
+	return true;
+}
+
+static int parse_list(struct counter_plan *plan, const char *at, struct bench_err *err)
+{
+	while (true) {
+		int ret;
+
+		if (*at == '{') {
+			ret = parse_braces(plan, &at, err);
+		} else {
+			size_t len = name_length(at);
+
+			if (!parse_word(plan, at, len, err, &ret))
+				ret = add_name(plan, at, len, -1, "", err);
+			at += len;
+		}
+		if (ret)
+			return ret;
+		if (!*at)
+			return 0;
+		if (*at++ != ',')
+			return bench_fail(err, -EINVAL, "expected ',' before '%.20s'", at - 1);
+	}
 }
 
 int counter_plan_parse(struct counter_plan *plan, const char *list, struct bench_err *err)
@@ -186,9 +236,7 @@ int counter_plan_parse(struct counter_plan *plan, const char *list, struct bench
 	if (strcmp(copy, "none") == 0)
 		ret = 0;
 	else
-		ret = parse_list(plan, len ? copy : DEFAULT_EVENTS, err);
-	if (!ret && !len)
-		ret = parse_extra(plan, SPLIT_EVENTS);
+		ret = len ? parse_list(plan, copy, err) : parse_default(plan, err);
 	free(copy);
 	return ret;
 }

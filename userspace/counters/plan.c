@@ -31,17 +31,20 @@ unsigned counter_plan_members(const struct counter_plan *plan)
 	return last->first + last->nr;
 }
 
-/* The order within a group. */
+/* The order within a group. The kernel wants slots in front of the topdown events. */
 static int sentinel_rank(const struct counter_event *event)
 {
-	if (strcmp(event->base, "cycles") == 0)
-		return 0;
-	return strcmp(event->base, "instructions") == 0 ? 1 : 2;
+	static const char *const names[] = { "slots", "cycles", "instructions" };
+	int rank = 0;
+
+	while (rank < 3 && strcmp(event->base, names[rank]) != 0)
+		rank++;
+	return rank;
 }
 
 bool counter_is_sentinel(const struct counter_event *event)
 {
-	return event->kind == EVENT_CORE && sentinel_rank(event) < 2;
+	return event->kind == EVENT_CORE && sentinel_rank(event) < 3;
 }
 
 bool counter_same_pmu(const struct counter_event *a, const struct counter_event *b)
@@ -54,14 +57,14 @@ bool counter_same_pmu(const struct counter_event *a, const struct counter_event 
 	return strcmp(a->pmu, b->pmu) == 0;
 }
 
-/* One group of every event that shares brace, kind and PMU with events[model]. cycles leads and
- * instructions follow: they are what the others are related to. */
+/* One group of every event that shares brace, kind and PMU with events[model]. cycles and
+ * instructions lead: they are what the others are related to. */
 static void add_group(struct counter_plan *plan, unsigned model)
 {
 	const struct counter_event *like = &plan->events[model];
 	struct counter_group group = { .first = counter_plan_members(plan) };
 
-	for (int rank = 0; rank < 3; rank++) {
+	for (int rank = 0; rank < 4; rank++) {
 		for (unsigned i = 0; i < plan->nr_events; i++) {
 			const struct counter_event *event = &plan->events[i];
 

@@ -34,6 +34,9 @@ struct counter_plan {
 	unsigned short members[COUNTER_MAX_MEMBERS];
 	struct counter_group groups[COUNTER_MAX_EVENTS];
 	unsigned nr_groups;
+	bool topdown_asked;
+	const struct topdown_model *topdown; /* NULL = no table for this CPU */
+	int topdown_brace;		     /* of its first group */
 	bool multiplex; /* all groups in every trial, taking turns within it */
 };
 

@@ -115,7 +115,7 @@ struct prover {
 	int fds[COUNTER_MAX_EVENTS];
 	unsigned nr_open;
 	/* lead every group that is split off */
-	unsigned short sentinels[2];
+	unsigned short sentinels[3];
 	unsigned nr_sentinels;
 };
 
@@ -275,7 +275,7 @@ static void prove_group(struct prover *p, const struct counter_group *group)
 
 	if (core_event(p->plan, group)) {
 		p->nr_sentinels = 0;
-		for (unsigned i = 0; i < group->nr && p->nr_sentinels < 2; i++) {
+		for (unsigned i = 0; i < group->nr && p->nr_sentinels < 3; i++) {
 			if (counter_is_sentinel(&p->plan->events[events[i]]))
 				p->sentinels[p->nr_sentinels++] = events[i];
 		}
