@@ -22,8 +22,8 @@
 /* How often the loop looks whether the user interrupted. */
 #define LOOK_NS (100 * BENCH_NS_PER_MS)
 
-/* The kernel counts resident pages per CPU, and exec(2) itself touches some. */
-#define RSS_GRAIN (256 * 1024)
+/* The kernel counts resident pages per CPU in batches of 32 or more, and exec(2) touches some. */
+#define RSS_GRAIN (512 * 1024)
 
 /* One run of the command. */
 struct child {
