@@ -330,6 +330,36 @@ static bool cgroup_new(char *ret_dir, size_t size, pid_t pid)
 	return ok;
 }
 
+static void charges_that_do_not_add_up_are_told(void **state)
+{
+	struct loader worker = { 0 }, hog = { 0 };
+	json_t *warnings = json_array(), *w;
+	struct probe_set *set;
+	int cpu = last_cpu();
+	unsigned told = 0;
+	size_t i;
+
+	(void)state;
+	be_punctual();
+	set = set_open("sched.blame", NULL);
+	loader_start(&worker, LOAD_SPIN, cpu);
+	loader_start(&hog, LOAD_SPIN, cpu);
+	set_track(set, worker.tid, false);
+	setenv("BENCH_PROBE_FAULT", "blame", 1);
+	json_decref(set_measure(set, 100 * MS, &cpu, 1));
+	unsetenv("BENCH_PROBE_FAULT");
+	/* A good window afterwards does not make it forgotten. */
+	json_decref(set_measure(set, 100 * MS, &cpu, 1));
+	loader_stop(&worker);
+	loader_stop(&hog);
+	probe_warnings(set, warnings);
+	json_array_foreach (warnings, i, w)
+		told += !!strstr(json_string_value(w), "in 1 windows): sched.blame");
+	assert_int_equal(told, 1);
+	json_decref(warnings);
+	probe_close(set);
+}
+
 static void thief_of_a_cgroup_is_named_with_it(void **state)
 {
 	struct loader worker = { 0 };
@@ -500,6 +530,7 @@ int main(void)
 		cmocka_unit_test(wait_of_several_is_split_by_slice),
 		cmocka_unit_test(waiter_that_moves_blames_its_new_cpu),
 		cmocka_unit_test(waking_an_idle_cpu_is_blamed_on_idle),
+		cmocka_unit_test(charges_that_do_not_add_up_are_told),
 		cmocka_unit_test(thief_of_a_cgroup_is_named_with_it),
 		cmocka_unit_test(nobody_is_blamed_where_nobody_waits),
 		cmocka_unit_test(queue_beside_an_idle_cpu_is_a_loss),

@@ -19,9 +19,9 @@ struct probe_blames {
 	struct probe_balance *balance; /* per bank only */
 	size_t blame_bytes, irq_bytes, busy_bytes, balance_bytes;
 	char irq_name[PROBE_SOURCES][IRQ_NAME_SIZE]; /* "" = not looked up yet */
-	/* Of the last window: what the charges add up to, and the wait that they are about. */
+	/* Windows whose charges do not add up to the wait that they are about, and the first one. */
+	unsigned nr_breaches;
 	uint64_t blamed_ns, waited_ns;
-	bool checked;
 };
 
 /* Before an object is loaded: which of its metrics this kernel cannot give. */
@@ -35,7 +35,7 @@ void blame_window(struct probe_set *set);
 /* The metrics of kinds PROBE_IRQ, PROBE_BLAME and PROBE_BALANCE. False = of another kind. */
 bool blame_metric(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
 		  unsigned nr, struct bench_metric_set *metrics);
-/* Does the charged time differ from the wait? Fills text then. */
+/* Did the charged time differ from the wait in a window so far? Fills text then. */
 bool blame_breach(const struct probe_set *set, char *text, size_t size);
 
 /* blame_cgroup.c: its path below the root of cgroup v2. False: the root, gone, or not to be known. */
