@@ -317,14 +317,15 @@ static void default_hardware_events_are_one_group_led_by_cycles(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("intel", NULL), 0);
-	assert_int_equal(plan->nr_groups, 3);
+	assert_int_equal(plan->nr_groups, 4);
 	assert_string_equal(group_text(0), "task-clock context-switches cpu-migrations page-faults "
 					   "major-faults");
-	assert_string_equal(group_text(1), "cycles instructions branches branch-misses "
+	assert_string_equal(group_text(1), "power/energy-pkg/");
+	assert_string_equal(group_text(2), "cycles instructions branches branch-misses "
 					   "cache-references cache-misses");
-	assert_string_equal(group_text(2), "cycles instructions cycles:u instructions:u");
+	assert_string_equal(group_text(3), "cycles cycles:u instructions instructions:u");
 	assert_int_equal(parse("intel", ""), 0);
-	assert_int_equal(plan->nr_groups, 3);
+	assert_int_equal(plan->nr_groups, 4);
 }
 
 static void braces_make_groups_and_pass_their_modifiers_on(void **state)

@@ -17,6 +17,7 @@
 
 #include "bench/result.h"
 #include "core/result.h"
+#include "counters/packages.h"
 #include "counters/plan.h"
 
 #define FIXTURES "tests/fixtures/pmu/"
@@ -45,6 +46,8 @@ static struct sim {
 	int read_error;		  /* reads fail */
 	uint64_t dead;		  /* bit per generic config that never counts */
 	double slow_instructions; /* instructions per ns; 0 = a sane rate */
+	bool energy;		  /* everything counts at energy_rate per ns */
+	double energy_rate;
 	double kernel_share;	  /* of what core events count */
 	double skew;		  /* of two groups that take turns, the second sees more by this */
 	uint32_t absent_type;	  /* events of this PMU are never scheduled: another kind of core */
@@ -64,6 +67,8 @@ static double rate(const struct perf_event_attr *attr)
 
 	if (attr->type == PERF_TYPE_SOFTWARE)
 		return attr->config == PERF_COUNT_SW_TASK_CLOCK ? 1 : 0.001;
+	if (sim.energy)
+		return sim.energy_rate;
 	if (attr->type != PERF_TYPE_HARDWARE)
 		return attr->config == 0xdead ? 0 : 0.5;
 	if (sim.dead >> config & 1)
@@ -336,9 +341,9 @@ static void default_events_count_in_one_group_and_derive(void **state)
 {
 	(void)state;
 	make_plan("intel", NULL);
-	assert_int_equal(plan->nr_groups, 3);
-	assert_int_equal(plan->groups[1].nr, 6);
-	assert_false(plan->groups[1].split);
+	assert_int_equal(plan->nr_groups, 4);
+	assert_int_equal(plan->groups[2].nr, 6);
+	assert_false(plan->groups[2].split);
 	count(&thread, 1, 1e9);
 	assert_value("cycles", "ok", 3e9);
 	assert_value("instructions", "ok", 6e9);
@@ -698,12 +703,56 @@ static void package_events_count_on_their_cpus_only(void **state)
 		    2.1 * 64 * 5e8);
 }
 
-static void package_event_on_a_thread_is_not_supported(void **state)
+/* Energy counted over ns of simulated time that gives so many J. */
+static const json_t *count_energy(double ns, double joules)
+{
+	struct counter_packages *packages;
+
+	make_plan("intel", "energy");
+	sim.energy = true;
+	sim.energy_rate = joules / ns / plan->events[0].scale;
+	assert_int_equal(packages_open(&packages, plan), 0);
+	packages_begin(packages);
+	advance(ns - READ_NS);
+	packages_end(packages);
+	packages_put(packages, 1000, set);
+	packages_close(packages);
+	job = json_pack("{s:o}", "metrics", metric_set_json(set));
+	return bench_result_metric(job, "power/energy-pkg/", "package", "0");
+}
+
+static void energy_is_counted_for_the_package_and_per_op(void **state)
+{
+	const json_t *m;
+
+	(void)state;
+	m = count_energy(1e9, 50);
+	assert_string_equal(bench_result_str(m, "unit"), "J");
+	assert_float_equal(bench_result_num(m, "value"), 50, 0.01);
+	assert_non_null(strstr(bench_result_str(m, "note"), "50.0 W"));
+	m = bench_result_metric(job, "energy.per_op", "domain", "pkg");
+	assert_float_equal(bench_result_num(m, "value"), 0.05, 1e-5);
+}
+
+static void energy_that_cannot_be_right_is_invalid(void **state)
 {
 	(void)state;
-	make_plan("intel", "power/energy-pkg/");
+	assert_string_equal(bench_result_str(count_energy(1e9, 5000), "status"), "invalid");
+}
+
+static void energy_that_does_not_move_is_invalid(void **state)
+{
+	(void)state;
+	assert_string_equal(bench_result_str(count_energy(1e9, 0), "status"), "invalid");
+}
+
+static void package_event_has_no_row_of_a_thread(void **state)
+{
+	(void)state;
+	make_plan("intel", "power/energy-pkg/,task-clock");
 	count(&thread, 1, 1e9);
-	assert_absent("power/energy-pkg/", "not_supported", "not for a thread");
+	assert_null(bench_result_metric(job, "power/energy-pkg/", NULL, NULL));
+	assert_value("task-clock", "ok", 1e9);
 }
 
 static void sessions_add_up_and_the_worst_status_wins(void **state)
@@ -893,7 +942,10 @@ int main(void)
 		TEST(kernel_without_inherited_groups_gets_single_events),
 		TEST(hybrid_counts_per_kind_of_core_unscaled),
 		TEST(package_events_count_on_their_cpus_only),
-		TEST(package_event_on_a_thread_is_not_supported),
+		TEST(package_event_has_no_row_of_a_thread),
+		TEST(energy_is_counted_for_the_package_and_per_op),
+		TEST(energy_that_cannot_be_right_is_invalid),
+		TEST(energy_that_does_not_move_is_invalid),
 		TEST(sessions_add_up_and_the_worst_status_wins),
 		TEST(failing_read_is_not_counted),
 		TEST(idle_thread_is_not_counted),

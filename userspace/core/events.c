@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "counters/packages.h"
+
 /* Events of a thread and of its CPU are counted by the same counters of the PMU, so with both scopes
  * they take turns: even trials (from 0) are the threads', odd ones the CPUs'. Software events need no
  * counters and are in all. */
@@ -48,6 +50,12 @@ int events_open(struct worker_run *wr)
 		rc = counter_open(&wr->counters, jr->counters, &self, pass(jr, false), &err);
 	if (!rc && counts_cpu(wr))
 		rc = counter_open(&wr->cpu_counters, jr->counters, &cpu, pass(jr, true), &err);
+	/* Packages count for all workers. */
+	if (!rc && wr->w.index == 0) {
+		rc = packages_open(&wr->packages, jr->counters);
+		if (rc)
+			bench_fail(&err, rc, "counters: out of memory");
+	}
 	return rc ? bench_worker_fail(&wr->w, rc, "%s", err.msg) : 0;
 }
 
@@ -65,6 +73,7 @@ int events_turn(struct worker_run *wr)
 
 void events_start(struct worker_run *wr)
 {
+	packages_begin(wr->packages);
 	if (wr->cpu_counters)
 		(void)counter_enable(wr->cpu_counters);
 	if (wr->counters)
@@ -77,13 +86,16 @@ void events_stop(struct worker_run *wr)
 		(void)counter_disable(wr->counters);
 	if (wr->cpu_counters)
 		(void)counter_disable(wr->cpu_counters);
+	packages_end(wr->packages);
 }
 
 void events_close(struct worker_run *wr)
 {
 	counter_close(wr->counters);
 	counter_close(wr->cpu_counters);
+	packages_close(wr->packages);
 	wr->counters = wr->cpu_counters = NULL;
+	wr->packages = NULL;
 }
 
 void events_put(const struct job_run *jr, uint64_t ops, struct bench_metric_set *set)
@@ -98,6 +110,7 @@ void events_put(const struct job_run *jr, uint64_t ops, struct bench_metric_set 
 		sessions[i] = jr->workers[i].cpu_counters;
 	if (sessions && jr->scope != EVENTS_WORKER)
 		counter_put(jr->counters, sessions, jr->nr, "cpu", ops, set);
+	packages_put(jr->workers[0].packages, ops, set);
 	free(sessions);
 }
 

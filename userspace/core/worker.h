@@ -28,6 +28,7 @@ struct worker_run {
 	unsigned thread; /* index in the runtime's pool */
 	struct counter_session *counters; /* NULL = none */
 	struct counter_session *cpu_counters; /* of the CPU; NULL = none */
+	struct counter_packages *packages;    /* worker 0: of all packages; NULL = none */
 	uint64_t batch;	 /* BLOCKING: ops per timed call; 0 = not calibrated yet */
 
 	/* Of the last phase. */

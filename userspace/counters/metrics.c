@@ -164,6 +164,9 @@ bool total_is_best(const struct counter_plan *plan, const struct total *totals, 
 {
 	const struct counter_event *event = &plan->events[i];
 
+	/* What a package counts is not a thread's: it has rows of its own. */
+	if (event->cpu_only && event->status == BENCH_OK && !totals[i].present)
+		return false;
 	if (totals[i].absent || (event->extra && event->status != BENCH_OK))
 		return false;
 	for (unsigned n = 0; n < plan->nr_events; n++) {

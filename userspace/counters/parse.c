@@ -151,9 +151,14 @@ static int parse_extra(struct counter_plan *plan, const char *list)
 
 static int parse_default(struct counter_plan *plan, struct bench_err *err)
 {
+	const struct pmu *power = pmu_find(&plan->pmus, "power");
 	int ret = parse_list(plan, DEFAULT_EVENTS, err);
 
-	return ret ? ret : parse_extra(plan, SPLIT_EVENTS);
+	if (!ret)
+		ret = parse_extra(plan, SPLIT_EVENTS);
+	if (!ret && power && pmu_has_event(&plan->pmus, power, "energy-pkg"))
+		ret = parse_extra(plan, "power/energy-pkg/");
+	return ret;
 }
 
 /* A group of braces for each of the table's. What the events count is evidence, so they are shown. */
@@ -183,6 +188,40 @@ static int parse_topdown(struct counter_plan *plan, struct bench_err *err)
 	return ret;
 }
 
+/* Every energy domain that the host has; where it has none, the package's says why. */
+static int parse_energy(struct counter_plan *plan, struct bench_err *err)
+{
+	static const char *const domains[] = { "cores", "pkg", "ram", "gpu", "psys" };
+	const struct pmu *pmu = pmu_find(&plan->pmus, "power");
+	unsigned before = plan->nr_events;
+	int ret = 0;
+
+	for (unsigned i = 0; i < sizeof(domains) / sizeof(domains[0]) && !ret; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "energy-%s", domains[i]);
+		if (!pmu || !pmu_has_event(&plan->pmus, pmu, name))
+			continue;
+		snprintf(name, sizeof(name), "power/energy-%s/", domains[i]);
+		ret = add_name(plan, name, strlen(name), -1, "", err);
+	}
+	if (!ret && plan->nr_events == before && before < COUNTER_MAX_EVENTS)
+		plan->events[plan->nr_events++] = (struct counter_event){
+			.name = "power/energy-pkg/",
+			.base = "power/energy-pkg/",
+			.pmu = "power",
+			.source = "sysfs",
+			.unit = "J",
+			.scale = 1,
+			.brace = -1,
+			.kind = EVENT_OTHER,
+			.unencoded = true,
+			.status = BENCH_NOT_SUPPORTED,
+			.note = "no energy counter (RAPL) on this host, or a hypervisor hides it",
+		};
+	return ret;
+}
+
 /* Words that stand for several events; false when it is none. */
 static bool parse_word(struct counter_plan *plan, const char *word, size_t len,
 		       struct bench_err *err, int *ret)
@@ -191,6 +230,8 @@ static bool parse_word(struct counter_plan *plan, const char *word, size_t len,
 		*ret = parse_default(plan, err);
 	else if (len == 7 && strncmp(word, "topdown", len) == 0)
 		*ret = parse_topdown(plan, err);
+	else if (len == 6 && strncmp(word, "energy", len) == 0)
+		*ret = parse_energy(plan, err);
 	else
 		return false;
 	return true;

@@ -46,9 +46,7 @@ static bool is_openable(const struct counter_event *event, const struct counter_
 {
 	if (!event->cpu_only)
 		return true;
-	if (target->cpu < 0)
-		fail_member(sm, BENCH_NOT_SUPPORTED, "counts per CPU or package, not for a thread");
-	else if (target->cpu >= CPU_SETSIZE || !CPU_ISSET(target->cpu, &event->cpu_mask))
+	if (target->cpu < 0 || target->cpu >= CPU_SETSIZE || !CPU_ISSET(target->cpu, &event->cpu_mask))
 		sm->presence = SESSION_ELSEWHERE;
 	else
 		return true;
