@@ -223,6 +223,7 @@ static __always_inline int on_soft_entry(__u64 *ctx)
 			break;
 	}
 	h.irq->soft.open = 1;
+	h.clock->soft_since = 1; /* samples of user and kernel leave it alone */
 	return 0;
 }
 PROBE_TRACEPOINT_PLAIN(softirq_entry, on_soft_entry)
@@ -251,6 +252,7 @@ static __always_inline int on_soft_exit(__u64 *ctx)
 	h.clock->softirq_ns += cost.ns;
 	h.blame->soft_ns += cost.wait_ns;
 	h.irq->soft.open = 0;
+	h.clock->soft_since = 0;
 	return 0;
 }
 PROBE_TRACEPOINT_PLAIN(softirq_exit, on_soft_exit)

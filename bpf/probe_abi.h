@@ -301,7 +301,8 @@ struct probe_request {
 struct probe_cpu_clock {
 	__u64 hardirq_ns; /* hard interrupts; nested ones count once */
 	__u64 softirq_ns; /* soft interrupts, less the hard ones that interrupted them */
-	/* For whoever writes: when the outermost one began; 0 = none is being served. */
+	/* For whoever writes: when the outermost one began; 0 = none is being served. soft_since may
+	 * be any other number. */
 	__u64 hard_since, soft_since;
 	__u64 hard_in_soft; /* hardirq_ns when the soft interrupt began */
 	__u32 hard_depth, soft_depth;
