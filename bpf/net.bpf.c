@@ -16,19 +16,6 @@ enum {
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
 
-enum skb_drop_reason { SKB_CONSUMED = 1, SKB_DROP_REASON_NOT_SPECIFIED = 2 };
-
-struct sk_buff {
-	unsigned char *head;
-	__be16 protocol;
-	__u16 network_header;
-	char cb[48];
-} __pai;
-
-struct tcp_skb_cb {
-	__u16 tcp_gso_segs;
-} __pai;
-
 const struct probe_desc metrics[] SEC(".rodata.probe") = {
 	PROBE_METRIC(PROBE_COUNT, NET_RETRANSMITS, "net.retransmits", "count", "tcp_retransmit_skb",
 		     "TCP segments sent again, on the whole host", .better = PROBE_BETTER_LOWER),
@@ -47,18 +34,19 @@ const struct probe_program programs[] SEC(".rodata.programs") = {
 enum { RUN_RETRANSMIT, RUN_SYNACK, RUN_DROP, RUN_RESET_SENT, RUN_RESET_GOT };
 PROBE_VALUES(NET_SLOTS)
 
+/* A field of a kernel object, by the offset that userspace found out. */
+#define FIELD(to, object, offset)                                                                  \
+	bpf_probe_read_kernel(to, sizeof(*(to)), (const char *)(object) + (offset))
+
 /* tcp_retransmit_skb(sk, skb, ...): a packet may hold several segments. */
 static __always_inline int on_retransmit(__u64 *ctx)
 {
-	struct sk_buff *skb = (void *)ctx[1];
 	__u64 *slot = values_event(RUN_RETRANSMIT);
-	struct tcp_skb_cb *cb;
-	__u32 segments;
+	__u16 segments = 0;
 
 	if (!slot)
 		return 0;
-	cb = (void *)__builtin_preserve_access_index(&skb->cb);
-	segments = BPF_CORE_READ(cb, tcp_gso_segs);
+	FIELD(&segments, ctx[1], config.net.skb_segments);
 	value_add(&slot[NET_RETRANSMITS], segments ?: 1);
 	return 0;
 }
@@ -76,16 +64,21 @@ static __always_inline int on_synack(__u64 *ctx)
 PROBE_TRACEPOINT_PLAIN(tcp_retransmit_synack, on_synack)
 
 /* Extension headers of IPv6 are not walked: TCP behind one is not seen. */
-static __always_inline bool is_tcp(struct sk_buff *skb)
+static __always_inline bool is_tcp(const void *skb)
 {
-	__u8 *ip = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header), protocol = 0;
+	__u16 header = 0, ethernet = 0;
+	const char *head = NULL;
+	__u8 protocol = 0;
 
-	switch (__builtin_bswap16(BPF_CORE_READ(skb, protocol))) {
+	FIELD(&head, skb, config.net.skb_head);
+	FIELD(&header, skb, config.net.skb_network_header);
+	FIELD(&ethernet, skb, config.net.skb_protocol);
+	switch (__builtin_bswap16(ethernet)) {
 	case ETH_P_IP:
-		bpf_probe_read_kernel(&protocol, 1, ip + 9);
+		FIELD(&protocol, head, header + 9);
 		break;
 	case ETH_P_IPV6:
-		bpf_probe_read_kernel(&protocol, 1, ip + 6);
+		FIELD(&protocol, head, header + 6);
 		break;
 	}
 	return protocol == IPPROTO_TCP;
@@ -95,19 +88,17 @@ static __always_inline bool is_tcp(struct sk_buff *skb)
  * at all. */
 static __always_inline int on_drop(__u64 *ctx)
 {
-	__u32 reason = (__u32)ctx[2];
+	__u64 reason = (__u32)ctx[2]; /* as wide as an index, so that its bound is not lost */
 	__u64 *slot;
 
-	if (window_bank() == PROBE_NO_WINDOW ||
-	    reason <= bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
+	if (window_bank() == PROBE_NO_WINDOW || reason <= config.net.no_reason)
 		return 0;
 	slot = values_event(RUN_DROP);
 	if (!slot || !is_tcp((void *)ctx[0]))
 		return 0;
 	if (reason >= REASONS)
 		reason = REASONS - 1;
-	asm volatile(""
-		     : "+r"(reason)); /* the verifier is to see that this very value is bounded */
+	asm volatile("" : "+r"(reason)); /* nor by the compiler, which would bound a copy of it */
 	value_add(&slot[NET_DROPS + reason], 1);
 	return 0;
 }

@@ -74,6 +74,12 @@ struct probe_program {
 
 /* --- configuration: section .rodata.config, set before load; the verifier drops dead arms --- */
 
+/* For net.bpf.c: offsets of fields, and the kernel's word for no reason. */
+struct probe_net_config {
+	__u32 skb_head, skb_network_header, skb_protocol, skb_segments;
+	__u32 no_reason;
+};
+
 struct probe_config {
 	__u32 nr_cpus;	      /* possible CPUs; the arrays below hold them twice */
 	__u32 prev_state_arg; /* sched_switch has a fourth argument (5.18) */
@@ -89,6 +95,7 @@ struct probe_config {
 	__u32 causes;	      /* of blocked time are asked for */
 	__u32 raw;	      /* programs have their raw_tp form */
 	__u32 blame;	      /* waits are charged to who has the CPU */
+	struct probe_net_config net;
 	__u32 balance;	      /* work conservation is asked for, and can be had */
 };
 

@@ -336,9 +336,10 @@ static void config_set(struct bpf_object *bpf, const struct probe_set *set)
 		.stacks = set->mode.causes,
 		.causes = set->mode.causes,
 		.raw = set->mode.raw,
-		.block_rq_arg = kernel_tracepoint_args(set->btf, "block_rq_issue") > 1,
-		.cqe_arg = kernel_tracepoint_args(set->btf, "io_uring_complete") == 3,
-		.uring_punt_args = kernel_tracepoint_args(set->btf, "io_uring_queue_async_work"),
+		.block_rq_arg = set->mode.block_rq_arg,
+		.cqe_arg = set->mode.cqe_arg,
+		.uring_punt_args = set->mode.uring_punt_args,
+		.net = set->mode.net,
 	};
 
 	if (map)

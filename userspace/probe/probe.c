@@ -136,6 +136,23 @@ static bool depth_readable(const struct btf *btf)
 	       kernel_has_field(btf, "cfs_rq", "h_nr_delayed");
 }
 
+/* sk_buff has had these fields ever since; and without a reason there is no tracepoint to attach.
+ */
+static void mode_find_net(struct probe_set *set)
+{
+	const struct btf *btf = set->btf;
+
+	set->mode.net = (struct probe_net_config){
+		.skb_head = (__u32)kernel_field_offset(btf, "sk_buff", "head"),
+		.skb_network_header = (__u32)kernel_field_offset(btf, "sk_buff", "network_header"),
+		.skb_protocol = (__u32)kernel_field_offset(btf, "sk_buff", "protocol"),
+		.skb_segments = (__u32)(kernel_field_offset(btf, "sk_buff", "cb") +
+					kernel_field_offset(btf, "tcp_skb_cb", "tcp_gso_segs")),
+		.no_reason = (__u32)kernel_enum_value(btf, "skb_drop_reason",
+						      "SKB_DROP_REASON_NOT_SPECIFIED"),
+	};
+}
+
 static void mode_find(struct probe_set *set)
 {
 	set->mode.raw = forced("raw");
@@ -144,15 +161,19 @@ static void mode_find(struct probe_set *set)
 	set->mode.depth_forced = forced("depth");
 	set->mode.depth_exact = !set->mode.depth_forced && depth_readable(set->btf);
 	set->mode.prev_state = kernel_tracepoint_args(set->btf, "sched_switch") >= 4;
-	set->mode.regs = !forced("regs") &&
-			 libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
-						 BPF_FUNC_task_pt_regs, NULL) == 1;
+	set->mode.regs =
+		!forced("regs") && libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
+							   BPF_FUNC_task_pt_regs, NULL) == 1;
 	for (unsigned i = 0; set->sched && i < set->sched->nr_metrics; i++)
 		set->mode.causes |= set->sched->metrics[i].wanted &&
 				    set->sched->metrics[i].desc.kind == PROBE_WALL;
 	set->mode.realtime = irq_threaded();
 	set->mode.atomics = !forced("atomics") && balance_possible();
 	set->nr_rings = 4 * set->nr_cpus < LEDGER_MAX_RINGS ? 4 * set->nr_cpus : LEDGER_MAX_RINGS;
+	set->mode.block_rq_arg = kernel_tracepoint_args(set->btf, "block_rq_issue") > 1;
+	set->mode.cqe_arg = kernel_tracepoint_args(set->btf, "io_uring_complete") == 3;
+	set->mode.uring_punt_args = kernel_tracepoint_args(set->btf, "io_uring_queue_async_work");
+	mode_find_net(set);
 }
 
 /* Followed threads are kept by track.bpf.c. Where the kernel does not take it in its typed form

@@ -72,6 +72,9 @@ struct probe_mode {
 	bool depth_exact; /* else from events */
 	bool prev_state;
 	bool depth_forced; /* the environment asked for it */
+	/* As in struct probe_config; found out once, because searching the types takes a while. */
+	unsigned block_rq_arg, cqe_arg, uring_punt_args;
+	struct probe_net_config net;
 	bool realtime;	   /* PREEMPT_RT: softirqs are threads */
 	bool atomics;	   /* that return the old value (5.12) */
 	bool causes;	   /* wall.time or wall.time_of is asked for */
@@ -239,6 +242,10 @@ void fault_open(struct probe_set *set, struct probe_object *object);
 void fault_begin(struct probe_set *set); /* the window was set */
 void fault_end(struct probe_set *set);	 /* it is about to be closed */
 void fault_close(struct probe_set *set);
+
+/* field.c: -1 = this kernel does not have it. */
+int kernel_field_offset(const struct btf *btf, const char *type, const char *field);
+int kernel_enum_value(const struct btf *btf, const char *type, const char *name);
 
 /* labels.c: the slots of a COUNT or HIST, and the labels of each. */
 struct value_row {
