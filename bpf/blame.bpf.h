@@ -123,7 +123,6 @@ static __always_inline void thief_name(struct probe_thief *thief, struct task_st
 {
 	struct task_struct___cgroups *grouped = (void *)task;
 
-	/* Each time, because exec changes it: the last name counts. */
 	bpf_probe_read_kernel(thief->comm, sizeof(thief->comm), &task->comm);
 	if (!thief->cgroup && bpf_core_field_exists(grouped->cgroups))
 		thief->cgroup = BPF_CORE_READ(grouped, cgroups, dfl_cgrp, kn, id);
@@ -144,7 +143,8 @@ static __always_inline void blame_pid(struct probe_blame *b, struct task_struct 
 		thief = &b->thieves[at & (PROBE_THIEVES - 1)];
 		if (thief->pid != pid && thief->pid)
 			continue;
-		if (task)
+		/* Exec changes the name: it is read again while what comes is not little. */
+		if (task && (!thief->comm[0] || ns > thief->ns >> 4))
 			thief_name(thief, task);
 		thief->ns += ns;
 		thief->pid = pid;
@@ -176,7 +176,7 @@ static __always_inline __u64 blame_exec(struct task_struct *task, bool raw)
  * for, what the task ran for that was seen to begin the slice, and the rest, which somebody unseen
  * did. Small differences are those of the kernel's clock. */
 static __always_inline __s64 blame_unseen(struct probe_blame *b, struct task_struct *prev,
-					  __u32 pid, __s64 ns, __u64 slice)
+					  __u32 pid, __s64 ns, __u64 slice, bool raw)
 {
 	struct task_struct___exec *exec = (void *)prev, *first = (void *)b->task;
 	__u64 ran, other = 0, rest;
@@ -184,7 +184,7 @@ static __always_inline __s64 blame_unseen(struct probe_blame *b, struct task_str
 
 	if (ns <= 0 || !b->since_ns || (b->owner && !b->exec_ns))
 		return ns;
-	ran = BPF_CORE_READ(exec, se.sum_exec_runtime);
+	ran = blame_exec(prev, raw);
 	if (pid == b->owner) {
 		ran -= b->exec_ns;
 	} else {
@@ -243,7 +243,7 @@ static __always_inline void blame_switch(const volatile struct probe_span *w, __
 		b->host_ns += host;
 		ns -= host;
 		if (pid)
-			ns = blame_unseen(b, prev, pid, ns, slice - stolen);
+			ns = blame_unseen(b, prev, pid, ns, slice - stolen, raw);
 		blame_pid(b, prev, pid, ns);
 	}
 	b->wait_ns = wait;
