@@ -25,8 +25,10 @@ def fio(args, path, cpu, depth):
     out = pairs.command([
         args.fio, "--name=peer", "--ioengine=io_uring", "--direct=1", "--rw=randread", "--bs=4k",
         "--iodepth=%d" % depth, "--filename=" + path, "--size=%dm" % args.size, "--readonly",
-        "--thread", "--cpus_allowed=%d" % cpu, "--time_based", "--runtime=%gs" % args.duration,
-        "--ramp_time=%gs" % args.warmup, "--output-format=json"])
+        "--thread", "--cpus_allowed=%d" % cpu, "--time_based",
+        # fio takes no fractions of a unit: 0.8s is 0, and that is the whole file.
+        "--runtime=%dms" % round(args.duration * 1000),
+        "--ramp_time=%dms" % round(args.warmup * 1000), "--output-format=json"])
     # Some versions print notes before the document.
     job = json.loads(out[out.index("{"):])["jobs"][0]
     if job["error"]:
