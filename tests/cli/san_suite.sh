@@ -5,7 +5,7 @@
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-short='--trials=2 --duration=100ms --warmup=50ms -q'
+short='--trials=2 --duration=100ms --warmup=50ms --interval=10ms -q'
 for runtime in uring blocking; do
 	# shellcheck disable=SC2086
 	check "suite on $runtime" 0 '' "$BENCH" $short --runtime=$runtime --counters -o r-$runtime.json
