@@ -73,10 +73,11 @@ static inline unsigned long number_in(const char *path)
 /* Where a byte of a file lies: the whole device, and its sector. False = cannot be known. */
 static inline bool file_place(int fd, uint64_t offset, uint32_t *ret_dev, uint64_t *ret_sector)
 {
-	struct {
-		struct fiemap map;
-		struct fiemap_extent extent;
+	union {
+		struct fiemap map; /* ends with the extents */
+		char room[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
 	} f = { .map = { .fm_start = offset, .fm_length = BLOCK, .fm_extent_count = 1 } };
+	const struct fiemap_extent *extent = f.map.fm_extents;
 	unsigned int maj, min;
 	uint64_t start = 0;
 	char path[96], line[32] = "";
@@ -100,7 +101,7 @@ static inline bool file_place(int fd, uint64_t offset, uint32_t *ret_dev, uint64
 			fclose(file);
 	}
 	*ret_dev = maj << 20 | min;
-	*ret_sector = start + (f.extent.fe_physical + offset - f.extent.fe_logical) / 512;
+	*ret_sector = start + (extent->fe_physical + offset - extent->fe_logical) / 512;
 	return maj;
 }
 
