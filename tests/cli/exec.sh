@@ -6,11 +6,12 @@
 
 once="exec -q --no-probes --trials=1 --warmup=0"
 
-# Uses 0.4 s of CPU time, then sleeps for as long as it is told.
+# Uses 0.4 s of CPU time, says so with the file "spun", then sleeps for as long as it is told.
 cat >spin.py <<'PY'
 import sys, time
 while time.process_time() < 0.4:
     pass
+open("spun", "w").close()
 time.sleep(float(sys.argv[1]))
 PY
 
@@ -81,7 +82,8 @@ import os, pty, sys, time
 pid, fd = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], sys.argv[1:])
-time.sleep(1)
+while not os.path.exists("ready"):
+    time.sleep(0.05)
 os.write(fd, b"\x03")
 while True:
     try:
@@ -98,24 +100,31 @@ def on(signo, frame):
     global n
     n += 1
 signal.signal(signal.SIGINT, on)
+open("ready", "w").close()
 end = time.monotonic() + 1.6
 while time.monotonic() < end:
     time.sleep(0.01)
 open("ints", "w").write(str(n))
 PY
 # shellcheck disable=SC2086
-run python3 terminal.py "$BENCH" $once -o none -- python3 count.py
+run timeout 20 python3 terminal.py "$BENCH" $once -o none -- python3 count.py
 expect '^C on a terminal: exit code' "$out" 130
 expect '^C on a terminal comes once' "$(cat ints 2>&1)" 1
 
 # --- what is counted ---
 
+# Wait for it, on a busy host, too; then for its end.
+cat >spun.sh <<'SH'
+until [ -e spun ]; do sleep 0.1; done
+rm spun
+sleep 0.3
+SH
 cpu='round(metric(0, "user")["value"] + metric(0, "sys")["value"]) >= 380e6'
 # shellcheck disable=SC2086
-run "$BENCH" $once -o orphan.json -- sh -c '(setsid python3 spin.py 0 &) ; sleep 1.5'
+run "$BENCH" $once -o orphan.json -- sh -c '(setsid python3 spin.py 0 &) ; . ./spun.sh'
 expect 'CPU time of an orphan that ended within the run' "$(json orphan.json "$cpu")" True
 # shellcheck disable=SC2086
-run "$BENCH" $once -o running.json -- sh -c 'python3 spin.py 4.41 & sleep 1.5'
+run "$BENCH" $once -o running.json -- sh -c 'python3 spin.py 14.41 & . ./spun.sh'
 expect 'CPU time of a child that still runs' "$(json running.json "$cpu")" True
 expect 'that children still run is told in the result' \
 	"$(json running.json 'metric(0, "user")["note"][:23]')" '1 process still running'
@@ -123,14 +132,17 @@ case $err in
 *'1 process still running'*) pass 'and in the report' ;;
 *) fail 'and in the report' "$err" ;;
 esac
-expect 'it goes on' "$(pgrep -fc 'spin.py 4[.]41')" 1
-pkill -f 'spin.py 4[.]41'
+expect 'it goes on' "$(pgrep -fc 'spin.py 14[.]41')" 1
+pkill -f 'spin.py 14[.]41'
+cat >later.sh <<'SH'
+[ -e first ] && . ./spun.sh && exit
+touch first
+python3 spin.py 0 &
+SH
 # shellcheck disable=SC2086
-run "$BENCH" $once --trials=2 --warmup=1 -o later.json -- sh -c 'sleep 0.2; python3 spin.py 0.2 & exit 0'
+run "$BENCH" $once --trials=2 -o later.json -- sh later.sh
 expect 'what an earlier run left is not counted in a later one' \
-	"$(json later.json 'max(metric(0, "user")["trials"]) < 380e6')" True
-sleep 1
-
+	"$(json later.json 'metric(0, "user")["trials"][1] + metric(0, "sys")["trials"][1] < 200e6')" True
 run "$BENCH" exec -q --trials=1 --warmup=0 -o rss.json -- true
 if grep -q __asan_init "$BENCH"; then
 	skip 'maxrss of next to nothing' 'a sanitized bench holds far more when it forks'

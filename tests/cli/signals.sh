@@ -64,10 +64,11 @@ wait $pid 2>/dev/null
 rm -f out err
 expect 'SIGKILL leaves no file' "$(find . -newer s1.json -type f -name '*[!0-9].json' -o -name 'bench-*' | head -3)" ''
 
-# exec: the command ends, too.
+# exec: the command ends, too, and what it started (more in exec.sh).
 python3 - "$BENCH" >out <<'PY'
 import signal, subprocess, sys, time
-p = subprocess.Popen([sys.argv[1], "exec", "-q", "--no-probes", "-o", "e.json", "--", "sleep", "47.11"],
+p = subprocess.Popen([sys.argv[1], "exec", "-q", "--no-probes", "-o", "e.json", "--",
+                      "sh", "-c", "sleep 47.11; true"],
                      stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 time.sleep(1)
 p.send_signal(signal.SIGTERM)
@@ -75,5 +76,5 @@ print(p.wait(timeout=10))
 PY
 expect 'exec: SIGTERM is passed on' "$(cat out)" 143
 sleep 0.2
-expect 'exec: the command is gone' "$(pgrep -f 'sleep 47.11')" ''
+expect 'exec: the command is gone' "$(pgrep -f 'sleep 47[.]11')" ''
 finish
