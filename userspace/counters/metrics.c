@@ -130,7 +130,7 @@ void total_put_level(const struct sink *sink, const char *name, unsigned level,
 	const char *const digits[] = { "0", "1", "2" };
 	struct bench_metric_id id = {
 		.name = name,
-		.unit = "share",
+		.unit = "ratio",
 		.source = BENCH_SOURCE_COUNTER,
 		.labels = { { "scope", sink->scope }, { "level", digits[level] } },
 	};
