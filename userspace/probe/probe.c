@@ -326,6 +326,7 @@ void probe_close(struct probe_set *set)
 	if (!set)
 		return;
 	ledger_close(set);
+	sample_close(set);
 	for (unsigned i = 0; i < set->nr_objects; i++)
 		object_close(&set->objects[i]);
 	blame_close(set);
