@@ -68,15 +68,16 @@ uint32_t *probe_mix(struct probe_set *set, pid_t tid);
 
 /* A block request that completed. Times are CLOCK_MONOTONIC ns. */
 struct probe_block {
-	uint32_t dev;	 /* as in stat's st_rdev, kernel encoding (major << 20 | minor) */
+	uint32_t dev;	 /* the whole device's, not a partition's: major << 20 | minor */
 	uint64_t sector; /* of the whole device, 512 bytes each */
 	uint32_t bytes;
 	uint64_t insert_ns;   /* entered the queue; equal to issue_ns when it went straight through */
 	uint64_t issue_ns;    /* went to the device */
 	uint64_t complete_ns; /* came back */
 };
-/* The request that covered this sector and completed within [from_ns, to_ns]. 0, -ENOENT when none
- * is remembered, -EOPNOTSUPP when block events are not probed. */
+/* The request that covered this sector and completed within [from_ns, to_ns], the last one if there
+ * were several. 0, -ENOENT when none is remembered (each CPU keeps the last 4096 that it completed),
+ * -EOPNOTSUPP when block events are not probed. */
 int probe_block_find(const struct probe_set *set, uint32_t dev, uint64_t sector, uint64_t from_ns,
 		     uint64_t to_ns, struct probe_block *ret_block);
 
