@@ -248,6 +248,40 @@ static void of_two_requests_the_one_of_the_time_is_found(void **state)
 	probe_close(set);
 }
 
+static bool warns_of_block(void)
+{
+	struct probe_set *set = set_open("block", NULL);
+	json_t *warnings = json_array();
+	bool found = false;
+	json_t *w;
+	size_t i;
+
+	probe_warnings(set, warnings);
+	json_array_foreach (warnings, i, w)
+		found |= !!strstr(json_string_value(w), "block.bytes");
+	json_decref(warnings);
+	probe_close(set);
+	return found;
+}
+
+static void the_self_check_notices_what_is_not_counted(void **state)
+{
+	bool broken;
+	int fd;
+
+	(void)state;
+	need_root();
+	fd = open("/proc/self/exe", O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		skip_because("this program's own file cannot be read past the page cache");
+	close(fd);
+	assert_false(warns_of_block());
+	setenv("BENCH_PROBE_FAULT", "block", 1);
+	broken = warns_of_block();
+	unsetenv("BENCH_PROBE_FAULT");
+	assert_true(broken);
+}
+
 static void without_the_probe_a_request_is_not_looked_for(void **state)
 {
 	struct probe_set *set;
@@ -371,6 +405,7 @@ int main(void)
 		cmocka_unit_test(latency_fits_what_the_caller_saw),
 		cmocka_unit_test(a_request_is_found_by_sector_and_time),
 		cmocka_unit_test(of_two_requests_the_one_of_the_time_is_found),
+		cmocka_unit_test(the_self_check_notices_what_is_not_counted),
 		cmocka_unit_test(without_the_probe_a_request_is_not_looked_for),
 		cmocka_unit_test(what_the_device_does_not_take_is_in_the_queue),
 		cmocka_unit_test(flushes_are_those_of_the_job),

@@ -164,7 +164,7 @@ static void a_cgroups_throttle_is_in_front_of_the_queue(void **state)
 	char dev[64], text[64];
 	struct probe_set *set;
 	uint64_t sector, begin;
-	uint32_t number;
+	uint32_t number = 0;
 	json_t *m;
 	int fd;
 
