@@ -473,6 +473,40 @@ static void queue_beside_an_idle_cpu_is_a_loss_also_from_events(void **state)
 	loss_is_idle_time_beside_a_queue("depth");
 }
 
+/* Two sets over one window: one reads the run queues, one counts events. */
+static void both_ways_to_the_loss_agree(void **state)
+{
+	static const char *const ways[] = { NULL, "depth" };
+	struct loader nap[4] = { 0 };
+	struct probe_set *set[2];
+	struct bench_window w;
+	double loss[2];
+	json_t *metrics;
+
+	(void)state;
+	be_punctual();
+	for (int i = 0; i < 2; i++)
+		set[i] = set_open("sched.work_conservation", ways[i]);
+	/* Often three on one CPU while the other naps. */
+	for (int i = 0; i < 4; i++) {
+		nap[i] = (struct loader){ .nap_ns = 3 * MS, .burn_ns = (i ? 2 : 1) * MS };
+		loader_start(&nap[i], LOAD_NAP, i ? 0 : last_cpu());
+	}
+	w = set_window(set[0], 5 * MS, WINDOW);
+	probe_window(set[1], &w);
+	sleep_until(w.end_ns);
+	for (int i = 0; i < 2; i++) {
+		metrics = set_read(set[i], NULL, 0);
+		loss[i] = value(metrics, "sched.work_conservation", NULL, NULL);
+		json_decref(metrics);
+		probe_close(set[i]);
+	}
+	for (int i = 0; i < 4; i++)
+		loader_stop(&nap[i]);
+	printf("loss %.4f from the run queues, %.4f from events\n", loss[0], loss[1]);
+	assert_true(fabs(loss[0] - loss[1]) < 0.01);
+}
+
 static void cpu_that_is_not_allowed_is_no_loss(void **state)
 {
 	struct loader spin[2] = { 0 };
@@ -539,6 +573,7 @@ int main(void)
 		cmocka_unit_test(nobody_is_blamed_where_nobody_waits),
 		cmocka_unit_test(queue_beside_an_idle_cpu_is_a_loss),
 		cmocka_unit_test(queue_beside_an_idle_cpu_is_a_loss_also_from_events),
+		cmocka_unit_test(both_ways_to_the_loss_agree),
 		cmocka_unit_test(cpu_that_is_not_allowed_is_no_loss),
 		cmocka_unit_test(one_task_per_cpu_is_no_loss),
 	};
