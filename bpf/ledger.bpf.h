@@ -94,27 +94,31 @@ enum file_class {
 	FILE_TIMER,
 	FILE_EPOLL,
 	FILE_OTHER,
+	FILE_SOCKET, /* its family decides */
 };
 
 struct probe_file_ops file_ops SEC(".data.files") = {};
 
 /* Kinds of files without a type of their own are told by their operations, whose addresses are
- * learned at start from files of each kind. */
-static __always_inline __u32 file_class_of(struct probe_thread *t, __u64 file)
+ * learned at start from files of each kind. A function of its own for the verifier, which walks it
+ * once. */
+__noinline int file_class_of(struct probe_thread *t, __u64 file)
 {
 	struct file *f = (void *)file;
 	struct socket *socket;
 	__u32 class = FILE_OTHER, mode;
 	__u64 op;
 
-	if (!file)
+	if (!t || !file)
 		return FILE_UNKNOWN;
 	op = (__u64)BPF_CORE_READ(f, f_op);
-	if (op == t->file_op && op)
+	if (op == t->file_op && op && t->file_class != FILE_SOCKET)
 		return t->file_class;
-	mode = BPF_CORE_READ(f, f_inode, i_mode) & S_IFMT;
+	mode = op == t->file_op ? S_IFSOCK : BPF_CORE_READ(f, f_inode, i_mode) & S_IFMT;
 	if (mode == S_IFSOCK) {
-		/* One set of operations for all families: not remembered. */
+		/* One set of operations for all families. */
+		t->file_op = op;
+		t->file_class = FILE_SOCKET;
 		socket = BPF_CORE_READ(f, private_data);
 		return BPF_CORE_READ(socket, sk, __sk_common.skc_family) == AF_UNIX ? FILE_IPC
 										    : FILE_NET;
@@ -138,13 +142,13 @@ static __always_inline __u32 file_class_of(struct probe_thread *t, __u64 file)
 static __always_inline __u64 file_at(struct task_struct *task, __u64 fd)
 {
 	struct task_struct___ledger *l = (void *)task;
-	struct fdtable *fdt = BPF_CORE_READ(l, files, fdt);
-	struct file **table = BPF_CORE_READ(fdt, fd);
+	struct files_struct *files = l->files;
+	struct fdtable *fdt = files ? files->fdt : NULL;
 	__u64 file = 0;
 
-	if ((__u32)fd >= BPF_CORE_READ(fdt, max_fds))
+	if (!fdt || (__u32)fd >= fdt->max_fds)
 		return 0;
-	if (bpf_probe_read_kernel(&file, sizeof(file), table + (__u32)fd))
+	if (bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + (__u32)fd))
 		return 0;
 	return file;
 }
@@ -300,7 +304,7 @@ static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thr
 	struct syscall_now s;
 	bool iowait;
 
-	iowait = BPF_CORE_READ_BITFIELD_PROBED(l, in_iowait);
+	iowait = BPF_CORE_READ_BITFIELD(l, in_iowait);
 	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
 	if (!config.regs)
