@@ -195,6 +195,12 @@ class Comparison:
 
 def header(pairs):
     print("%d rounds in random order; medians; 95 %% intervals from order statistics" % pairs)
+    # Two programs that differ in how they start and sleep get different shares of a busy CPU; random
+    # order does not cancel that.
+    load = os.getloadavg()[0]
+    print("load average at the start: %.2f%s" %
+          (load, "; the host is busy: these ratios are no evidence, repeat on an idle one"
+           if load > 1.5 else ""))
     print("%-34s %-10s %12s %12s  %-22s  %-22s  %-7s  %s" %
           ("comparison", "metric", "bench", "peer", "bench / peer", "peer / itself", "goal",
            "result"))
