@@ -57,4 +57,11 @@ case $out in
 *'probes cost'*'6 without probes'* | *'6 without probes'*'probes cost'*) pass 'the report tells the cost' ;;
 *) fail 'the report tells the cost' "$out" ;;
 esac
+
+# A check that fails stands with the job whose numbers it is about, and above all jobs.
+run env BENCH_PROBE_FAULT=clock "$BENCH" -q --trials=1 --duration=50ms --warmup=0 -o none cpu
+case $out in
+*'1 self-check failed'*'cpu module'*'check failed  probe self-check: '*'wall.time'*) pass 'a failed check is in the report' ;;
+*) fail 'a failed check is in the report' "$out" ;;
+esac
 finish

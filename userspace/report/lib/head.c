@@ -212,7 +212,7 @@ static void head_overhead(struct text *t, const json_t *overhead)
 			  units_value(text, bench_result_num(overhead, "open_ns"), "ns",
 				      t->style->utf8));
 	if (check > 0)
-		text_item(t, TEXT_RED, "%.0f self-checks failed", check);
+		text_item(t, TEXT_RED, "%.0f self-check%s failed", check, check == 1 ? "" : "s");
 	text_end(t);
 }
 
