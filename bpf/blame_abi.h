@@ -58,8 +58,7 @@ struct probe_irq {
 #define PROBE_WAIT_NR(word) ((word) & ((1ull << PROBE_WAIT_BITS) - 1))
 #define PROBE_WAIT_NS(word, t) (PROBE_WAIT_NR(word) * (t) - ((word) >> PROBE_WAIT_BITS))
 /* Difference of two such integrals; negative when an arrival came to light late. */
-#define PROBE_WAIT_DIFF(b, a)                                                                      \
-	((__s64)(((b) - (a)) << PROBE_WAIT_BITS) >> PROBE_WAIT_BITS)
+#define PROBE_WAIT_DIFF(b, a) ((__s64)(((b) - (a)) << PROBE_WAIT_BITS) >> PROBE_WAIT_BITS)
 
 #define PROBE_THIEVES 256 /* tasks per CPU; a power of 2 */
 
@@ -76,22 +75,21 @@ struct probe_blame {
 	__u64 word; /* waiting tracked threads, see above */
 	__u64 pad[7];
 	/* The slice of CPU time that is running: */
-	__u64 since_ns;	  /* 0 = no switch was seen in this window */
-	__u64 wait_ns;	  /* the integral at its start */
-	__s64 irq_ns;	  /* and what was charged to interrupts until then */
-	__u64 steal_ns;	  /* the host's share of this CPU until then */
-	__u64 task;	  /* who runs it: its address, ... */
-	__u64 exec_ns;	  /* ... and how long the kernel says it has run, ever */
-	__u32 owner;	  /* pid, 0 = idle */
+	__u64 since_ns; /* 0 = no switch was seen in this window */
+	__u64 wait_ns;	/* the integral at its start */
+	__s64 irq_ns;	/* and what was charged to interrupts until then */
+	__u64 steal_ns; /* the host's share of this CPU until then */
+	__u64 task;	/* who runs it: its address, ... */
+	__u64 exec_ns;	/* ... and how long the kernel says it has run, ever */
+	__u32 owner;	/* pid, 0 = idle */
 	__u32 pad1;
 	/* Charged so far: */
 	__s64 hard_ns, soft_ns; /* in sum; by source in struct probe_irq */
 	__s64 idle_ns, host_ns;
 	__s64 other_ns;	  /* tasks that found no room in the table ... */
 	__u64 nr_other;	  /* ... and how often */
-	__u64 unknown_ns; /* waits that began before anything was seen of the thread, and time ...
-			   * */
-	__u64 unseen_ns;  /* ... of tasks whose switches were missed (part of unknown_ns) */
+	__u64 unknown_ns; /* waits whose beginning was not seen, and behind tasks that were not */
+	__u64 unseen_ns;  /* the latter alone */
 	__u64 pad2;
 	struct probe_thief thieves[PROBE_THIEVES];
 } __attribute__((aligned(64)));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Time in interrupts, by what interrupted: interrupt lines, the vectors that have no line (x86: the
- * timer tick, inter-processor interrupts), and softirqs. Each has its own time only: what interrupts
- * it is taken out. Also adds to the CPU's clock of interrupt time (cpu_clock), and charges what
- * tracked threads wait meanwhile (blame.bpf.h).
+ * timer tick, inter-processor interrupts), and softirqs. Each has its own time only: what
+ * interrupts it is taken out. Also adds to the CPU's clock of interrupt time (cpu_clock), and
+ * charges what tracked threads wait meanwhile (blame.bpf.h).
  *
  * Programs at hard interrupts run with interrupts off. Those at softirqs do not: they read the hard
  * interrupts' sums around the clock, and again when one came in between. */
@@ -26,9 +26,8 @@ const struct probe_desc metrics[] SEC(".rodata.probe") = {
 };
 
 const struct probe_program programs[] SEC(".rodata.programs") = {
-	{ "on_line_entry" },   { "on_line_exit" }, { "on_vector_entry" },
-	{ "on_vector_exit" },  { "on_ipi_entry" }, { "on_ipi_exit" },
-	{ "on_soft_entry" },   { "on_soft_exit" },
+	{ "on_line_entry" }, { "on_line_exit" }, { "on_vector_entry" }, { "on_vector_exit" },
+	{ "on_ipi_entry" },  { "on_ipi_exit" },	 { "on_soft_entry" },	{ "on_soft_exit" },
 };
 enum {
 	RUN_LINE_ENTRY,

@@ -58,8 +58,9 @@ static double near(double a, double b)
 	return fabs(a - b) / fmax(fabs(a), fabs(b));
 }
 
-/* Where others compete too, the kernel's own account of CPU time is off by up to 13 per cent, because
- * it does not read its clock at each event. known: how many tasks of the test are on the CPU. */
+/* Where others compete too, the kernel's own account of CPU time is off by up to 13 per cent,
+ * because it does not read its clock at each event. known: how many tasks of the test are on the
+ * CPU. */
 static double tolerance(const json_t *metrics, int cpu, unsigned known)
 {
 	return on_cpu(metrics, "sched.runq_depth", cpu) < known + 0.1 ? 0.04 : 0.15;
@@ -167,10 +168,10 @@ static void fallback_blames_the_same(void **state)
 	printf("ran %.1f ms, blamed %.1f ms\n", (double)ran / 1e6,
 	       blame_pid(metrics, hog.tid) / 1e6);
 	assert_true(near((double)ran, blame_pid(metrics, hog.tid)) < tolerance(metrics, cpu, 2));
-	assert_string_equal(bench_result_str(row(metrics, "sched.work_conservation", NULL, NULL,
-						 NULL, NULL),
-					     "status"),
-			    "not_supported");
+	assert_string_equal(
+		bench_result_str(row(metrics, "sched.work_conservation", NULL, NULL, NULL, NULL),
+				 "status"),
+		"not_supported");
 	json_decref(metrics);
 	probe_close(set);
 }

@@ -64,8 +64,8 @@ static void timer_interrupts_are_those_that_the_kernel_counts(void **state)
 	ns = value(metrics, "irq.time", "irq", "local_timer");
 	printf("%.0f timer interrupts of %.0f ns, the kernel counted %ld to %ld, %d naps\n", count,
 	       ns / count, inner_after - inner_before, after - before, (int)naps.naps);
-	/* A window inside and one around it: what is between is the truth. Some events never reach a
-	 * program: on a busy virtual machine 2 % of these were seen to be missed. */
+	/* A window inside and one around it: what is between is the truth. Some events never reach
+	 * a program: on a busy virtual machine 2 % of these were seen to be missed. */
 	assert_true(count >= (double)(inner_after - inner_before) * 0.95);
 	assert_true(count <= (double)(after - before) * 1.005);
 	/* Each nap of 1 ms ends by one. */

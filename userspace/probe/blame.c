@@ -38,7 +38,8 @@ void blame_check(const struct probe_set *set, struct probe_object *object)
 		if (m->desc.kind == PROBE_IRQ && m->desc.slot >= PROBE_SOFTIRQ_TIME &&
 		    set->mode.realtime)
 			why_set(&m->why, BENCH_NOT_SUPPORTED,
-				"on this kernel (PREEMPT_RT) softirqs run in threads: their time is "
+				"on this kernel (PREEMPT_RT) softirqs run in threads: their time "
+				"is "
 				"that of ksoftirqd and of irq threads");
 	}
 }
@@ -119,8 +120,8 @@ struct charges {
 	int64_t total;
 };
 
-static struct charge *charge_add(struct charges *c, const char *prefix, const char *name, uint32_t pid,
-		       int64_t ns)
+static struct charge *charge_add(struct charges *c, const char *prefix, const char *name,
+				 uint32_t pid, int64_t ns)
 {
 	char comm[sizeof(c->charge->comm)];
 	struct charge *charge = NULL;

@@ -19,7 +19,8 @@ struct probe_blames {
 	struct probe_balance *balance; /* per bank only */
 	size_t blame_bytes, irq_bytes, busy_bytes, balance_bytes;
 	char irq_name[PROBE_SOURCES][IRQ_NAME_SIZE]; /* "" = not looked up yet */
-	/* Windows whose charges do not add up to the wait that they are about, and the first one. */
+	/* Windows whose charges do not add up to the wait that they are about, and the first one.
+	 */
 	unsigned nr_breaches;
 	uint64_t blamed_ns, waited_ns;
 };
@@ -38,15 +39,16 @@ bool blame_metric(struct probe_set *set, const struct probe_metric *metric, cons
 /* Did the charged time differ from the wait in a window so far? Fills text then. */
 bool blame_breach(const struct probe_set *set, char *text, size_t size);
 
-/* blame_cgroup.c: its path below the root of cgroup v2. False: the root, gone, or not to be known. */
+/* blame_cgroup.c: its path below the root of cgroup v2. False: the root, gone, or not to be known.
+ */
 bool cgroup_path(uint64_t id, char *ret_path, size_t size);
 
 /* irq.c: is this PREEMPT_RT, where softirqs run in threads and can be preempted? */
 bool irq_threaded(void);
 /* Attach what the loader cannot, which depends on the architecture. */
 void irq_open(struct probe_set *set, struct probe_object *object);
-void irq_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
-	     unsigned nr, struct bench_metric_set *metrics);
+void irq_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus, unsigned nr,
+	     struct bench_metric_set *metrics);
 /* "virtio0-req.0", "local_timer", "NET_RX". */
 const char *irq_name(struct probe_blames *blames, unsigned source);
 

@@ -18,7 +18,10 @@ bool balance_possible(void)
 	const struct bpf_insn insns[] = {
 		{ .code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = 10, .off = -8 },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1 },
-		{ .code = STX_ATOMIC_DW, .dst_reg = 10, .src_reg = 1, .off = -8,
+		{ .code = STX_ATOMIC_DW,
+		  .dst_reg = 10,
+		  .src_reg = 1,
+		  .off = -8,
 		  .imm = ATOMIC_FETCH_ADD },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0 },
 		{ .code = BPF_JMP | BPF_EXIT },
@@ -35,7 +38,8 @@ void balance_strip(struct bpf_object *bpf)
 {
 	struct bpf_program *prog;
 
-	bpf_object__for_each_program(prog, bpf) {
+	bpf_object__for_each_program(prog, bpf)
+	{
 		size_t nr = bpf_program__insn_cnt(prog);
 		struct bpf_insn *insns = calloc(nr, sizeof(*insns));
 
@@ -75,8 +79,7 @@ void balance_put(struct probe_set *set, const struct probe_metric *metric,
 		 struct bench_metric_set *metrics)
 {
 	const struct probe_balance *b = &set->blames->balance[window_bank(set)];
-	const struct probe_busy_cpu *busy =
-		&set->blames->busy[window_bank(set) * set->nr_cpus];
+	const struct probe_busy_cpu *busy = &set->blames->busy[window_bank(set) * set->nr_cpus];
 	uint64_t window = set->end_ns - set->start_ns, lost = b->lost_ns;
 	struct bench_metric_id id = {
 		.name = metric->desc.name,

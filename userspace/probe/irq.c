@@ -183,13 +183,13 @@ static void missing_put(struct irq_row *row)
 		vector_missing(row, "ipi", "ipi_entry");
 }
 
-void irq_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
-	     unsigned nr, struct bench_metric_set *metrics)
+void irq_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus, unsigned nr,
+	     struct bench_metric_set *metrics)
 {
-	bool soft = metric->desc.slot == PROBE_SOFTIRQ_TIME ||
-		    metric->desc.slot == PROBE_SOFTIRQ_COUNT;
-	bool count = metric->desc.slot == PROBE_IRQ_COUNT ||
-		     metric->desc.slot == PROBE_SOFTIRQ_COUNT;
+	bool soft =
+		metric->desc.slot == PROBE_SOFTIRQ_TIME || metric->desc.slot == PROBE_SOFTIRQ_COUNT;
+	bool count =
+		metric->desc.slot == PROBE_IRQ_COUNT || metric->desc.slot == PROBE_SOFTIRQ_COUNT;
 	struct irq_row row = {
 		.id = { .name = metric->desc.name,
 			.unit = metric->desc.unit,
