@@ -33,7 +33,7 @@ print("summary", row["cost"] == cost["value"], row["ci"] == cost["ci"], row["pai
 windows = result["overhead"]["window_ns"]
 print("windows", abs(windows / (job["trials"] * job["trial_ns"]) - 1) < 0.2 if job["trial_ns"] else "-")
 PY
-run "$BENCH" -q --observer=ab --trials=6 --duration=50ms --warmup=0 -o ab.json --workers=1 cpu
+run "$BENCH" -q --observer=ab --trials=6 --duration=200ms --warmup=0 -o ab.json --workers=1 cpu
 expect 'the run works' "$code" 0
 run python3 look.py ab.json
 expect 'a job has its trials and as many to compare with' "$out" 'trials 6 control 6
@@ -59,7 +59,7 @@ case $out in
 esac
 
 # A check that fails stands with the job whose numbers it is about, and above all jobs.
-run env BENCH_PROBE_FAULT=clock "$BENCH" -q --trials=1 --duration=50ms --warmup=0 -o none cpu
+run env BENCH_PROBE_FAULT=clock "$BENCH" -q --trials=1 --duration=200ms --warmup=0 -o none cpu
 case $out in
 *'1 self-check failed'*'cpu module'*'check failed  probe self-check: '*'wall.time'*) pass 'a failed check is in the report' ;;
 *) fail 'a failed check is in the report' "$out" ;;
