@@ -755,6 +755,27 @@ static void package_event_has_no_row_of_a_thread(void **state)
 	assert_value("task-clock", "ok", 1e9);
 }
 
+static void listed_event_is_tried_on_the_loop(void **state)
+{
+	static unsigned char buf[LIVENESS_BYTES];
+	struct counter_event *e;
+
+	(void)state;
+	make_plan("intel", "branches,cache-misses,cpu/config=0xdead/,task-clock");
+	sim.dead = 1 << PERF_COUNT_HW_CACHE_MISSES;
+	for (unsigned i = 0; i < 4; i++) {
+		e = &plan->events[i];
+		e->note[0] = '\0';
+		e->proved = false;
+		probe_live_event(e, &plan->pmus, buf);
+	}
+	assert_string_equal(plan->events[0].note, "live");
+	assert_int_equal(plan->events[1].status, BENCH_NOT_SUPPORTED);
+	assert_string_equal(plan->events[1].note, "opens but does not count");
+	assert_string_equal(plan->events[2].note, "opens; read 0 in the test loop");
+	assert_string_equal(plan->events[3].note, "");
+}
+
 static void sessions_add_up_and_the_worst_status_wins(void **state)
 {
 	struct counter_session *s[2];
@@ -946,6 +967,7 @@ int main(void)
 		TEST(energy_is_counted_for_the_package_and_per_op),
 		TEST(energy_that_cannot_be_right_is_invalid),
 		TEST(energy_that_does_not_move_is_invalid),
+		TEST(listed_event_is_tried_on_the_loop),
 		TEST(sessions_add_up_and_the_worst_status_wins),
 		TEST(failing_read_is_not_counted),
 		TEST(idle_thread_is_not_counted),

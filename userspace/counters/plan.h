@@ -64,6 +64,8 @@ bool counter_is_sentinel(const struct counter_event *event);
 int counter_plan_prove(struct counter_plan *plan);
 /* Status of one event from opening it alone; for lists. */
 void probe_open_event(struct counter_event *event, const struct pmu_set *pmus);
+/* And whether it counts the loop of known content. buf as for liveness_loop(). */
+void probe_live_event(struct counter_event *event, const struct pmu_set *pmus, unsigned char *buf);
 
 /* liveness.c */
 #define LIVENESS_BYTES (256 * 1024)

@@ -101,6 +101,32 @@ void probe_open_event(struct counter_event *event, const struct pmu_set *pmus)
 		explain(event, &target, pmus, fd);
 }
 
+void probe_live_event(struct counter_event *event, const struct pmu_set *pmus, unsigned char *buf)
+{
+	struct counter_reading reading;
+	uint64_t id;
+	int fd;
+
+	/* This thread may be on the other kind of core; the clocks of the kernel need no proof. */
+	if (event->status != BENCH_OK || event->kind != EVENT_CORE || event->hybrid)
+		return;
+	fd = event_open(event, &self, -1, true);
+	if (fd < 0) {
+		explain(event, &self, pmus, fd);
+		return;
+	}
+	liveness_loop(buf, LIVENESS_MIN_ITERATIONS);
+	if (sys_perf_ioctl(fd, PERF_EVENT_IOC_ID, &id) || group_read(fd, &id, 1, &reading)) {
+		event->status = BENCH_NOT_COUNTED;
+		strcpy(event->note, "opens but cannot be read");
+	} else {
+		liveness_judge(event, &reading, LIVENESS_MIN_ITERATIONS);
+	}
+	if (event->status == BENCH_OK && !event->note[0])
+		strcpy(event->note, event->proved ? "live" : "opens; read 0 in the test loop");
+	sys_perf_close(fd);
+}
+
 /* The groups as they turn out, and the one being built. */
 struct prover {
 	struct counter_plan *plan;
