@@ -116,9 +116,9 @@ static void law_latency(struct probe_set *set, const struct ledger_sum *sum)
 		       waited / 1e6, total / 1e6);
 }
 
-/* And with the run queues: the mean number that waits is the rate of waits times their mean length. The number
- * comes from the run queues, for all tasks; the waits are those of the threads that are followed,
- * so their product may be less, but not more. */
+/* And with the run queues: the mean number that waits is the rate of waits times their mean length.
+ * The number comes from the run queues, for all tasks; the waits are those of the threads that are
+ * followed, so their product may be less, but not more. */
 static void law_waiting(struct probe_set *set, const struct ledger_sum *sum)
 {
 	double waited = (double)sum->ledger.time_ns[PROBE_WAITING], queued = 0;
