@@ -380,6 +380,7 @@ static json_t *row(struct exec_job *job, const char *status, const char *reason)
 			 (int)job->settings->discard_output, "placement", "trials", (int)job->nr_trials,
 			 "trial_ns", "metrics", metrics);
 	observer_warnings(job->run, object);
+	probe_stacks(job->run->probes, object);
 	if (job->observer.on)
 		json_object_set_new(object, "control_trials",
 				    json_integer(job->observer.nr_pairs));
