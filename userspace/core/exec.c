@@ -18,6 +18,7 @@
 #include "core/series.h"
 #include "core/spawner.h"
 #include "core/usage.h"
+#include "counters/packages.h"
 
 /* How often the loop looks whether the user interrupted. */
 #define LOOK_NS (100 * BENCH_NS_PER_MS)
@@ -45,6 +46,7 @@ struct exec_job {
 	char *const *argv;
 	struct bench_metric_set *metrics;
 	struct sampler *sampler; /* NULL without probes */
+	struct counter_packages *packages; /* NULL = none */
 	unsigned nr_trials;
 	int code; /* to pass on */
 	int *cpus; /* all allowed ones */
@@ -175,6 +177,7 @@ static void collect(struct exec_job *job, const struct child *c, struct counter_
 		usage_put(&usage, "tree", 0, job->metrics);
 	if (session)
 		counter_put(run->counters, &session, 1, "tree", 0, job->metrics);
+	packages_put(job->packages, 0, job->metrics);
 	if (run->probes)
 		probe_put(run->probes, job->cpus, job->nr_cpus, job->metrics);
 	host_put(&span->host[0], &span->host[1], job->metrics);
@@ -213,9 +216,11 @@ static int run_once(struct exec_job *job, enum run_kind kind, struct child *c,
 		probe_window(run->probes, &job->window);
 	if (timed && job->sampler)
 		sampler_begin(job->sampler, job->window.start_ns, UINT64_MAX, job->nr_trials + 1);
+	packages_begin(job->packages);
 	/* Should this fail, it has ended, which is seen next. */
 	(void)!send(c->at.gate, "", 1, MSG_NOSIGNAL);
 	rc = child_wait(job, c);
+	packages_end(job->packages);
 	job->window.end_ns = c->exit_ns;
 	if (timed && job->sampler)
 		sampler_end(job->sampler, c->exit_ns, !rc && !c->exec_errno && !run->stop);
@@ -419,6 +424,8 @@ json_t *exec_execute(struct run *run, struct spawner *spawner, const struct exec
 
 		job.sampler = sampler_new(&config);
 	}
+	if (run->counters)
+		(void)packages_open(&job.packages, run->counters);
 	run->progress.nr_jobs = 1;
 	run->progress.job = 1;
 	snprintf(run->progress.name, sizeof(run->progress.name), "exec");
@@ -430,6 +437,7 @@ json_t *exec_execute(struct run *run, struct spawner *spawner, const struct exec
 	object = row(&job, status, reason);
 	if (job.sampler)
 		put_series(&job, object);
+	packages_close(job.packages);
 	sampler_free(job.sampler);
 	metric_set_free(job.metrics);
 	free(job.cpus);

@@ -176,6 +176,7 @@ static const char *scope_words(const char *scope)
 		{ "worker", "counters, all workers, per trial" },
 		{ "cpu", "counters, everything on the CPUs of the job, per trial" },
 		{ "tree", "counters, the program and its children, per run" },
+		{ "package", "counters, everything on each package" },
 	};
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
