@@ -96,21 +96,29 @@ static __always_inline __u64 take(__u64 now, __u64 then, __u64 *left)
 	return ns;
 }
 
-/* A slice of CPU time of ns ends: what interrupts and the host took of it. */
-static __always_inline void slice_end(struct probe_thread *t, struct probe_ledger *all,
-				      const struct now *n, __u64 ns, __u64 *taken)
+/* A slice of CPU time that ends: its length, the CPU's sums now, and, as the answer, what interrupts
+ * and the host took of it. */
+struct slice {
+	__u64 ns;
+	__u64 now[PROBE_TAKEN], taken[PROBE_TAKEN];
+};
+
+/* A function of its own for the verifier, which walks it once. */
+__noinline int slice_end(struct probe_thread *t, struct probe_values_element *v, struct slice *s)
 {
-	if (!n->clock)
-		return;
-	taken[PROBE_TAKEN_HARDIRQ] =
-		take(n->clock->hardirq_ns, t->taken_at[PROBE_TAKEN_HARDIRQ], &ns);
-	taken[PROBE_TAKEN_SOFTIRQ] =
-		take(n->clock->softirq_ns, t->taken_at[PROBE_TAKEN_SOFTIRQ], &ns);
-	taken[PROBE_TAKEN_STEAL] = take(n->steal, t->taken_at[PROBE_TAKEN_STEAL], &ns);
+	struct probe_ledger *all;
+	__u64 left;
+
+	if (!t || !v || !s)
+		return 0;
+	all = ledger_of(t, v);
+	left = s->ns;
 	for (int i = 0; i < PROBE_TAKEN; i++) {
-		t->ledger.taken_ns[i] += taken[i];
-		all->taken_ns[i] += taken[i];
+		s->taken[i] = take(s->now[i], t->taken_at[i], &left);
+		t->ledger.taken_ns[i] += s->taken[i];
+		all->taken_ns[i] += s->taken[i];
 	}
+	return 0;
 }
 
 /* A block ends that a stack was taken of. */
@@ -176,7 +184,7 @@ static __always_inline void thread_set(struct probe_thread *t, const struct now 
 {
 	__u64 ns = window_clip(n->w, t->since_ns, at_ns);
 	struct probe_ledger *all = ledger_of(t, n->v);
-	__u64 taken[PROBE_TAKEN] = {};
+	struct slice slice = { .ns = ns };
 	__u64 old = t->state;
 	__u32 cause;
 
@@ -190,15 +198,18 @@ static __always_inline void thread_set(struct probe_thread *t, const struct now 
 		all->blocked_ns[cause] += ns;
 		if (t->stack)
 			stack_close(t, n->w, ns);
-	} else if (old == PROBE_RUNNING) {
-		slice_end(t, all, n, ns, taken);
+	} else if (old == PROBE_RUNNING && n->clock) {
+		slice.now[PROBE_TAKEN_HARDIRQ] = n->clock->hardirq_ns;
+		slice.now[PROBE_TAKEN_SOFTIRQ] = n->clock->softirq_ns;
+		slice.now[PROBE_TAKEN_STEAL] = n->steal;
+		slice_end(t, n->v, &slice);
 	}
 	if (config.blame)
 		blame_wait(t, n->w, n->bank, old, state, n->queue, at_ns);
 	t->state = state;
 	t->since_ns = at_ns;
 	if (t->ring)
-		history_add(t, n, taken);
+		history_add(t, n, slice.taken);
 }
 
 static __always_inline void thread_repaired(const struct now *n, __u64 from, __u64 until)
