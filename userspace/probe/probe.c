@@ -15,6 +15,21 @@
 
 /* --- choosing --- */
 
+static bool may_load(void)
+{
+	char line[256];
+	unsigned long long caps = 0;
+	FILE *f = fopen("/proc/self/status", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (f)
+		fclose(f);
+	/* capability.h: CAP_SYS_ADMIN 21, CAP_PERFMON 38, CAP_BPF 39 */
+	return caps >> 21 & 1 || (caps >> 38 & 1 && caps >> 39 & 1);
+}
+
 static unsigned images_describe(struct probe_object **ret_objects)
 {
 	struct probe_object *objects;
@@ -168,7 +183,8 @@ static void mode_find(struct probe_set *set)
 		set->mode.causes |= set->sched->metrics[i].wanted &&
 				    set->sched->metrics[i].desc.kind == PROBE_WALL;
 	set->mode.realtime = irq_threaded();
-	set->mode.atomics = !forced("atomics") && balance_possible();
+	/* Without privileges nothing can be tried, and the reason will be that. */
+	set->mode.atomics = !forced("atomics") && (!may_load() || balance_possible());
 	set->nr_rings = 4 * set->nr_cpus < LEDGER_MAX_RINGS ? 4 * set->nr_cpus : LEDGER_MAX_RINGS;
 	set->mode.block_rq_arg = kernel_tracepoint_args(set->btf, "block_rq_issue") > 1;
 	set->mode.cqe_arg = kernel_tracepoint_args(set->btf, "io_uring_complete") == 3;
@@ -359,21 +375,6 @@ static const char *kind_name(uint32_t kind)
 	default:
 		return "time";
 	}
-}
-
-static bool may_load(void)
-{
-	char line[256];
-	unsigned long long caps = 0;
-	FILE *f = fopen("/proc/self/status", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	if (f)
-		fclose(f);
-	/* capability.h: CAP_SYS_ADMIN 21, CAP_PERFMON 38, CAP_BPF 39 */
-	return caps >> 21 & 1 || (caps >> 38 & 1 && caps >> 39 & 1);
 }
 
 void probe_list(FILE *out)
