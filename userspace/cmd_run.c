@@ -71,7 +71,7 @@ static int read_request(struct cli *cli, int argc, char **argv, struct run_comma
 		rc = job_list_add(jobs, cli->words[i], false, err);
 	if (!rc && !jobs->nr)
 		rc = job_list_add_suite(jobs, err);
-	return rc;
+	return rc ? rc : job_list_expand(jobs, err);
 }
 
 static void print_plan(const struct run *run, const struct plan *plan)

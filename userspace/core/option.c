@@ -224,23 +224,26 @@ void option_print(const struct bench_option *opt, const void *params, char *buf,
 		print_value(opt, value_of(opt, params), buf, size);
 }
 
+json_t *option_value_json(const struct bench_option *opt, const void *params)
+{
+	switch (opt->type) {
+	case BENCH_OPT_STRING:
+		return result_text(string_of(opt, params));
+	case BENCH_OPT_ENUM:
+		return json_string(opt->values[value_of(opt, params)]);
+	case BENCH_OPT_BOOL:
+		return json_boolean(value_of(opt, params));
+	default:
+		return json_integer((json_int_t)value_of(opt, params));
+	}
+}
+
 json_t *option_json(const struct bench_option *table, const void *params)
 {
 	json_t *object = json_object();
 
-	for (const struct bench_option *o = table; o && o->name; o++) {
-		json_t *value;
-
-		if (o->type == BENCH_OPT_STRING)
-			value = result_text(string_of(o, params));
-		else if (o->type == BENCH_OPT_ENUM)
-			value = json_string(o->values[value_of(o, params)]);
-		else if (o->type == BENCH_OPT_BOOL)
-			value = json_boolean(value_of(o, params));
-		else
-			value = json_integer((json_int_t)value_of(o, params));
-		json_object_set_new(object, o->name, value);
-	}
+	for (const struct bench_option *o = table; o && o->name; o++)
+		json_object_set_new(object, o->name, option_value_json(o, params));
 	return object;
 }
 

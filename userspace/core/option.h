@@ -19,6 +19,8 @@ int option_set(const struct bench_option *opt, void *params, const char *text,
 	       struct bench_err *err);
 /* Write the option's value back as a user would type it. */
 void option_print(const struct bench_option *opt, const void *params, char *buf, size_t size);
+/* One value: a number, a text or a truth. New reference. */
+json_t *option_value_json(const struct bench_option *opt, const void *params);
 /* {name: value}: numbers as numbers, enums and strings as text. New reference. */
 json_t *option_json(const struct bench_option *table, const void *params);
 /* What is accepted: "0..100", "randread|read", "SIZE". */

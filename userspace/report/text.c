@@ -48,6 +48,7 @@ static int text_report(const json_t *result, const struct bench_report_style *st
 	errno = 0;
 	section_head(&t, result);
 	r = report_jobs(&t, result);
+	section_sweeps(&t, result);
 	section_summary(&t, result);
 	if (!r && (fflush(out) || ferror(out)))
 		r = errno ? -errno : -EIO;

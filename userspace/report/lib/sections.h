@@ -22,11 +22,15 @@ void section_runq(struct text *t);
 void section_kernel(struct text *t);
 /* perf's events, laid out as perf stat does. */
 void section_counters(struct text *t);
+/* A curve for each sweep: what stands for its jobs, over the values of its parameters. */
+void section_sweeps(struct text *t, const json_t *result);
 /* One line per job, then the warnings: what a person reads first. */
 void section_summary(struct text *t, const json_t *result);
 
 /* Colour of a job's or an audit line's status. */
 enum text_color status_color(const char *status);
+/* The number that stands for the job: ops, bytes or wall; NULL when none has a value. */
+const json_t *main_metric(const json_t *job);
 /* The share of wall time that is largest ("blocked.disk 61.2 %"), "" when there is none. */
 const char *top_cause(char buf[UNITS_MAX], const json_t *job);
 

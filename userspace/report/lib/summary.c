@@ -19,14 +19,6 @@ static bool has_latency(const struct text *t)
 	return t->width >= P99_END;
 }
 
-static void right(struct text *t, unsigned end, enum text_color color, const char *text)
-{
-	unsigned len = text_len(t, text);
-
-	text_to(t, end > len ? end - len : 0);
-	text_put(t, color, "%s", text);
-}
-
 /* In the last column where it fits, else on a line of its own. */
 static void last_column(struct text *t, enum text_color color, const char *text)
 {
@@ -62,19 +54,18 @@ static void heading(struct text *t, const json_t *jobs)
 		text_put(t, TEXT_DIM, "%s", dash);
 	text_end(t);
 	text_put(t, TEXT_BOLD, "summary");
-	right(t, RATE_END, TEXT_DIM, "result");
-	right(t, TRUST_END, TEXT_DIM, "95 %");
+	text_right(t, RATE_END, TEXT_DIM, "result");
+	text_right(t, TRUST_END, TEXT_DIM, "95 %");
 	if (has_latency(t)) {
-		right(t, P50_END, TEXT_DIM, "p50");
-		right(t, P99_END, TEXT_DIM, "p99");
+		text_right(t, P50_END, TEXT_DIM, "p50");
+		text_right(t, P99_END, TEXT_DIM, "p99");
 	}
 	if (CAUSE_COL + 6 <= t->width && has_causes(jobs))
 		last_column(t, TEXT_DIM, "mostly");
 	text_end(t);
 }
 
-/* The number that stands for the job. */
-static const json_t *main_metric(const json_t *job)
+const json_t *main_metric(const json_t *job)
 {
 	static const char *const names[] = { "ops", "bytes", "wall" };
 
@@ -118,16 +109,16 @@ static void job_line(struct text *t, const json_t *job)
 	if (t->col >= NAME_COL + 2)
 		text_end(t);
 	if (metric) {
-		right(t, RATE_END, TEXT_BOLD, metric_value(t, text, metric));
-		right(t, TRUST_END, metric_trust_color(metric), metric_trust(t, text, metric));
+		text_right(t, RATE_END, TEXT_BOLD, metric_value(t, text, metric));
+		text_right(t, TRUST_END, metric_trust_color(metric), metric_trust(t, text, metric));
 	}
 	latency = bench_result_metric(job, "latency", NULL, NULL);
 	if (metric && latency && has_latency(t)) {
 		bool utf8 = t->style->utf8;
 
-		right(t, P50_END, TEXT_PLAIN,
+		text_right(t, P50_END, TEXT_PLAIN,
 		      units_value(text, bench_result_num(latency, "hist.p50"), "ns", utf8));
-		right(t, P99_END, TEXT_PLAIN,
+		text_right(t, P99_END, TEXT_PLAIN,
 		      units_value(text, bench_result_num(latency, "hist.p99"), "ns", utf8));
 	}
 	if (!metric && strcmp(status, "ok"))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "report/lib/text.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -106,6 +107,14 @@ void text_to(struct text *t, unsigned col)
 		fputc(' ', t->out);
 }
 
+void text_right(struct text *t, unsigned end, enum text_color color, const char *text)
+{
+	unsigned len = text_len(t, text);
+
+	text_to(t, end > len ? end - len : 0);
+	text_put(t, color, "%s", text);
+}
+
 void text_end(struct text *t)
 {
 	if (t->col)
@@ -208,6 +217,28 @@ void text_item(struct text *t, enum text_color color, const char *fmt, ...)
 const char *text_sign(const struct text *t, const char *utf8, const char *ascii)
 {
 	return t->style->utf8 ? utf8 : ascii;
+}
+
+void text_bar(struct text *t, double share, unsigned most)
+{
+	static const char *const eighths[] = { "",
+					       "\xe2\x96\x8f",
+					       "\xe2\x96\x8e",
+					       "\xe2\x96\x8d",
+					       "\xe2\x96\x8c",
+					       "\xe2\x96\x8b",
+					       "\xe2\x96\x8a",
+					       "\xe2\x96\x89" };
+	unsigned room = t->width > t->col ? t->width - t->col : 0, width = room < most ? room : most, parts;
+
+	/* A share above 1 or below 0 is an error of the document. */
+	parts = (unsigned)lround(fmin(fmax(share, 0), 1) * width * 8);
+	for (unsigned i = 0; i < parts / 8; i++)
+		text_put(t, TEXT_PLAIN, "%s", text_sign(t, "\xe2\x96\x88", "#"));
+	if (t->style->utf8)
+		text_put(t, TEXT_PLAIN, "%s", eighths[parts % 8]);
+	else if (parts % 8 >= 4)
+		text_put(t, TEXT_PLAIN, "#");
 }
 
 void text_rule(struct text *t, const char *left, enum text_color color, const char *right)

@@ -32,6 +32,8 @@ void text_put(struct text *t, enum text_color color, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Pad with spaces up to column col. */
 void text_to(struct text *t, unsigned col);
+/* Print text so that it ends before column end. */
+void text_right(struct text *t, unsigned end, enum text_color color, const char *text);
 /* End the line, if one was begun. */
 void text_end(struct text *t);
 void text_blank(struct text *t);
@@ -44,6 +46,8 @@ void text_item(struct text *t, enum text_color color, const char *fmt, ...)
 void text_words(struct text *t, enum text_color color, const char *text);
 /* A word for each charset: text_sign(t, "±", "+-"). */
 const char *text_sign(const struct text *t, const char *utf8, const char *ascii);
+/* A bar of share (0..1) of the rest of the line, or of `most` columns where there is more room. */
+void text_bar(struct text *t, double share, unsigned most);
 /* A separating line with a title at its left and one at its right end. */
 void text_rule(struct text *t, const char *left, enum text_color color, const char *right);
 

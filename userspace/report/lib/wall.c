@@ -59,28 +59,6 @@ static bool is_residual(const json_t *metric)
 }
 
 /* Eighths of a column where the terminal has them. */
-static void bar(struct text *t, double share)
-{
-	static const char *const eighths[] = { "",
-					       "\xe2\x96\x8f",
-					       "\xe2\x96\x8e",
-					       "\xe2\x96\x8d",
-					       "\xe2\x96\x8c",
-					       "\xe2\x96\x8b",
-					       "\xe2\x96\x8a",
-					       "\xe2\x96\x89" };
-	unsigned room = t->width - t->col, width = room < BAR_MAX ? room : BAR_MAX, parts;
-
-	/* A share above 1 or below 0 is an error of the document. */
-	parts = (unsigned)lround(fmin(fmax(share, 0), 1) * width * 8);
-	for (unsigned i = 0; i < parts / 8; i++)
-		text_put(t, TEXT_PLAIN, "%s", text_sign(t, "\xe2\x96\x88", "#"));
-	if (t->style->utf8)
-		text_put(t, TEXT_PLAIN, "%s", eighths[parts % 8]);
-	else if (parts % 8 >= 4)
-		text_put(t, TEXT_PLAIN, "#");
-}
-
 static void bar_row(struct text *t, const json_t *metric, bool first)
 {
 	double share = bench_result_num(metric, "value");
@@ -92,7 +70,7 @@ static void bar_row(struct text *t, const json_t *metric, bool first)
 	len = text_len(t, units_share(text, share));
 	text_to(t, TEXT_INDENT + CAUSE_WIDTH + SHARE_WIDTH - (len < SHARE_WIDTH ? len : 0));
 	text_put(t, first ? TEXT_BOLD : TEXT_PLAIN, "%s ", text);
-	bar(t, share);
+	text_bar(t, share, BAR_MAX);
 }
 
 static void share_item(struct text *t, const json_t *metric)
