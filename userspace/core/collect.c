@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/events.h"
+#include "core/open_loop.h"
 #include "core/result.h"
 #include "core/run.h"
 
@@ -124,8 +125,10 @@ static void add_totals(const struct job_run *jr, struct totals *t)
 	}
 }
 
-static void put_module(const struct totals *t, struct bench_metric_set *set)
+static void put_module(const struct job_run *jr, const struct totals *t,
+		       struct bench_metric_set *set)
 {
+	char note[240];
 	const struct bench_metric_id latency = {
 		.name = "latency", .unit = "ns", .source = BENCH_SOURCE_MODULE, .better = BENCH_BETTER_LOWER
 	};
@@ -134,7 +137,10 @@ static void put_module(const struct totals *t, struct bench_metric_set *set)
 	if (t->bytes)
 		put(set, BENCH_SOURCE_MODULE, "bytes", "B/s", BENCH_BETTER_HIGHER, t->bytes_per_s);
 	put(set, BENCH_SOURCE_MODULE, "errors", "count", BENCH_BETTER_LOWER, (double)t->errors);
-	if (t->latency && t->latency->count)
+	if (jr->common->rate && t->latency &&
+	    !open_loop_put(jr, t->latency, set, note, sizeof(note)))
+		bench_metric_put_status(set, &latency, BENCH_INVALID, 0, note);
+	else if (t->latency && t->latency->count)
 		bench_metric_put_hist(set, &latency, t->latency);
 	if (t->ops)
 		put(set, BENCH_SOURCE_MODULE, "cpu.per_op", "ns", BENCH_BETTER_LOWER,
@@ -245,7 +251,7 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 	/* io-wq threads come and go: one that is gone takes its time with it. */
 	if (span->iowq[1].cpu_ns > span->iowq[0].cpu_ns)
 		t.cpu_ns += span->iowq[1].cpu_ns - span->iowq[0].cpu_ns;
-	put_module(&t, metrics);
+	put_module(jr, &t, metrics);
 	put(metrics, BENCH_SOURCE_RUNTIME, "runtime.threads", "count", BENCH_BETTER_NONE, t.nr_ran);
 	if (jr->module->exec != BENCH_EXEC_ASYNC) {
 		put_no_ring(metrics);

@@ -163,6 +163,7 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 		jr->active_left = 0;
 		for (unsigned i = 0; i < jr->nr; i++)
 			jr->active_left += !jr->workers[i].w.passive;
+		jr->nr_active = jr->active_left;
 		if (timed)
 			collect_begin(&span, x->run, jr);
 		jr->window.start_ns = bench_now_ns() + LEAD_NS;
@@ -447,6 +448,7 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 	x.jr.counters = run->counters;
 	x.jr.scope = (unsigned)run->settings->scope;
 	x.jr.nr = plan->nr_workers;
+	x.jr.common = &plan->spec->common;
 	x.jr.probes = run->probes;
 	x.jr.nr_slow = (unsigned)run->settings->slow;
 	if (x.jr.nr_slow)

@@ -12,12 +12,18 @@
 #include "core/sweep.h"
 
 static const char *const list_word[] = { "LIST", NULL };
+static const char *const arrival_words[] = { "constant", "poisson", NULL };
 
 const struct bench_option job_options[] = {
 	{ "workers", BENCH_OPT_U64, offsetof(struct job_settings, workers), 0, 4096, "0", NULL,
 	  "workers of this job; 0 = as --workers says", NULL, 0 },
 	{ "cpus", BENCH_OPT_STRING, offsetof(struct job_settings, cpus), 0, 0, NULL, list_word,
 	  "CPUs of this job, as --cpus; on the command line quote commas: cpus=0\\,2", NULL, 0 },
+	{ "rate", BENCH_OPT_U64, offsetof(struct job_settings, rate), 0, 1000000000, "0", NULL,
+	  "open loop: operations due per second, all workers together; 0 = one after the other",
+	  NULL, 0 },
+	{ "arrival", BENCH_OPT_ENUM, offsetof(struct job_settings, arrival), 0, 0, "constant",
+	  arrival_words, "how the operations of an open loop are spaced", NULL, 0 },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
 };
 

@@ -9,8 +9,13 @@
 #include "bench/module.h"
 #include "bench/option.h"
 
+/* How the operations of an open loop are spaced. */
+enum arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
+
 /* Keys that every job takes beside its module's own. */
 struct job_settings {
+	uint64_t rate;	  /* ops due per second, all workers together; 0 = closed loop */
+	uint64_t arrival; /* enum arrival */
 	uint64_t workers; /* 0 = as the plan decides */
 	const char *cpus; /* NULL = as the plan decides */
 };

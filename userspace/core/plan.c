@@ -128,6 +128,18 @@ static int check_runtime(const struct plan *plan, struct plan_job *job, struct b
 	return 0;
 }
 
+/* The core paces the operations of BLOCKING modules only. */
+static int check_rate(const struct plan_job *job, struct bench_err *err)
+{
+	const struct bench_module *m = job->spec->module;
+
+	if (!job->spec->common.rate || m->exec == BENCH_EXEC_BLOCKING)
+		return 0;
+	return bench_fail(err, -EINVAL, "%s: rate= is for blocking modules%s%s%s", job->spec->name,
+			  m->sibling ? "; use '" : "", m->sibling ? m->sibling : "",
+			  m->sibling ? "'" : "");
+}
+
 static int place(const struct plan *plan, struct plan_job *job, struct bench_err *err)
 {
 	struct cpu_choice choice = { 0 };
@@ -142,7 +154,8 @@ static int place(const struct plan *plan, struct plan_job *job, struct bench_err
 	}
 	if (job->spec->module->resolve)
 		job->spec->module->resolve(job->spec->params);
-	rc = check_runtime(plan, job, err);
+	rc = check_rate(job, err);
+	rc = rc ? rc : check_runtime(plan, job, err);
 	if (rc)
 		return rc;
 	rc = choose_cpus(plan, job->spec, &choice, err);

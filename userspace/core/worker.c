@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "core/events.h"
+#include "core/open_loop.h"
 #include "core/slow.h"
 
 /* An op this long is timed alone: two clock reads (26 ns each) are then below 3 % of it. */
@@ -57,15 +58,6 @@ static void end_usage(struct worker_run *wr)
 	wr->usage = usage_between(&wr->usage, &now);
 }
 
-static inline void cpu_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
 static void wait_for_start(volatile const struct bench_window *window)
 {
 	uint64_t wake = window->start_ns - SPIN_NS;
@@ -74,7 +66,7 @@ static void wait_for_start(volatile const struct bench_window *window)
 
 	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 	while (bench_now_ns() < window->start_ns)
-		cpu_relax();
+		worker_relax();
 }
 
 /* How many ops make one timed call: run doubling batches until one is long enough. */
@@ -138,6 +130,21 @@ static void publish_nothing(struct worker_run *wr)
 	atomic_store_explicit(&wr->live.inflight_next, 0, memory_order_relaxed);
 }
 
+bool worker_op(struct worker_run *wr, uint64_t due_ns, uint64_t begin_ns, uint64_t done_ns)
+{
+	struct bench_worker *w = &wr->w;
+
+	w->ops++;
+	publish(wr);
+	if (w->no_latency)
+		return false;
+	bench_hist_record(w->latency, done_ns - due_ns);
+	if (__builtin_expect(done_ns - due_ns < w->slow_ns, 1))
+		return false;
+	bench_slow(w, due_ns, begin_ns, done_ns, w->key);
+	return true;
+}
+
 static int run_alone(struct worker_run *wr)
 {
 	struct bench_worker *w = &wr->w;
@@ -152,16 +159,7 @@ static int run_alone(struct worker_run *wr)
 		next = bench_now_ns();
 		if (rc)
 			return rc;
-		w->ops++;
-		if (!w->no_latency)
-			bench_hist_record(w->latency, next - now);
-		publish(wr);
-		if (__builtin_expect(next - now >= w->slow_ns, 0) && !w->no_latency) {
-			bench_slow(w, now, now, next, w->key);
-			/* Looking at it is no part of the next op. */
-			next = bench_now_ns();
-		}
-		now = next;
+		now = worker_op(wr, now, now, next) ? bench_now_ns() : next;
 	}
 	wr->stop_ns = now;
 	return 0;
@@ -200,6 +198,8 @@ static int run_blocking(struct worker_run *wr)
 {
 	if (wr->w.passive)
 		return run_passive(wr);
+	if (wr->open)
+		return open_loop_run(wr);
 	return wr->batch == 1 ? run_alone(wr) : run_batches(wr);
 }
 
@@ -318,7 +318,10 @@ void worker_window(struct runtime_thread *thread, void *arg)
 	bench_hist_reset(w->latency);
 	publish_nothing(wr);
 	wr->rc = 0;
-	if (!async && !w->passive && !wr->batch)
+	if (wr->open)
+		open_loop_begin(wr->open, (double)wr->run->common->rate, w->index, wr->run->nr_active,
+				wr->run->trial);
+	else if (!async && !w->passive && !wr->batch)
 		wr->rc = calibrate(wr);
 	w->ops = w->bytes = 0;
 	wait_for_start(w->window);
@@ -394,6 +397,11 @@ void worker_enter(struct runtime_thread *thread, void *arg)
 		return;
 	if (m->enter)
 		wr->rc = m->enter(&wr->w);
+	if (!wr->rc && wr->run->common->rate && !wr->w.passive) {
+		wr->open = open_loop_new(wr->run->common->arrival);
+		if (!wr->open)
+			wr->rc = bench_worker_fail(&wr->w, -ENOMEM, "out of memory");
+	}
 	if (!wr->rc)
 		wr->rc = enter_slow(wr, thread->tid);
 }
@@ -434,6 +442,8 @@ void worker_leave(struct runtime_thread *thread, void *arg)
 	events_close(wr);
 	bench_hist_free(wr->w.latency);
 	wr->w.latency = NULL;
+	open_loop_free(wr->open);
+	wr->open = NULL;
 	slow_free(wr->w.slow);
 	wr->w.slow = NULL;
 	free(wr->w.state);

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include "bench/module.h"
+#include "core/job_list.h"
 #include "core/usage.h"
 #include "counters/counters.h"
 #include "runtime/runtime.h"
@@ -29,6 +30,7 @@ struct worker_run {
 	struct counter_session *counters; /* NULL = none */
 	struct counter_session *cpu_counters; /* of the CPU; NULL = none */
 	struct counter_packages *packages;    /* worker 0: of all packages; NULL = none */
+	struct open_loop *open;		      /* NULL = closed loop */
 	uint64_t batch;	 /* BLOCKING: ops per timed call; 0 = not calibrated yet */
 
 	/* Of the last phase. */
@@ -43,6 +45,8 @@ struct worker_run {
 struct job_run {
 	struct bench_window window;
 	_Atomic unsigned active_left; /* active workers still in their window */
+	unsigned nr_active;	      /* all of them */
+	const struct job_settings *common;
 	struct bench_job job;
 	const struct bench_module *module;
 	const struct counter_plan *counters; /* NULL = none */
@@ -64,6 +68,19 @@ static inline uint64_t worker_took_ns(const struct worker_run *wr)
 	uint64_t start_ns = wr->run->window.start_ns;
 
 	return wr->stop_ns > start_ns && wr->stop_ns > wr->start_ns ? wr->stop_ns - start_ns : 0;
+}
+
+/* Account one op of a BLOCKING module: due, begun and completed, ns. True when it was slow and took
+ * time to look at. */
+bool worker_op(struct worker_run *wr, uint64_t due_ns, uint64_t begin_ns, uint64_t done_ns);
+/* Tell the core that this is a spin. */
+static inline void worker_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
 }
 
 /* Phases, each posted to the pool with a struct worker_run; the outcome is in ->rc and ->w.err. */

@@ -108,6 +108,33 @@ static void job_errors(struct text *t)
 		  units_value(text, bench_result_num(errors, "value"), "count", t->style->utf8));
 }
 
+/* From this share on, operations pile up for as long as the trial lasts. */
+#define OVERLOADED 0.01
+
+/* Of an open loop: what was asked for, and whether it was too much. */
+static void job_arrivals(struct text *t)
+{
+	const json_t *rate = plain(t, "arrival.rate"), *unserved = plain(t, "arrival.unserved");
+	double share = bench_result_num(unserved, "value");
+	char text[UNITS_MAX];
+
+	if (!bench_result_has_value(rate))
+		return;
+	metric_shown(t, rate);
+	text_row(t, "open loop");
+	text_item(t, TEXT_PLAIN, "%s due", metric_value(t, text, rate));
+	if (!bench_result_has_value(unserved))
+		return;
+	metric_shown(t, unserved);
+	if (share >= OVERLOADED)
+		text_item(t, TEXT_YELLOW,
+			  "overloaded: %s of them had not begun by the end, so latency grows with the "
+			  "length of the trial",
+			  units_share(text, share));
+	else
+		text_item(t, TEXT_PLAIN, "%s not begun by the end", units_share(text, share));
+}
+
 static void exec_status(struct text *t, const json_t *status)
 {
 	const json_t *trials = bench_result_get(status, "trials"), *trial;
@@ -167,6 +194,7 @@ static void job_speed(struct text *t)
 	measure(t, "throughput", plain(t, "ops"), "");
 	measure(t, "bytes", plain(t, "bytes"), "");
 	measure(t, "cpu cost", plain(t, "cpu.per_op"), " CPU time per op");
+	job_arrivals(t);
 	job_observer(t);
 	job_errors(t);
 	if (!strcmp(bench_result_str(t->job, "module"), "exec"))

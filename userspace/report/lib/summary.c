@@ -113,7 +113,7 @@ static void job_line(struct text *t, const json_t *job)
 		text_right(t, TRUST_END, metric_trust_color(metric), metric_trust(t, text, metric));
 	}
 	latency = bench_result_metric(job, "latency", NULL, NULL);
-	if (metric && latency && has_latency(t)) {
+	if (metric && bench_result_has_value(latency) && has_latency(t)) {
 		bool utf8 = t->style->utf8;
 
 		text_right(t, P50_END, TEXT_PLAIN,

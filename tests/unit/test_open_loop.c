@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "bench/clock.h"
+#include "core/result.h"
+#include "core/open_loop.h"
+#include "core/run.h"
+#include "core/worker.h"
+
+#define STALL_NS (50 * BENCH_NS_PER_MS)
+
+static uint64_t stall_at; /* the op that takes STALL_NS; others take next to nothing */
+
+static int run_op(struct bench_worker *w, uint64_t ops)
+{
+	uint64_t until = bench_now_ns() + STALL_NS;
+
+	assert_int_equal(ops, 1);
+	while (w->ops == stall_at && bench_now_ns() < until)
+		;
+	return 0;
+}
+
+static const struct bench_module module = { .name = "fake", .run = run_op };
+
+struct rig {
+	struct job_settings common;
+	struct job_run jr;
+	struct worker_run *wr;
+};
+
+static void rig_init(struct rig *r, uint64_t rate, uint64_t duration_ns)
+{
+	memset(r, 0, sizeof(*r));
+	r->common = (struct job_settings){ .rate = rate, .arrival = ARRIVAL_CONSTANT };
+	r->wr = aligned_alloc(64, sizeof(*r->wr));
+	memset(r->wr, 0, sizeof(*r->wr));
+	r->jr = (struct job_run){ .module = &module, .workers = r->wr, .nr = 1,
+				  .common = &r->common };
+	r->wr->run = &r->jr;
+	r->wr->open = open_loop_new(ARRIVAL_CONSTANT);
+	r->wr->w = (struct bench_worker){ .window = &r->jr.window,
+					  .latency = bench_hist_new(BENCH_HIST_BITS_WORKER),
+					  .slow_ns = UINT64_MAX };
+	open_loop_begin(r->wr->open, (double)rate, 0, 1, 1);
+	r->jr.window.start_ns = bench_now_ns();
+	r->jr.window.end_ns = r->jr.window.start_ns + duration_ns;
+}
+
+static void rig_done(struct rig *r)
+{
+	open_loop_free(r->wr->open);
+	bench_hist_free(r->wr->w.latency);
+	free(r->wr);
+}
+
+static uint64_t above(const struct bench_hist *hist, uint64_t ns)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < hist->nr_buckets; i++)
+		if (bench_hist_low(hist, i) >= ns)
+			sum += hist->n[i];
+	return sum;
+}
+
+static void constant_arrivals_take_turns(void **state)
+{
+	struct open_loop *a = open_loop_new(ARRIVAL_CONSTANT), *b = open_loop_new(ARRIVAL_CONSTANT);
+
+	(void)state;
+	open_loop_begin(a, 1000, 0, 2, 1);
+	open_loop_begin(b, 1000, 1, 2, 1);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(open_loop_next(a), i * 2000000);
+		assert_int_equal(open_loop_next(b), i * 2000000 + 1000000);
+	}
+	open_loop_free(a);
+	open_loop_free(b);
+}
+
+/* Exponential: mean and standard deviation are the period. */
+static void poisson_arrivals_are_poissons_and_the_same_each_time(void **state)
+{
+	enum { NR = 100000 };
+	struct open_loop *a = open_loop_new(ARRIVAL_POISSON), *b = open_loop_new(ARRIVAL_POISSON);
+	double sum = 0, squares = 0, mean;
+	uint64_t last = 0;
+
+	(void)state;
+	open_loop_begin(a, 1e5, 0, 1, 3);
+	open_loop_begin(b, 1e5, 0, 1, 3);
+	for (unsigned i = 0; i < NR; i++) {
+		uint64_t at = open_loop_next(a);
+
+		assert_int_equal(at, open_loop_next(b));
+		sum += (double)(at - last);
+		squares += (double)(at - last) * (double)(at - last);
+		last = at;
+	}
+	mean = sum / NR;
+	assert_true(fabs(mean / 10000 - 1) < 0.02);
+	assert_true(fabs(sqrt(squares / NR - mean * mean) / mean - 1) < 0.02);
+	open_loop_begin(b, 1e5, 1, 1, 3);
+	assert_int_not_equal(open_loop_next(a), open_loop_next(b));
+	open_loop_free(a);
+	open_loop_free(b);
+}
+
+/* A closed loop has one slow operation here. Those that were due during the stall waited, too: half
+ * of them longer than half of it. */
+static void a_stall_is_seen_by_all_that_were_due(void **state)
+{
+	struct rig r;
+	uint64_t half;
+
+	(void)state;
+	rig_init(&r, 1000, 200 * BENCH_NS_PER_MS);
+	stall_at = 20;
+	assert_int_equal(open_loop_run(r.wr), 0);
+	half = above(r.wr->w.latency, STALL_NS / 2);
+	assert_true(half >= 24); /* more when the host has stalls of its own */
+	assert_int_equal(r.wr->open->arrivals, 200);
+	assert_int_equal(r.wr->w.ops + r.wr->open->unserved, 200);
+	assert_int_equal(r.wr->open->service->count, r.wr->w.ops);
+	assert_true(r.wr->open->service->max >= STALL_NS);
+	assert_true(above(r.wr->open->service, STALL_NS / 2) < half / 2);
+	rig_done(&r);
+}
+
+static void what_cannot_be_served_is_counted(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, 1000, 60 * BENCH_NS_PER_MS);
+	stall_at = 0;
+	assert_int_equal(open_loop_run(r.wr), 0);
+	assert_int_equal(r.wr->open->arrivals, 60);
+	assert_int_equal(r.wr->w.ops + r.wr->open->unserved, 60);
+	rig_done(&r);
+	rig_init(&r, 1000, 40 * BENCH_NS_PER_MS);
+	assert_int_equal(open_loop_run(r.wr), 0);
+	assert_int_equal(r.wr->w.ops, 1);
+	assert_int_equal(r.wr->open->unserved, 39);
+	rig_done(&r);
+}
+
+static void a_slow_generator_is_told_from_a_slow_system(void **state)
+{
+	struct bench_metric_set *set = metric_set_new();
+	char note[240] = "";
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, 1000, BENCH_NS_PER_SEC);
+	metric_set_next_trial(set);
+	for (unsigned i = 0; i < 1000; i++) {
+		bench_hist_record(r.wr->w.latency, 100000);
+		bench_hist_record(r.wr->open->lateness, 5000);
+	}
+	assert_true(open_loop_put(&r.jr, r.wr->w.latency, set, note, sizeof(note)));
+	for (unsigned i = 0; i < 20; i++)
+		bench_hist_record(r.wr->open->lateness, 20000);
+	assert_false(open_loop_put(&r.jr, r.wr->w.latency, set, note, sizeof(note)));
+	assert_non_null(strstr(note, "generator-limited"));
+	metric_set_free(set);
+	rig_done(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(constant_arrivals_take_turns),
+		cmocka_unit_test(poisson_arrivals_are_poissons_and_the_same_each_time),
+		cmocka_unit_test(a_stall_is_seen_by_all_that_were_due),
+		cmocka_unit_test(what_cannot_be_served_is_counted),
+		cmocka_unit_test(a_slow_generator_is_told_from_a_slow_system),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
