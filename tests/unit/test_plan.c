@@ -76,6 +76,55 @@ static void one_worker_per_core_by_default(void **state)
 		assert_int_equal(f->plan.jobs[0].cpus[i], topology_cpu(f->topology, i)->os_index);
 }
 
+/* The jobs' CPUs on a made-up host of two packages with two caches of two cores of two PUs each. */
+static void placement_is_what_workers_share(void **state)
+{
+	static const struct {
+		const char *job;
+		unsigned nr;
+		int first, second;
+	} cases[] = {
+		{ "net_sync,placement=smt", 2, 0, 1 },	    { "net_sync,placement=llc", 2, 0, 2 },
+		{ "net_sync,placement=package", 2, 0, 4 },  { "net_sync,placement=cross", 2, 0, 8 },
+		{ "net_sync,placement=same-cpu", 2, 0, 0 }, { "cpu,placement=smt", 2, 0, 1 },
+		{ "cpu,placement=llc", 3, 0, 2 },	    { "cpu,placement=same-cpu", 1, 0, 0 },
+	};
+	struct fixture *f = *state;
+
+	topology_close(f->topology);
+	setenv("HWLOC_SYNTHETIC", "package:2 l3:2 core:2 pu:2", 1);
+	setenv("HWLOC_THISSYSTEM", "0", 1);
+	assert_int_equal(topology_open(&f->topology, &f->err), 0);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		job_list_drop_jobs(&f->jobs);
+		add(f, cases[i].job);
+		if (build(f, RUNTIME_BLOCKING))
+			fail_msg("%s: %s", cases[i].job, f->err.msg);
+		assert_int_equal(f->plan.jobs[0].nr_workers, cases[i].nr);
+		assert_int_equal(f->plan.jobs[0].cpus[0], cases[i].first);
+		if (cases[i].nr > 1)
+			assert_int_equal(f->plan.jobs[0].cpus[1], cases[i].second);
+	}
+	topology_close(f->topology);
+	setenv("HWLOC_SYNTHETIC", "package:1 core:2 pu:1", 1);
+	assert_int_equal(topology_open(&f->topology, &f->err), 0);
+	unsetenv("HWLOC_SYNTHETIC");
+	unsetenv("HWLOC_THISSYSTEM");
+	job_list_drop_jobs(&f->jobs);
+	add(f, "net_sync,placement=smt");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+	assert_non_null(strstr(f->plan.jobs[0].skip, "threads of one core"));
+}
+
+static void a_rate_is_for_blocking_modules(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "disk,rate=100");
+	assert_int_equal(build(f, RUNTIME_URING), -EINVAL);
+	assert_non_null(strstr(f->err.msg, "disk_sync"));
+}
+
 static void cpus_given_are_taken_in_their_order(void **state)
 {
 	struct fixture *f = *state;
@@ -191,6 +240,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_worker_per_core_by_default),
 		TEST(cpus_given_are_taken_in_their_order),
+		TEST(placement_is_what_workers_share),
+		TEST(a_rate_is_for_blocking_modules),
 		TEST(oversubscription_is_refused_unless_asked_for),
 		TEST(workers_that_talk_may_share_a_cpu_with_a_warning),
 		TEST(workers_that_run_at_the_same_time_may_not),

@@ -66,6 +66,32 @@ static void cores_come_before_siblings(void **state)
 	topology_close(t);
 }
 
+static void what_cpus_have_in_common(void **state)
+{
+	(void)state;
+	struct topology *t = open_synthetic("package:2 l3:2 core:2 pu:2");
+	const struct topology_cpu *first = topology_find(t, 0);
+	const enum topology_relation relations[] = {
+		TOPOLOGY_SAME_CPU, TOPOLOGY_SMT,     TOPOLOGY_LLC,     TOPOLOGY_LLC,
+		TOPOLOGY_PACKAGE,  TOPOLOGY_PACKAGE, TOPOLOGY_PACKAGE, TOPOLOGY_PACKAGE,
+		TOPOLOGY_CROSS,
+	};
+
+	for (unsigned i = 0; i < sizeof(relations) / sizeof(*relations); i++)
+		assert_int_equal(topology_relation(first, topology_find(t, (int)i)), relations[i]);
+	topology_close(t);
+	/* Without an L3 cores share an L2, or nothing is known. */
+	t = open_synthetic("package:1 l2:2 core:2 pu:1");
+	assert_int_equal(topology_relation(topology_find(t, 0), topology_find(t, 1)), TOPOLOGY_LLC);
+	assert_int_equal(topology_relation(topology_find(t, 0), topology_find(t, 2)),
+			 TOPOLOGY_PACKAGE);
+	topology_close(t);
+	t = open_synthetic("package:1 core:2 pu:1");
+	assert_int_equal(topology_relation(topology_find(t, 0), topology_find(t, 1)),
+			 TOPOLOGY_PACKAGE);
+	topology_close(t);
+}
+
 static void interleaved_numbering_is_understood(void **state)
 {
 	(void)state;
@@ -559,6 +585,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cores_come_before_siblings),
+		cmocka_unit_test(what_cpus_have_in_common),
 		cmocka_unit_test(interleaved_numbering_is_understood),
 		cmocka_unit_test(numa_nodes_are_used_one_by_one),
 		cmocka_unit_test(third_siblings_come_after_second_ones),

@@ -12,6 +12,8 @@
 #include "core/sweep.h"
 
 static const char *const list_word[] = { "LIST", NULL };
+static const char *const placement_words[] = { "any",	  "same-cpu", "smt", "llc",
+					       "package", "cross",    NULL };
 static const char *const arrival_words[] = { "constant", "poisson", NULL };
 
 const struct bench_option job_options[] = {
@@ -19,6 +21,10 @@ const struct bench_option job_options[] = {
 	  "workers of this job; 0 = as --workers says", NULL, 0 },
 	{ "cpus", BENCH_OPT_STRING, offsetof(struct job_settings, cpus), 0, 0, NULL, list_word,
 	  "CPUs of this job, as --cpus; on the command line quote commas: cpus=0\\,2", NULL, 0 },
+	{ "placement", BENCH_OPT_ENUM, offsetof(struct job_settings, placement), 0, 0, "any",
+	  placement_words,
+	  "what worker 0 shares with each other: its CPU, core, last-level cache, package, or nothing",
+	  NULL, 0 },
 	{ "rate", BENCH_OPT_U64, offsetof(struct job_settings, rate), 0, 1000000000, "0", NULL,
 	  "open loop: operations due per second, all workers together; 0 = one after the other",
 	  NULL, 0 },

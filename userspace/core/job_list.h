@@ -12,12 +12,23 @@
 /* How the operations of an open loop are spaced. */
 enum arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
 
+/* How workers stand to worker 0; from the second on as enum topology_relation. */
+enum placement {
+	PLACEMENT_ANY,
+	PLACEMENT_SAME_CPU,
+	PLACEMENT_SMT,
+	PLACEMENT_LLC,
+	PLACEMENT_PACKAGE,
+	PLACEMENT_CROSS,
+};
+
 /* Keys that every job takes beside its module's own. */
 struct job_settings {
 	uint64_t rate;	  /* ops due per second, all workers together; 0 = closed loop */
 	uint64_t arrival; /* enum arrival */
 	uint64_t workers; /* 0 = as the plan decides */
 	const char *cpus; /* NULL = as the plan decides */
+	uint64_t placement; /* enum placement */
 };
 extern const struct bench_option job_options[];
 

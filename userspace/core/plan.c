@@ -38,6 +38,59 @@ static int choose_cpus(const struct plan *plan, const struct job_spec *spec,
 	return 0;
 }
 
+/* Keep the first CPU that has others in this relation to it, and those. False when none has. */
+static bool related_cpus(const struct plan *plan, struct cpu_choice *c,
+			 enum topology_relation relation)
+{
+	int *kept = calloc(c->nr, sizeof(*kept));
+
+	for (unsigned i = 0; kept && i < c->nr; i++) {
+		const struct topology_cpu *first = topology_find(plan->topology, c->cpus[i]);
+		unsigned nr = 0;
+
+		kept[nr++] = c->cpus[i];
+		for (unsigned j = 0; j < c->nr && first; j++) {
+			const struct topology_cpu *cpu = topology_find(plan->topology, c->cpus[j]);
+
+			if (j != i && cpu && topology_relation(first, cpu) == relation)
+				kept[nr++] = c->cpus[j];
+		}
+		if (nr < 2 && relation != TOPOLOGY_SAME_CPU)
+			continue;
+		free(c->cpus);
+		c->cpus = kept;
+		c->nr = relation == TOPOLOGY_SAME_CPU ? 1 : nr;
+		c->given = true; /* as many workers as there are such CPUs */
+		return true;
+	}
+	free(kept);
+	return false;
+}
+
+/* A host without such CPUs skips the job. */
+static int choose_related(const struct plan *plan, struct plan_job *job, struct cpu_choice *c,
+			  struct bench_err *err)
+{
+	static const char *const words[] = {
+		[TOPOLOGY_SAME_CPU] = "the same CPU",
+		[TOPOLOGY_SMT] = "threads of one core",
+		[TOPOLOGY_LLC] = "cores under one last-level cache",
+		[TOPOLOGY_PACKAGE] = "cores of one package under different caches",
+		[TOPOLOGY_CROSS] = "different packages",
+	};
+	enum topology_relation relation;
+	char text[160];
+
+	if (job->spec->common.placement == PLACEMENT_ANY)
+		return 0;
+	relation = (enum topology_relation)(job->spec->common.placement - PLACEMENT_SAME_CPU);
+	if (related_cpus(plan, c, relation))
+		return 0;
+	snprintf(text, sizeof(text), "no two of the allowed CPUs are %s", words[relation]);
+	job->skip = strdup(text);
+	return job->skip ? 0 : bench_fail(err, -ENOMEM, "out of memory");
+}
+
 /* Workers when nobody says how many: one per core, or every CPU of --cpus, and no more than the
  * cgroup's CPU quota can run at once. */
 static unsigned default_workers(const struct plan *plan, const struct cpu_choice *choice)
@@ -161,6 +214,9 @@ static int place(const struct plan *plan, struct plan_job *job, struct bench_err
 	rc = choose_cpus(plan, job->spec, &choice, err);
 	if (rc)
 		return rc;
+	rc = choose_related(plan, job, &choice, err);
+	if (rc || job->skip)
+		goto out;
 	rc = count_workers(plan, job, &choice, err);
 	if (!rc)
 		rc = check_subscription(plan, job, &choice, err);

@@ -82,6 +82,23 @@ static int by_use(const void *a, const void *b)
 	return x->pu < y->pu ? -1 : x->pu > y->pu;
 }
 
+/* The outermost cache above a PU that is there to be shared: L1 and L2 that each core has of its own
+ * make no group. */
+static int last_level_cache(const struct topology *t, hwloc_obj_t pu)
+{
+	int found = -1;
+
+	for (hwloc_obj_t up = pu->parent; up; up = up->parent)
+		if (up->type == HWLOC_OBJ_L3CACHE || up->type == HWLOC_OBJ_L4CACHE)
+			found = (int)up->logical_index;
+	if (found >= 0 || hwloc_get_nbobjs_by_type(t->hw, HWLOC_OBJ_L3CACHE) > 0)
+		return found;
+	for (hwloc_obj_t up = pu->parent; up; up = up->parent)
+		if (up->type == HWLOC_OBJ_L2CACHE)
+			found = (int)up->logical_index;
+	return found;
+}
+
 static void describe(const struct topology *t, hwloc_obj_t pu, hwloc_obj_t core, int rank,
 		     struct ranked *ret_cpu)
 {
@@ -97,6 +114,7 @@ static void describe(const struct topology *t, hwloc_obj_t pu, hwloc_obj_t core,
 			.core = core ? (int)core->logical_index : -1,
 			.package = package ? (int)package->logical_index : -1,
 			.numa = node ? numa : -1,
+			.llc = last_level_cache(t, pu),
 			.smt_sibling = rank > 0,
 		},
 		.rank = rank,
@@ -170,6 +188,17 @@ void topology_close(struct topology *t)
 		hwloc_topology_destroy(t->hw);
 	free(t->cpus);
 	free(t);
+}
+
+enum topology_relation topology_relation(const struct topology_cpu *a, const struct topology_cpu *b)
+{
+	if (a->os_index == b->os_index)
+		return TOPOLOGY_SAME_CPU;
+	if (a->core >= 0 && a->core == b->core)
+		return TOPOLOGY_SMT;
+	if (a->llc >= 0 && a->llc == b->llc)
+		return TOPOLOGY_LLC;
+	return a->package == b->package ? TOPOLOGY_PACKAGE : TOPOLOGY_CROSS;
 }
 
 unsigned topology_nr_cpus(const struct topology *t)

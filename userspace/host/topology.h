@@ -13,6 +13,7 @@ struct topology_cpu {
 	int os_index;	   /* OS CPU number */
 	int core, package; /* logical indexes, unique over the host; -1 = unknown */
 	int numa;	   /* OS NUMA node, -1 = unknown */
+	int llc;	   /* largest cache that it shares with others, logical index; -1 = unknown */
 	bool smt_sibling;  /* not the first PU of its core among the allowed ones */
 };
 
@@ -25,6 +26,16 @@ unsigned topology_nr_cpus(const struct topology *t);
 const struct topology_cpu *topology_cpu(const struct topology *t, unsigned i);
 unsigned topology_nr_cores(const struct topology *t); /* allowed cores */
 const struct topology_cpu *topology_find(const struct topology *t, int os_index); /* or NULL */
+
+/* What two CPUs have in common, the closest first. */
+enum topology_relation {
+	TOPOLOGY_SAME_CPU,
+	TOPOLOGY_SMT,	  /* the core */
+	TOPOLOGY_LLC,	  /* the last-level cache, not the core */
+	TOPOLOGY_PACKAGE, /* the package, not the cache; nothing is known of caches: not the core */
+	TOPOLOGY_CROSS,	  /* nothing */
+};
+enum topology_relation topology_relation(const struct topology_cpu *a, const struct topology_cpu *b);
 
 /* Parse "0-3,8" or "all" into OS CPU numbers, order kept. *ret_cpus is malloc'ed. -EINVAL names
  * the bad part; a CPU that is offline or outside our cpuset is said so. */
