@@ -283,6 +283,7 @@ static const struct bench_option cpu_options[] = {
 };
 
 static const char *const cpu_suite[] = { "kernel=int", "kernel=float", NULL };
+static const char *const cpu_full[] = { "kernel={int,float},workers=1", NULL };
 
 const struct bench_module bench_module_cpu = {
 	.abi = BENCH_MODULE_ABI,
@@ -292,6 +293,7 @@ const struct bench_module bench_module_cpu = {
 	.op = "one operation of a dependent chain",
 	.options = cpu_options,
 	.suite = cpu_suite,
+	.full = cpu_full,
 	.params_size = sizeof(struct cpu_params),
 	.check = cpu_check,
 	.setup = cpu_setup,

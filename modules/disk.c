@@ -150,6 +150,9 @@ static const struct bench_option disk_options[] = {
 
 static const char *const disk_suite[] = { "rw=randread,depth=32,size=256m",
 					  "rw=randread,depth=1,size=256m", NULL };
+static const char *const disk_full[] = { "rw=randread,depth={4,16,128},size=256m",
+					 "rw={read,write},bs=128k,size=256m",
+					 "rw={randwrite,randrw},size=256m", NULL };
 
 const struct bench_module bench_module_disk = {
 	.abi = BENCH_MODULE_ABI,
@@ -160,6 +163,7 @@ const struct bench_module bench_module_disk = {
 	.sibling = "disk_sync",
 	.options = disk_options,
 	.suite = disk_suite,
+	.full = disk_full,
 	.params_size = sizeof(struct disk_params),
 	.state_size = sizeof(struct disk_state),
 	.validate = disk_validate,

@@ -64,6 +64,9 @@ static const struct bench_option disk_sync_options[] = {
 };
 
 static const char *const disk_sync_suite[] = { "rw=randread,size=256m", NULL };
+static const char *const disk_sync_full[] = { "rw={read,write},bs=128k,size=256m",
+					      "rw=randwrite,size=256m",
+					      "rw=randread,direct=0,size=256m", NULL };
 
 const struct bench_module bench_module_disk_sync = {
 	.abi = BENCH_MODULE_ABI,
@@ -73,6 +76,7 @@ const struct bench_module bench_module_disk_sync = {
 	.op = "one read or write of bs bytes",
 	.options = disk_sync_options,
 	.suite = disk_sync_suite,
+	.full = disk_sync_full,
 	.params_size = sizeof(struct disk_params),
 	.state_size = sizeof(struct disk_sync),
 	.validate = disk_validate,

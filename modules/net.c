@@ -313,6 +313,7 @@ static const struct bench_option net_options[] = {
 };
 
 static const char *const net_suite[] = { "mode=rr", "mode=stream", NULL };
+static const char *const net_full[] = { "mode=rr,flows={8,64}", "mode=stream,size={4k,1m}", NULL };
 
 const struct bench_module bench_module_net = {
 	.abi = BENCH_MODULE_ABI,
@@ -323,6 +324,7 @@ const struct bench_module bench_module_net = {
 	.sibling = "net_sync",
 	.options = net_options,
 	.suite = net_suite,
+	.full = net_full,
 	.params_size = sizeof(struct net_params),
 	.state_size = sizeof(struct net_state),
 	.min_workers = NET_WORKERS,

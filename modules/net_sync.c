@@ -184,6 +184,7 @@ static const struct bench_option net_sync_options[] = {
 };
 
 static const char *const net_sync_suite[] = { "mode=rr", NULL };
+static const char *const net_sync_full[] = { "mode=rr,size={1k,64k}", "mode=stream", NULL };
 
 const struct bench_module bench_module_net_sync = {
 	.abi = BENCH_MODULE_ABI,
@@ -193,6 +194,7 @@ const struct bench_module bench_module_net_sync = {
 	.op = "rr: a request and its response of size bytes each; stream: size bytes sent",
 	.options = net_sync_options,
 	.suite = net_sync_suite,
+	.full = net_sync_full,
 	.params_size = sizeof(struct net_params),
 	.state_size = sizeof(struct net_sync),
 	.min_workers = NET_WORKERS,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // argv and config file -> plan -> run -> report and saved result.
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,15 +13,18 @@
 
 /* What belongs to the command line only. */
 struct run_command {
-	const char *config;
+	const char *config, *suite;
 	uint64_t dry_run, help;
 };
 
 static const char *const file_word[] = { "FILE", NULL };
+static const char *const suite_word[] = { "quick|full|FILE", NULL };
 
 static const struct bench_option command_options[] = {
 	{ "config", BENCH_OPT_STRING, offsetof(struct run_command, config), 0, 0, NULL, file_word,
 	  "config file (default: ~/.config/bench/bench.conf, /etc/bench/bench.conf)", NULL, 0 },
+	{ "suite", BENCH_OPT_STRING, offsetof(struct run_command, suite), 0, 0, NULL, suite_word,
+	  "jobs to run: quick (less than a minute), full (up to 15), or a config file's", NULL, 0 },
 	{ "dry-run", BENCH_OPT_BOOL, offsetof(struct run_command, dry_run), 0, 0, "0", NULL,
 	  "print the plan and run nothing", NULL, 'n' },
 	{ "help", BENCH_OPT_BOOL, offsetof(struct run_command, help), 0, 0, "0", NULL,
@@ -32,7 +36,7 @@ static int help(void)
 {
 	printf("Usage: bench [run] [OPTIONS] [MODULE[,key=value...]...]\n\n"
 	       "Runs each job: warm-up, then trials; prints a report and saves the result. Without\n"
-	       "modules the jobs of the config file run, or else the default suite.\n\n");
+	       "modules the jobs of --suite or of the config file run, or else the suite quick.\n\n");
 	option_help(command_options, "--", stdout);
 	option_help(run_options, "--", stdout);
 	printf("\nModules and their parameters: bench list modules\n");
@@ -43,6 +47,29 @@ static int refuse(const struct bench_err *err)
 {
 	fprintf(stderr, "bench: %s\n", err->msg);
 	return EXIT_REQUEST;
+}
+
+/* Is it neither of the built-in ones? */
+static bool suite_file(const char *suite)
+{
+	return suite && strcmp(suite, "quick") && strcmp(suite, "full");
+}
+
+/* Modules on the command line and suites replace the jobs of the config file. */
+static int read_jobs(const struct cli *cli, const char *suite, struct job_list *jobs,
+		     struct bench_err *err)
+{
+	int rc = 0;
+
+	if (suite && cli->nr_words)
+		return bench_fail(err, -EINVAL, "give either --suite or modules, not both");
+	if (cli->nr_words || (suite && !suite_file(suite)))
+		job_list_drop_jobs(jobs);
+	for (unsigned i = 0; i < cli->nr_words && !rc; i++)
+		rc = job_list_add(jobs, cli->words[i], false, err);
+	if (!rc && !jobs->nr)
+		rc = job_list_add_suite(jobs, suite && !strcmp(suite, "full"), err);
+	return rc ? rc : job_list_expand(jobs, err);
 }
 
 static int read_request(struct cli *cli, int argc, char **argv, struct run_command *command,
@@ -60,18 +87,17 @@ static int read_request(struct cli *cli, int argc, char **argv, struct run_comma
 	if (rc || command->help)
 		return rc;
 	rc = config_read(command->config, run_options, settings, jobs, NULL, err);
+	if (!rc && suite_file(command->suite)) {
+		job_list_drop_jobs(jobs);
+		rc = config_read(command->suite, run_options, settings, jobs, NULL, err);
+		if (!rc && !jobs->nr)
+			rc = bench_fail(err, -EINVAL, "suite '%s' has no jobs", command->suite);
+	}
 	if (!rc)
 		rc = cli_apply(cli, 1, settings, err);
 	if (rc)
 		return rc;
-	/* Modules on the command line replace the jobs of the config file. */
-	if (cli->nr_words)
-		job_list_drop_jobs(jobs);
-	for (unsigned i = 0; i < cli->nr_words && !rc; i++)
-		rc = job_list_add(jobs, cli->words[i], false, err);
-	if (!rc && !jobs->nr)
-		rc = job_list_add_suite(jobs, err);
-	return rc ? rc : job_list_expand(jobs, err);
+	return read_jobs(cli, command->suite, jobs, err);
 }
 
 static void print_plan(const struct run *run, const struct plan *plan)

@@ -324,21 +324,30 @@ int job_list_expand(struct job_list *list, struct bench_err *err)
 	return rc;
 }
 
-int job_list_add_suite(struct job_list *list, struct bench_err *err)
+static int add_suite_jobs(struct job_list *list, const struct bench_module *m,
+			  const char *const *jobs, struct bench_err *err)
 {
-	for (unsigned i = 0; registry_modules[i]; i++) {
+	int rc = 0;
+
+	for (unsigned i = 0; jobs && jobs[i] && !rc; i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "%s%s%s", m->name, jobs[i][0] ? "," : "", jobs[i]);
+		rc = job_list_add(list, text, true, err);
+	}
+	return rc;
+}
+
+int job_list_add_suite(struct job_list *list, bool full, struct bench_err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; registry_modules[i] && !rc; i++) {
 		const struct bench_module *m = registry_modules[i];
 
-		for (unsigned j = 0; m->suite && m->suite[j]; j++) {
-			char text[256];
-			int rc;
-
-			snprintf(text, sizeof(text), "%s%s%s", m->name, m->suite[j][0] ? "," : "",
-				 m->suite[j]);
-			rc = job_list_add(list, text, true, err);
-			if (rc)
-				return rc;
-		}
+		rc = add_suite_jobs(list, m, m->suite, err);
+		if (!rc && full)
+			rc = add_suite_jobs(list, m, m->full, err);
 	}
-	return 0;
+	return rc;
 }

@@ -81,8 +81,8 @@ int job_spec_set(struct job_spec *spec, const char *key, const char *value, stru
 int job_list_expand(struct job_list *list, struct bench_err *err);
 /* Where an axis' value stands in the spec: its params or its common. */
 const void *job_spec_params(const struct job_spec *spec, const struct bench_option *option);
-/* Append the default suite: every module's own jobs. */
-int job_list_add_suite(struct job_list *list, struct bench_err *err);
+/* Append the default suite: every module's own jobs; with `full` the others, too. */
+int job_list_add_suite(struct job_list *list, bool full, struct bench_err *err);
 
 /* The module called name, or NULL with err naming the nearest (err may be NULL). */
 const struct bench_module *module_find(const char *name, struct bench_err *err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "core/progress.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -10,6 +11,20 @@
 void progress_init(struct progress *p, bool quiet, unsigned nr_jobs)
 {
 	*p = (struct progress){ .quiet = quiet, .tty = isatty(STDERR_FILENO), .nr_jobs = nr_jobs };
+}
+
+void progress_run(struct progress *p, unsigned nr_jobs, uint64_t expected_ns)
+{
+	uint64_t seconds = (expected_ns + BENCH_NS_PER_SEC - 1) / BENCH_NS_PER_SEC;
+
+	p->nr_jobs = nr_jobs;
+	p->end_ns = bench_now_ns() + expected_ns;
+	if (p->quiet || nr_jobs < 2)
+		return;
+	fprintf(stderr, "%u jobs, ", nr_jobs);
+	if (seconds >= 60)
+		fprintf(stderr, "%" PRIu64 " min ", seconds / 60);
+	fprintf(stderr, "%" PRIu64 " s, beside setting up files\n", seconds % 60);
 }
 
 void progress_job(struct progress *p, unsigned job, const char *name)

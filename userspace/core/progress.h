@@ -15,6 +15,8 @@ struct progress {
 };
 
 void progress_init(struct progress *p, bool quiet, unsigned nr_jobs);
+/* The whole run begins, and should take expected_ns. */
+void progress_run(struct progress *p, unsigned nr_jobs, uint64_t expected_ns);
 /* A new job begins. */
 void progress_job(struct progress *p, unsigned job, const char *name);
 /* What it does now: "trial 2/6". */

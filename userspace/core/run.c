@@ -198,8 +198,7 @@ void run_plan(struct run *run, const struct plan *plan)
 {
 	json_t *jobs = json_object_get(run->result, "jobs");
 
-	run->progress.nr_jobs = plan->nr_jobs;
-	run->progress.end_ns = bench_now_ns() + plan_duration_ns(plan);
+	progress_run(&run->progress, plan->nr_jobs, plan_duration_ns(plan));
 	for (unsigned i = 0; i < plan->nr_jobs; i++) {
 		const struct plan_job *job = &plan->jobs[i];
 		json_t *row;

@@ -112,9 +112,11 @@ struct bench_module {
 	const char *op;	     /* what one op is: "one random read of bs bytes" */
 	const char *sibling; /* ASYNC: the BLOCKING module of the same family, NULL = none */
 	const struct bench_option *options; /* ends with name NULL; NULL = none */
-	/* Jobs of the default suite, each a parameter list as on the command line ("" = defaults),
+	/* Jobs of the default suite, quick, each a parameter list as on the command line ("" = defaults),
 	 * ended by NULL; NULL = not part of it. */
 	const char *const *suite;
+	/* More jobs, of the suite `full` only; a parameter may have several values. */
+	const char *const *full;
 	size_t params_size, state_size;
 
 	/* Number of workers: 0 in min_workers means "as many as the plan gives, default one per

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Parameters with several values: on the command line, in a config file, in the result, the report.
+# Which jobs run: suites, and parameters with several values on the command line, in a config file, in
+# the result and the report.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -23,4 +24,16 @@ expect 'names of a section' "$(json s.json '[j["name"] for j in d["jobs"]]')" \
 	"['two sizes,size=1', 'two sizes,size=64']"
 check_one_line 'a value out of range' 2 'bs=128m: out of range' "$BENCH" 'disk_sync,bs=4k..128m'
 check_one_line 'too many jobs' 2 'more than 1000 jobs' "$BENCH" 'net,flows=1..600,size=1..2'
+
+check 'the full suite' 0 'disk,rw=write,bs=128k' "$BENCH" --suite=full --dry-run --probes=none
+check 'the quick suite' 0 'disk,rw=randread' "$BENCH" --suite=quick --dry-run --probes=none
+case $out in *rw=write*) fail 'quick is not full' "$out" ;; *) pass 'quick is not full' ;; esac
+# shellcheck disable=SC2086
+check 'a suite from a file' 0 'two sizes,size=64' "$BENCH" $quick --suite=s.conf -o f.json
+echo '[general]' >empty.conf && echo 'trials = 1' >>empty.conf
+check_one_line 'a suite without jobs' 2 'no jobs' "$BENCH" --suite=empty.conf
+check_one_line 'a suite that is not there' 2 'nofile' "$BENCH" --suite=nofile
+check_one_line 'a suite and modules' 2 'not both' "$BENCH" --suite=quick cpu
+check 'how long it takes is said before' 0 '^2 jobs, 1 s' "$BENCH" --trials=1 --duration=20ms \
+	--warmup=10ms --probes=none -o g.json --suite=s.conf
 finish
