@@ -134,6 +134,7 @@ check: deps
 
 install: all
 	install -D -m 755 $(BUILD)/bench $(DESTDIR)$(PREFIX)/bin/bench
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/bench userspace/include/bench/*.h
 	install -D -m 644 docs/bench.1 $(DESTDIR)$(PREFIX)/share/man/man1/bench.1
 	install -D -m 644 docs/bench.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bench
 

@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "core/cli.h"
+#include "core/modules.h"
 #include "core/nearest.h"
 #include "core/option.h"
 #include "core/registry.h"
@@ -17,8 +18,9 @@
 
 static void list_modules(FILE *out)
 {
-	for (unsigned i = 0; registry_modules[i]; i++) {
-		const struct bench_module *m = registry_modules[i];
+	const struct bench_module *m;
+
+	for (unsigned i = 0; (m = module_at(i)); i++) {
 		/* Calls check() with the default parameters, which ends with the largest. */
 		_Alignas(64) unsigned char params[1024] = { 0 };
 		struct bench_err err = { 0 };
@@ -92,22 +94,58 @@ static int list_topic(const char *name)
 	return EXIT_REQUEST;
 }
 
-int cmd_list(int argc, char **argv)
+static const char *const dir_word[] = { "DIR", NULL };
+
+struct list_command {
+	const char *module_path;
+	uint64_t help;
+};
+
+static const struct bench_option list_options[] = {
+	{ "module-path", BENCH_OPT_STRING, offsetof(struct list_command, module_path), 0, 0, NULL,
+	  dir_word, "list the modules (*.so) of this directory, too", NULL, 0 },
+	{ "help", BENCH_OPT_BOOL, offsetof(struct list_command, help), 0, 0, "0", NULL,
+	  "this text", NULL, 'h' },
+	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
+};
+
+static int help(void)
 {
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		printf("Usage: bench list [modules|probes|counters|reporters|runtimes]\n\n"
-		       "Without a topic, all of them.\n");
-		return 0;
-	}
-	if (argc > 2) {
-		fprintf(stderr, "bench: list takes one topic at most\n");
-		return EXIT_REQUEST;
-	}
-	if (argc == 2)
-		return list_topic(argv[1]);
+	printf("Usage: bench list [OPTIONS] [modules|probes|counters|reporters|runtimes]\n\n"
+	       "Without a topic, all of them.\n\n");
+	option_help(list_options, "--", stdout);
+	return 0;
+}
+
+static int list(const struct cli *cli)
+{
+	if (cli->nr_words)
+		return list_topic(cli->words[0]);
 	for (unsigned i = 0; i < NR_TOPICS; i++) {
 		printf("%s== %s\n", i ? "\n" : "", topics[i].name);
 		topics[i].list(stdout);
 	}
 	return 0;
+}
+
+int cmd_list(int argc, char **argv)
+{
+	struct cli cli = { .tables = { list_options } };
+	struct list_command command;
+	struct bench_err err = { 0 };
+	int code = EXIT_REQUEST, rc;
+
+	option_defaults(list_options, &command);
+	rc = cli_parse(&cli, argc, argv, false, &err);
+	rc = rc ? rc : cli_apply(&cli, 0, &command, &err);
+	if (!rc && !command.help && cli.nr_words > 1)
+		rc = bench_fail(&err, -EINVAL, "list takes one topic at most");
+	if (!rc && !command.help && command.module_path)
+		rc = modules_load(command.module_path, &err);
+	if (rc)
+		fprintf(stderr, "bench: %s\n", err.msg);
+	else
+		code = command.help ? help() : list(&cli);
+	cli_done(&cli);
+	return code;
 }

@@ -7,17 +7,19 @@
 
 #include "cmd.h"
 #include "core/cli.h"
+#include "core/modules.h"
 #include "core/option.h"
 #include "core/output.h"
 #include "core/run.h"
 
 /* What belongs to the command line only. */
 struct run_command {
-	const char *config, *suite;
+	const char *config, *suite, *module_path;
 	uint64_t dry_run, help;
 };
 
 static const char *const file_word[] = { "FILE", NULL };
+static const char *const dir_word[] = { "DIR", NULL };
 static const char *const suite_word[] = { "quick|full|FILE", NULL };
 
 static const struct bench_option command_options[] = {
@@ -25,6 +27,8 @@ static const struct bench_option command_options[] = {
 	  "config file (default: ~/.config/bench/bench.conf, /etc/bench/bench.conf)", NULL, 0 },
 	{ "suite", BENCH_OPT_STRING, offsetof(struct run_command, suite), 0, 0, NULL, suite_word,
 	  "jobs to run: quick (less than a minute), full (up to 15), or a config file's", NULL, 0 },
+	{ "module-path", BENCH_OPT_STRING, offsetof(struct run_command, module_path), 0, 0, NULL,
+	  dir_word, "load the modules (*.so) of this directory, too", NULL, 0 },
 	{ "dry-run", BENCH_OPT_BOOL, offsetof(struct run_command, dry_run), 0, 0, "0", NULL,
 	  "print the plan and run nothing", NULL, 'n' },
 	{ "help", BENCH_OPT_BOOL, offsetof(struct run_command, help), 0, 0, "0", NULL,
@@ -86,7 +90,10 @@ static int read_request(struct cli *cli, int argc, char **argv, struct run_comma
 		rc = cli_apply(cli, 0, command, err);
 	if (rc || command->help)
 		return rc;
-	rc = config_read(command->config, run_options, settings, jobs, NULL, err);
+	if (command->module_path)
+		rc = modules_load(command->module_path, err);
+	if (!rc)
+		rc = config_read(command->config, run_options, settings, jobs, NULL, err);
 	if (!rc && suite_file(command->suite)) {
 		job_list_drop_jobs(jobs);
 		rc = config_read(command->suite, run_options, settings, jobs, NULL, err);

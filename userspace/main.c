@@ -11,7 +11,7 @@
 #include "bench/error.h"
 #include "cmd.h"
 #include "core/nearest.h"
-#include "core/settings.h"
+#include "core/modules.h"
 #include "core/version.h"
 
 static const struct command {

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/modules.h"
 #include "core/nearest.h"
 #include "core/option.h"
-#include "core/registry.h"
 #include "core/sweep.h"
 
 static const char *const list_word[] = { "LIST", NULL };
@@ -32,23 +32,6 @@ const struct bench_option job_options[] = {
 	  arrival_words, "how the operations of an open loop are spaced", NULL, 0 },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
 };
-
-const struct bench_module *module_find(const char *name, struct bench_err *err)
-{
-	struct nearest n = { .name = name };
-
-	for (unsigned i = 0; registry_modules[i]; i++) {
-		if (strcmp(registry_modules[i]->name, name) == 0)
-			return registry_modules[i];
-		nearest_offer(&n, registry_modules[i]->name);
-	}
-	if (n.best)
-		bench_fail(err, -EINVAL, "unknown module '%s'; did you mean '%s'?", name, n.best);
-	else
-		bench_fail(err, -EINVAL,
-			   "unknown module '%s'; `bench list modules` names what there is", name);
-	return NULL;
-}
 
 void job_list_drop_jobs(struct job_list *list)
 {
@@ -340,11 +323,10 @@ static int add_suite_jobs(struct job_list *list, const struct bench_module *m,
 
 int job_list_add_suite(struct job_list *list, bool full, struct bench_err *err)
 {
+	const struct bench_module *m;
 	int rc = 0;
 
-	for (unsigned i = 0; registry_modules[i] && !rc; i++) {
-		const struct bench_module *m = registry_modules[i];
-
+	for (unsigned i = 0; (m = module_at(i)) && !rc; i++) {
 		rc = add_suite_jobs(list, m, m->suite, err);
 		if (!rc && full)
 			rc = add_suite_jobs(list, m, m->full, err);

@@ -84,7 +84,4 @@ const void *job_spec_params(const struct job_spec *spec, const struct bench_opti
 /* Append the default suite: every module's own jobs; with `full` the others, too. */
 int job_list_add_suite(struct job_list *list, bool full, struct bench_err *err);
 
-/* The module called name, or NULL with err naming the nearest (err may be NULL). */
-const struct bench_module *module_find(const char *name, struct bench_err *err);
-
 #endif
