@@ -115,7 +115,7 @@ struct probe_windows {
 	__u32 current;	  /* bank 0 or 1, PROBE_NO_WINDOW = programs return at once */
 	__u32 generation; /* of the tags: those of an older generation are void */
 	__u32 hash_used;  /* some tag had to go to the hash map */
-	__u32 children;	  /* some tag is inherited by children */
+	__u32 heirs;	  /* there are tags, which children may inherit */
 	__u64 no_tag;	  /* tasks that should have been followed and were not */
 	__u32 unread;	  /* the last window's values are still to be read */
 	__u32 pad32;

@@ -104,7 +104,8 @@ static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 	t->blocked = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
 	if (t->ring)
 		history_blocked(t);
-	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER)
+	/* A kernel worker without work is no riddle. */
+	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER && !(t->flags & PROBE_FLAG_IO_WORKER))
 		stack_take(ctx, t, n);
 }
 

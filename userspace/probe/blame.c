@@ -142,7 +142,7 @@ static struct charge *charge_add(struct charges *c, const char *prefix, const ch
 	return charge;
 }
 
-static void task_comm(uint32_t pid, char *ret_comm, size_t size)
+void task_comm(uint32_t pid, char *ret_comm, size_t size)
 {
 	char path[32];
 	FILE *f;

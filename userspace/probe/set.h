@@ -122,6 +122,7 @@ struct probe_set {
 	unsigned nr_rings;
 	struct probe_follow *follows; /* threads that probe_track() was asked for */
 	unsigned nr_follows;
+	bool trees; /* some of them with all that they fork */
 	struct probe_stack_sums *stack_sums; /* stacks.c */
 	struct probe_breach breaches[PROBE_LAWS];
 	unsigned nr_windows; /* read so far */
@@ -181,6 +182,9 @@ int window_run_on(int prog_fd, unsigned cpu);
 /* Ask what silent CPUs and threads do, close the gate, wait for running programs. */
 void window_close(struct probe_set *set);
 void window_sync(const struct probe_set *set);
+
+/* blame.c: what a thread is called; "task" when it is gone. */
+void task_comm(uint32_t pid, char *ret_comm, size_t size);
 
 /* ledger.c */
 #define LEDGER_MAX_RINGS 64

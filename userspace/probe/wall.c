@@ -191,13 +191,15 @@ struct tasks {
 	unsigned nr, max;
 };
 
-/* Names of kernel workers end in a number that changes from run to run. */
+/* Names of kernel workers end in a number that changes from run to run. A new one may still be
+ * called as the thread that it works for. */
 static struct task *task_named(struct tasks *tasks, const char *comm, bool io_worker)
 {
 	char name[32];
 
 	if (io_worker)
-		snprintf(name, sizeof(name), "io_uring workers");
+		snprintf(name, sizeof(name), "io_uring %s",
+			 strncmp(comm, "iou-sqp", 7) ? "workers" : "SQPOLL");
 	else
 		snprintf(name, sizeof(name), "%.15s", comm);
 	for (unsigned i = 0; i < tasks->nr; i++)
@@ -260,7 +262,8 @@ static void tasks_dead(const struct probe_set *set, struct tasks *tasks)
 		prev = key;
 		if (bpf_map_lookup_elem(fd, key, &grave) || grave.serial != set->serial)
 			continue;
-		task = task_named(tasks, key, !strncmp(key, "iou-wrk", 7));
+		task = task_named(tasks, key, !strncmp(key, "iou-wrk", 7) ||
+							!strncmp(key, "iou-sqp", 7));
 		if (task)
 			sum_add(&task->sum, &grave.ledger);
 	}
