@@ -354,7 +354,7 @@ static void blame_put(struct probe_set *set, const struct probe_metric *metric,
 		charges_cpu(set, cpu, &c);
 	if (silent)
 		charge_add(&c, "", "unknown", 0, (int64_t)silent);
-	if (fault_injected("blame"))
+	if (fault_injected(set, "blame"))
 		c.total -= c.total / 8;
 	blame_verify(set->blames, c.total > 0 ? (uint64_t)c.total : 0, waits_ended(set) + open);
 	charges_join_dead(&c);

@@ -247,5 +247,5 @@ void ledger_sum(const struct probe_set *set, bool io_workers, struct ledger_sum 
 			ledger_open_interval(set, t, ret_sum);
 	}
 	if (!io_workers)
-		fault_inject(ret_sum);
+		fault_inject(set, ret_sum);
 }

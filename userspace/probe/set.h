@@ -130,6 +130,7 @@ struct probe_set {
 	struct probe_why no_samples;
 	int *sample_fds; /* nr_cpus; -1 = none */
 
+	uint64_t check_serial; /* of the self-check's window */
 	uint64_t serial, start_ns;
 	uint64_t end_ns; /* once closed */
 	/* The end that programs went by before it was set to something earlier; 0 = it was not. */
@@ -217,9 +218,10 @@ void sample_enable(const struct probe_set *set, bool on);
 /* laws.c */
 void laws_check(struct probe_set *set); /* the closed window */
 void laws_warn(const struct probe_set *set, json_t *warnings);
-/* BENCH_PROBE_FAULT names what, in a comma list. */
-bool fault_injected(const char *what);
-void fault_inject(struct ledger_sum *sum);
+/* BENCH_PROBE_FAULT names what, in a comma list; "what@N" is for the Nth window only, not counting
+ * that of the self-check, which is 0. */
+bool fault_injected(const struct probe_set *set, const char *what);
+void fault_inject(const struct probe_set *set, struct ledger_sum *sum);
 
 /* stacks.c */
 void stacks_add(struct probe_set *set); /* those of the closed window */
