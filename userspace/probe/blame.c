@@ -105,6 +105,27 @@ void blame_window(struct probe_set *set)
 		balance_seed(set);
 }
 
+const struct probe_blame *blame_here(const struct probe_set *set, unsigned cpu)
+{
+	const struct probe_blames *b = set->blames;
+
+	return b && b->blame ? &b->blame[window_bank(set) * set->nr_cpus + cpu] : NULL;
+}
+
+const struct probe_thief *blame_thief(const struct probe_set *set, unsigned cpu, uint32_t pid)
+{
+	const struct probe_blame *b = blame_here(set, cpu);
+
+	for (unsigned i = 0; b && i < PROBE_THIEF_TRIES; i++) {
+		const struct probe_thief *thief =
+			&b->thieves[(PROBE_THIEF_AT(pid) + i) & (PROBE_THIEVES - 1)];
+
+		if (thief->pid == pid)
+			return thief;
+	}
+	return NULL;
+}
+
 /* --- charges --- */
 
 struct charge {

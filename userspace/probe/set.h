@@ -116,6 +116,8 @@ struct probe_set {
 	unsigned nr_unlinked;
 
 	struct probe_history *history; /* nr_rings */
+	struct probe_slices *slices;   /* nr_cpus */
+	size_t slices_bytes;
 	struct probe_stack *stacks;
 	struct probe_file_ops *file_ops;
 	size_t history_bytes, stacks_bytes;

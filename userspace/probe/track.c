@@ -192,6 +192,7 @@ int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct ben
 		return bench_fail(err, -ESRCH, "follow thread %d: no such thread", (int)tid);
 	if (set->follows && set->nr_follows < PROBE_THREADS)
 		set->follows[set->nr_follows++] = (struct probe_follow){ tid, set->request->slot };
+	set->windows->histories = set->request->rings;
 	if (!with_children)
 		track_ring_workers(set, tid);
 	return 0;
@@ -205,6 +206,7 @@ void probe_untrack_all(struct probe_set *set)
 	for (unsigned i = 0; set->history && i < set->request->rings; i++)
 		set->history[i].head = 0;
 	set->request->rings = 0;
+	set->windows->histories = 0;
 	ledger_foreign(set, false);
 	set->nr_follows = 0;
 	set->trees = false;
