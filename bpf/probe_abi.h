@@ -220,6 +220,8 @@ struct probe_thread {
 	__u32 mix; /* PROBE_MIX_*: what its io_uring has in flight; written by the thread itself */
 	__u32 owner; /* of a kernel worker: the slot of the thread whose ring it serves */
 	__s64 foreign[3]; /* in flight of a program that publishes no mix: disk, net, timer */
+	/* What the thread asked about both ends of a TCP connection; 0 = not known. */
+	__u64 socket_sent_ns[2];
 } __attribute__((aligned(64)));
 
 #define PROBE_MIX_DISK 1u

@@ -83,4 +83,16 @@ struct probe_block {
 int probe_block_find(const struct probe_set *set, uint32_t dev, uint64_t sector, uint64_t from_ns,
 		     uint64_t to_ns, struct probe_block *ret_block);
 
+/* A request and its answer by TCP. Times are CLOCK_MONOTONIC ns. */
+struct probe_answer {
+	uint64_t sent_ns;     /* the request went out, 0 = not known */
+	uint64_t answered_ns; /* the answer went out; by loopback it is there at once */
+};
+/* Of the answer that the calling thread has just read from fd, before it sends anything again;
+ * peer_fd is the other end, of the same process. The request was sent after since_ns. The thread is
+ * tracked. One system call. 0, -ENOENT when it cannot be told, -EOPNOTSUPP when this kernel's sockets
+ * cannot be read. */
+int probe_answer(const struct probe_set *set, int fd, int peer_fd, uint64_t since_ns,
+		 struct probe_answer *ret_answer);
+
 #endif

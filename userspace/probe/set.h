@@ -132,6 +132,7 @@ struct probe_set {
 	struct probe_why no_samples;
 	int *sample_fds; /* nr_cpus; -1 = none */
 
+	int socket_prog; /* socket.c; -1 = none */
 	uint64_t check_serial; /* of the self-check's window */
 	uint64_t serial, start_ns;
 	uint64_t end_ns; /* once closed */

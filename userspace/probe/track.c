@@ -137,6 +137,7 @@ int track_open(struct probe_set *set)
 	    !set->follows)
 		return -ENOMEM;
 	set->windows->generation = 1;
+	set->socket_prog = object_prog_fd(track, "socket_peek");
 	return slots_fill(set);
 }
 

@@ -49,6 +49,8 @@ static const char *cause_words(const char *name)
 		{ "blocked.disk", "blocked on disk" },
 		{ "blocked.net", "blocked on network" },
 		{ "queue", "block queue" },
+		{ "peer.oncpu", "other end on CPU" },
+		{ "peer.runqueue", "other end's run queue" },
 	};
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
