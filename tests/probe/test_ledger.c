@@ -479,6 +479,55 @@ static void wrong_cause_fails_the_self_check(void **state)
 	probe_close(s);
 }
 
+/* Every check of the start, and every law, fires when its input is wrong. */
+static void each_check_fires(void **state)
+{
+	static const struct {
+		const char *at_open, *in_window, *words;
+	} cases[] = {
+		{ "sleep", NULL, "self-check: a sleep of" },
+		{ "switches", NULL, "voluntary switches were recorded where" },
+		{ "spin", NULL, "self-check: a thread ran for" },
+		{ "depth", NULL, "and counted as busy for" },
+		{ "depth", NULL, "the run-queue depth amounts to" },
+		{ "gap", NULL, "were accounted on CPU" },
+		{ NULL, "twice", "the causes of blocked time add up" },
+	};
+
+	(void)state;
+	need_root();
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct probe_set *s = faulty(cases[i].at_open, cases[i].in_window);
+
+		if (!warned(s, cases[i].words))
+			fail_msg("%s%s: nobody says \"%s\"", cases[i].at_open ? : "",
+				 cases[i].in_window ? : "", cases[i].words);
+		probe_close(s);
+	}
+}
+
+/* Followed threads cannot wait longer than the run queues have somebody waiting. */
+static void waits_in_no_run_queue_are_seen(void **state)
+{
+	struct loader l[2] = { 0 };
+	struct probe_set *s;
+
+	(void)state;
+	need_root();
+	s = set_open("sched", NULL);
+	for (int i = 0; i < 2; i++) {
+		loader_start(&l[i], LOAD_SPIN, last_cpu());
+		set_track(s, l[i].tid, false);
+	}
+	setenv("BENCH_PROBE_FAULT", "depth", 1);
+	json_decref(set_measure(s, WINDOW, NULL, 0));
+	unsetenv("BENCH_PROBE_FAULT");
+	for (int i = 0; i < 2; i++)
+		loader_stop(&l[i]);
+	assert_true(warned(s, "while the run queues held waiting tasks"));
+	probe_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -496,6 +545,8 @@ int main(void)
 		cmocka_unit_test(missing_switches_are_seen),
 		cmocka_unit_test(waits_beyond_the_run_queues_are_seen),
 		cmocka_unit_test(wrong_cause_fails_the_self_check),
+		cmocka_unit_test(each_check_fires),
+		cmocka_unit_test(waits_in_no_run_queue_are_seen),
 	};
 
 	return cmocka_run_group_tests(tests, open_set, close_set);

@@ -42,6 +42,8 @@ void fault_inject(const struct probe_set *set, struct ledger_sum *sum)
 		l->outs -= l->outs / 8;
 	if (fault_injected(set, "wait")) /* waits that do not end */
 		l->time_ns[PROBE_WAITING] = 2 * l->time_ns[PROBE_WAITING] + sum->wall_ns / 4;
+	if (fault_injected(set, "twice")) /* a sleep that is charged to two causes */
+		l->blocked_ns[PROBE_BLOCKED_DISK] += l->time_ns[PROBE_BLOCKED] / 2;
 	if (fault_injected(set, "cause")) { /* sleeps that are taken for something else */
 		l->blocked_ns[PROBE_BLOCKED_OTHER] += l->blocked_ns[PROBE_BLOCKED_TIMER];
 		l->blocked_ns[PROBE_BLOCKED_TIMER] = 0;
