@@ -133,13 +133,13 @@ static __always_inline void blame_pid(struct probe_blame *b, struct task_struct 
 				      __s64 ns)
 {
 	struct probe_thief *thief;
-	__u32 at = (pid * 0x9e3779b1u) >> 24;
+	__u32 at = PROBE_THIEF_AT(pid);
 
 	if (!pid) {
 		b->idle_ns += ns;
 		return;
 	}
-	for (int i = 0; i < 8; i++, at++) {
+	for (int i = 0; i < PROBE_THIEF_TRIES; i++, at++) {
 		thief = &b->thieves[at & (PROBE_THIEVES - 1)];
 		if (thief->pid != pid && thief->pid)
 			continue;
@@ -216,20 +216,21 @@ static __always_inline __s64 blame_unseen(struct probe_blame *b, struct task_str
 }
 
 /* At sched_switch, before prev and next change their states: prev's slice ends. steal: the host's
- * share of this CPU until now. */
-static __always_inline void blame_switch(const volatile struct probe_span *w, __u32 bank,
+ * share of this CPU until now. Returns when the slice began if somebody waited in it, else 0. */
+static __always_inline __u64 blame_switch(const volatile struct probe_span *w, __u32 bank,
 					 struct task_struct *prev, struct task_struct *next,
 					 __u64 steal, __u64 now, bool raw)
 {
 	struct probe_blame *b = blame_of(bank, bpf_get_smp_processor_id());
-	__u64 wait, slice, stolen;
+	__u64 wait, slice, stolen, from;
 	__s64 ns, host, irq;
 	__u32 pid;
 
 	if (!b)
-		return;
+		return 0;
 	pid = GET(raw, prev, pid);
 	wait = blame_integral(b, blame_clock(w, now));
+	from = wait == b->wait_ns ? 0 : b->since_ns ?: w->start_ns;
 	irq = b->hard_ns + b->soft_ns;
 	ns = PROBE_WAIT_DIFF(wait, b->wait_ns) - (irq - b->irq_ns);
 	if (ns) {
@@ -253,6 +254,7 @@ static __always_inline void blame_switch(const volatile struct probe_span *w, __
 	b->owner = GET(raw, next, pid);
 	b->task = (__u64)next;
 	b->exec_ns = b->owner ? blame_exec(next, raw) : 0;
+	return from;
 }
 
 #endif

@@ -155,17 +155,21 @@ static __always_inline int on_newtask(__u64 *ctx, bool raw)
 	struct task_struct *child = (void *)ctx[0], *parent;
 	struct probe_thread *t, *mother;
 	struct probe_tag *tag;
-	__u32 slot;
+	__u32 slot, flags;
 
-	if (!READ_ONCE(windows.children))
+	if (!READ_ONCE(windows.heirs))
 		return 0;
 	count_run(RUN_NEWTASK);
 	parent = task_current(raw);
 	tag = tag_of(parent, raw);
-	if (!tag || !(tag->flags & PROBE_FLAG_CHILDREN))
+	if (!tag)
 		return 0;
 	slot = tag->slot;
-	if (tag_task(child, raw, PROBE_FLAG_CHILDREN, bpf_ktime_get_ns()))
+	flags = tag->flags & PROBE_FLAG_CHILDREN;
+	/* What works for its ring is followed in any case. */
+	if (!flags && !(GET(raw, child, flags) & PF_IO_WORKER))
+		return 0;
+	if (tag_task(child, raw, flags, bpf_ktime_get_ns()))
 		return 0;
 	/* A kernel worker is made by the thread it serves, or by another worker of that one. */
 	t = thread_of(child, raw);
@@ -252,6 +256,34 @@ static __always_inline int on_freed(__u64 *ctx, bool raw)
 	return 0;
 }
 PROBE_TRACEPOINT(sched_process_free, on_freed)
+
+/* --- sockets --- */
+
+struct tcp_sock {
+	__u64 tcp_wstamp_ns; /* last packet sent, CLOCK_MONOTONIC (4.20) */
+} __pai;
+
+/* Run by a followed thread, with BPF_PROG_TEST_RUN: when something was last sent by TCP sockets of its
+ * process, ctx[0] and ctx[1]; into its own slot. */
+SEC("raw_tp")
+int socket_peek(__u64 *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct probe_thread *thread = thread_of(task, config.raw);
+	struct tcp_sock *tcp = NULL;
+	struct socket *socket;
+	struct file *file;
+
+	if (!thread || !bpf_core_field_exists(tcp->tcp_wstamp_ns))
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		file = (struct file *)file_at(task, ctx[i]);
+		socket = file ? BPF_CORE_READ(file, private_data) : NULL;
+		tcp = socket ? (void *)BPF_CORE_READ(socket, sk) : NULL;
+		thread->socket_sent_ns[i] = tcp ? BPF_CORE_READ(tcp, tcp_wstamp_ns) : 0;
+	}
+	return 0;
+}
 
 /* Run on every CPU by BPF_PROG_TEST_RUN to wait for the programs that were running there, because
  * interrupts are off in those that keep state; and to know what a program costs that does nothing.

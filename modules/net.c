@@ -169,7 +169,8 @@ static void net_received(struct bench_worker *w, struct bench_op *op)
 	}
 	if (!bench_running(w, op->done_ns))
 		return;
-	bench_op_done(w, op, f->submit_ns ? : op->submit_ns, 2ull * n->size, 0);
+	bench_op_done(w, op, f->submit_ns ? : op->submit_ns, 2ull * n->size,
+		      (uint64_t)(f - n->flows));
 	op->intended_ns = op->done_ns;
 	net_next(w, op);
 }
@@ -339,6 +340,7 @@ const struct bench_module bench_module_net = {
 	.interrupt = net_interrupt,
 	.end = net_end,
 	.leave = net_leave,
+	.locate = net_locate,
 	.teardown = net_teardown,
 	.report = net_report,
 };

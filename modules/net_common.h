@@ -80,6 +80,7 @@ static inline unsigned net_flows(const struct net_params *p)
  * connection was closed. */
 struct net_shared {
 	int listen_fd;
+	int *fds; /* of the connections, the client's ends and then the server's, for net_locate() */
 	struct sockaddr_in addr;
 	atomic_bool client_failed; /* the server need not wait for it */
 	_Atomic uint64_t tx __attribute__((aligned(64)));
@@ -101,9 +102,12 @@ static inline int net_setup(struct bench_job *job, struct bench_err *err)
 		return bench_fail(err, -ENOMEM, "out of memory");
 	memset(s, 0, sizeof(*s));
 	job->shared = s;
+	s->fds = calloc(NET_WORKERS * net_flows(p), sizeof(*s->fds));
 	s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (s->listen_fd < 0)
 		return bench_fail(err, -errno, "TCP socket: %s", strerror(errno));
+	if (!s->fds)
+		return bench_fail(err, -ENOMEM, "out of memory");
 	/* Connections of an earlier job that linger in TIME_WAIT do not block the port; a listener
 	 * still does. */
 	(void)setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -133,6 +137,8 @@ static inline void net_teardown(struct bench_job *job)
 
 	if (s && s->listen_fd >= 0)
 		close(s->listen_fd);
+	if (s)
+		free(s->fds);
 	free(s);
 	job->shared = NULL;
 }
@@ -218,7 +224,25 @@ static inline int net_begin(struct bench_worker *w, int *ret_fds, size_t stride,
 			return fd;
 		}
 		*(int *)((char *)ret_fds + i * stride) = fd;
+		/* The client connects one after the other: connection i is the same at both ends. */
+		s->fds[w->index * nr + i] = fd;
 	}
+	return 0;
+}
+
+/* The request of flow key and its response. A message that is only sent ends at the own socket. */
+static inline int net_locate(const struct bench_job *job, uint64_t key,
+			     struct bench_place *ret_place)
+{
+	const struct net_params *p = job->params;
+	const struct net_shared *s = job->shared;
+
+	if (p->mode != NET_RR)
+		return -ENOENT;
+	*ret_place = (struct bench_place){
+		.socket = (uint32_t)s->fds[key] + 1,
+		.peer_socket = (uint32_t)s->fds[net_flows(p) + key] + 1,
+	};
 	return 0;
 }
 

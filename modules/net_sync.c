@@ -209,6 +209,7 @@ const struct bench_module bench_module_net_sync = {
 	.interrupt = net_sync_interrupt,
 	.end = net_sync_end,
 	.leave = net_sync_leave,
+	.locate = net_locate,
 	.teardown = net_teardown,
 	.report = net_report,
 };

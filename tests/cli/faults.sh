@@ -49,20 +49,14 @@ for runtime in uring blocking; do
 		truncate -s 420m grow.img
 		mkdir -p grow
 		if mkfs.ext4 -q -F -m 0 grow.img 2>/dev/null && mount -o loop grow.img grow 2>/dev/null; then
-			# Whether the other process comes in time is a race; three tries.
-			for _ in 1 2 3; do
-				python3 "$here/fill.py" grow &
-				filler=$!
-				# shellcheck disable=SC2086
-				run "$BENCH" $short --runtime=$runtime --directory=grow --force -o grow-$runtime.json $disk,size=220m
-				wait $filler
-				[ "$code" = 0 ] || break
-			done
+			# It comes in time where it gets the CPU when it wants it.
+			nice -n -20 python3 "$here/fill.py" grow &
+			filler=$!
+			# shellcheck disable=SC2086
+			run "$BENCH" $short --runtime=$runtime --directory=grow --force -o grow-$runtime.json $disk,size=220m
+			wait $filler
 		fi
-		if mountpoint -q grow && [ "$code" = 0 ]; then
-			skip "disk that fills up, $runtime" 'the lay-out was faster than the other process, three times'
-			umount grow
-		elif mountpoint -q grow; then
+		if mountpoint -q grow; then
 			expect "disk that fills up during lay-out, $runtime" "$code" 1
 			expect "operation, offset and errno are told, $runtime" \
 				"$(json grow-$runtime.json '[d["jobs"][0]["status"], __import__("re").fullmatch(r"lay-out: (write of \d+ bytes at offset \d+|fsync): No space left on device \(errno 28\)", d["jobs"][0]["reason"]) is not None or d["jobs"][0]["reason"]]')" "['failed', True]"

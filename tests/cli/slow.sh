@@ -45,8 +45,9 @@ check_one_line 'a number that is none' 2 'slow' "$BENCH" --slow=many cpu
 # --- the time series ---
 
 b --interval=20ms -o series.json --workers=1 disk_sync,size=16m
+# A row may be late where others have the CPU of who writes it; it is as much longer.
 expect 'rows of the interval asked for' \
-	"$(json series.json '(lambda s: s["interval_ns"] == 20000000 and 20 <= len(s["rows"]) <= 42)(d["jobs"][0]["series"])')" True
+	"$(json series.json '(lambda s: s["interval_ns"] == 20000000 and len(s["rows"]) <= 42 and sum(max(1, round(r[1] / 20e6)) for r in s["rows"]) >= 38 or s["rows"])(d["jobs"][0]["series"])')" True
 expect 'rows cover the trials' \
 	"$(json series.json '(lambda s: 0.99 < sum(r[1] for r in s["rows"]) / 800e6 < 1.01)(d["jobs"][0]["series"])')" True
 expect 'rates of the rows average to the rate of the job' \
@@ -62,6 +63,18 @@ if [ "$(json shape.json 'any(c != "unknown" for s in d["jobs"][1]["slow"] for c 
 	finish
 fi
 
+# Many requests under way: each is found again at its sockets. A window's first ones may be older than
+# the history.
+for job in net,flows=8,mode=rr net,mode=rr net_sync,mode=rr; do
+	b -o net.json "$job"
+	expect "$job: hardly anything is unknown" \
+		"$(json net.json '(lambda s: len(s) > 20 and (sum(o["causes"].get(c, 0) for o in s for c in ("unknown", "peer")) / sum(o["latency_ns"] for o in s) < 0.05 or s[:3]))(d["jobs"][0]["slow"])')" True
+	expect "$job: causes sum to the latency, exactly" \
+		"$(json net.json 'all(sum(s["causes"].values()) == s["latency_ns"] for s in d["jobs"][0]["slow"])')" True
+	expect "$job: the other end is told from the own" \
+		"$(json net.json '{c.split(".")[0] for s in d["jobs"][0]["slow"] for c in s["causes"]} >= {"peer", "oncpu"}')" True
+done
+
 # A program that never sleeps, on the CPU of the only worker. It takes its turns.
 cp "$(command -v dash || command -v sh)" hog
 taskset -c "$cpu" ./hog -c 'while :; do :; done' &
@@ -72,10 +85,14 @@ expect 'behind a hog: the run' "$code" 0
 # The disk may be slow meanwhile, and others may compete: what counts is what the waits are put down to.
 waits='[s for s in d["jobs"][0]["slow"] if max(s["causes"], key=s["causes"].get) == "runqueue"]'
 expect 'behind a hog: ops wait on the run queue' "$(json hog.json "len($waits) >= 8")" True
-expect 'behind a hog: most of them behind it' \
-	"$(json hog.json "sum(s['culprits'][0]['who'].startswith('hog ($hog') for s in $waits) > 0.7 * len($waits)")" True
-expect 'behind a hog: nobody waited longer behind it than in all' \
-	"$(json hog.json 'all(sum(c["ns"] for c in s["culprits"]) <= s["latency_ns"] for s in d["jobs"][0]["slow"])')" True
+# Its share of all waits in the job is what the kernel side added up by itself, and says how much the
+# others had of the CPU.
+part="(sum(c['ns'] for s in $waits for c in s['culprits'] if c['who'] == 'hog ($hog)') / sum(c['ns'] for s in $waits for c in s['culprits']))"
+whole="(metric(0, 'sched.blame', pid='$hog')['value'] / sum(m['value'] for m in d['jobs'][0]['metrics'] if m['name'] == 'sched.blame'))"
+expect 'behind a hog: it has its share of them' \
+	"$(json hog.json "$part > $whole - 0.15 and $whole > 0.15 or ($part, $whole)")" True
+expect 'behind a hog: all who had the CPU make up the wait, exactly' \
+	"$(json hog.json 'all(sum(c["ns"] for c in s["culprits"]) == s["causes"].get("runqueue", 0) for s in d["jobs"][0]["slow"])')" True
 hog=
 expect 'without it nobody waits behind it' \
 	"$(json shape.json 'any(c["who"].startswith("hog (") for j in d["jobs"] for s in j["slow"] for c in s["culprits"])')" False

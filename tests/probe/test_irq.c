@@ -305,6 +305,48 @@ static void softirq_time_is_that_of_a_trace(void **state)
 	probe_close(set);
 }
 
+/* The window is around the interval of softirqs (libbpf-tools), and the traffic inside both. */
+static void softirq_time_is_that_of_softirqs(void **state)
+{
+	int cpus[2] = { 0, last_cpu() };
+	double ours, theirs = -1, n;
+	struct flood flood = { 0 };
+	char line[128], name[32];
+	struct probe_set *set;
+	json_t *m;
+	FILE *f;
+
+	(void)state;
+	need_root();
+	if (system("command -v softirqs >/dev/null 2>&1") || sysconf(_SC_NPROCESSORS_ONLN) > 2) {
+		printf("skip: softirqs (libbpf-tools) is not installed, or counts more CPUs\n");
+		skip();
+	}
+	set = set_open("irq", NULL);
+	set_window(set, 0, 60000 * MS);
+	f = popen("softirqs -N 4 1 2>/dev/null", "re");
+	assert_non_null(f);
+	sleep_for(1500 * MS); /* it loads its programs */
+	flood_start(&flood, cpus[1]);
+	sleep_for(1000 * MS);
+	flood_stop(&flood);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%31s %lf", name, &n) == 2 && !strcmp(name, "net_rx"))
+			theirs = n;
+	pclose(f);
+	m = set_read(set, cpus, cpus[0] == cpus[1] ? 1 : 2);
+	ours = value(m, "softirq.time", "vector", "NET_RX");
+	json_decref(m);
+	probe_close(set);
+	printf("NET_RX: %.3f ms, softirqs %.3f ms\n", ours / 1e6, theirs / 1e6);
+	if (theirs < 0) {
+		printf("skip: softirqs does not work on this kernel\n");
+		skip();
+	}
+	assert_true(theirs > 1e6);
+	assert_true(fabs(ours - theirs) < 0.1 * theirs);
+}
+
 static void missing_vector_is_not_supported_and_the_rest_works(void **state)
 {
 	struct probe_set *set;
@@ -338,6 +380,7 @@ int main(void)
 		cmocka_unit_test(loopback_traffic_is_net_rx),
 		cmocka_unit_test(only_the_jobs_cpus_count),
 		cmocka_unit_test(softirq_time_is_that_of_a_trace),
+		cmocka_unit_test(softirq_time_is_that_of_softirqs),
 		cmocka_unit_test(missing_vector_is_not_supported_and_the_rest_works),
 	};
 

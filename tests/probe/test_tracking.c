@@ -3,6 +3,7 @@
 #include "probe/rig.h"
 #include "probe/set.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define NAPS 50
@@ -184,6 +185,21 @@ static unsigned slots_in_use(const struct probe_set *set)
 	return nr;
 }
 
+static void run_task(void)
+{
+	pid_t child = vfork();
+
+	if (!child)
+		_exit(0);
+	waitpid(child, NULL, 0);
+}
+
+static void run_tasks(unsigned nr)
+{
+	while (nr--)
+		run_task();
+}
+
 /* More than there are slots, a few alive at a time. */
 static void short_lived_tasks_do_not_leak(void **state)
 {
@@ -199,13 +215,7 @@ static void short_lived_tasks_do_not_leak(void **state)
 	set_window(set, 0, 60000 * MS);
 	pid = fork();
 	if (!pid) {
-		for (unsigned i = 0; i < 10000; i++) {
-			pid_t child = vfork();
-
-			if (!child)
-				_exit(0);
-			waitpid(child, NULL, 0);
-		}
+		run_tasks(10000);
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
@@ -228,6 +238,128 @@ static void short_lived_tasks_do_not_leak(void **state)
 	probe_close(set);
 }
 
+/* --- memory --- */
+
+/* A memory cgroup of its own, so that what others do meanwhile is not in its account. Version 1 counts
+ * kernel memory in a file, version 2 in a line. */
+static bool group_new(char *ret_dir, size_t size)
+{
+	static const char *const roots[] = { "/sys/fs/cgroup/memory", "/sys/fs/cgroup",
+					     "/sys/fs/cgroup/unified" };
+	char path[128];
+
+	for (unsigned i = 0; i < sizeof(roots) / sizeof(*roots); i++) {
+		snprintf(ret_dir, size, "%s/bench-test-%d", roots[i], getpid());
+		if (mkdir(ret_dir, 0700))
+			continue;
+		snprintf(path, sizeof(path), "%s/memory.stat", ret_dir);
+		if (!access(path, R_OK))
+			return true;
+		rmdir(ret_dir);
+	}
+	return false;
+}
+
+static double group_kernel_bytes(const char *dir)
+{
+	char path[128], line[128];
+	double bytes = -1, n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/memory.kmem.usage_in_bytes", dir);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%lf", &bytes) != 1)
+			bytes = -1;
+		fclose(f);
+		return bytes;
+	}
+	snprintf(path, sizeof(path), "%s/memory.stat", dir);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "kernel %lf", &n) == 1)
+			bytes = n;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+/* The kernel frees tasks after a grace period: the least that is seen for a while. */
+static double group_settled(const char *dir)
+{
+	double least = group_kernel_bytes(dir);
+
+	for (unsigned i = 0; i < 40; i++) {
+		double now;
+
+		sleep_for(25 * MS);
+		now = group_kernel_bytes(dir);
+		least = now < least ? now : least;
+	}
+	return least;
+}
+
+/* In the group: bytes of kernel memory before and after 10,000 tasks. */
+static void memory_child(const char *dir, int out)
+{
+	double bytes[3];
+	struct probe_set *set;
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	f = fopen(path, "we");
+	if (!f || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f))
+		_exit(1);
+	bytes[0] = group_settled(dir);
+	set = set_open("all", NULL);
+	set_track(set, getpid(), true);
+	set_window(set, 0, 60000 * MS);
+	run_tasks(3000); /* caches are filled */
+	bytes[1] = group_settled(dir);
+	run_tasks(10000);
+	bytes[2] = group_settled(dir);
+	if (write(out, bytes, sizeof(bytes)) != sizeof(bytes))
+		_exit(1);
+	probe_close(set);
+	_exit(0);
+}
+
+static void kernel_memory_does_not_grow_with_tasks(void **state)
+{
+	double bytes[3] = { -1, -1, -1 };
+	char dir[96];
+	int out[2];
+	pid_t pid;
+
+	(void)state;
+	need_root();
+	if (!group_new(dir, sizeof(dir))) {
+		printf("skip: no memory cgroup can be made\n");
+		skip();
+	}
+	assert_int_equal(pipe(out), 0);
+	pid = fork();
+	if (!pid)
+		memory_child(dir, out[1]);
+	close(out[1]);
+	if (read(out[0], bytes, sizeof(bytes)) != sizeof(bytes))
+		bytes[0] = -1;
+	close(out[0]);
+	waitpid(pid, NULL, 0);
+	for (unsigned i = 0; i < 200 && rmdir(dir); i++)
+		sleep_for(10 * MS);
+	if (bytes[0] < 0) {
+		printf("skip: this kernel does not account kernel memory\n");
+		skip();
+	}
+	printf("kernel memory: %.0f KiB for the probes, %+.0f KiB after 10000 tasks\n",
+	       (bytes[1] - bytes[0]) / 1024, (bytes[2] - bytes[1]) / 1024);
+	/* The maps are in this account. A tag that is left of each task would be above 1 MB. */
+	assert_true(bytes[1] - bytes[0] > 1e6);
+	assert_true(bytes[2] - bytes[1] < 400e3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +369,7 @@ int main(void)
 		cmocka_unit_test(tracking_twice_counts_once),
 		cmocka_unit_test(unknown_thread_is_an_error),
 		cmocka_unit_test(short_lived_tasks_do_not_leak),
+		cmocka_unit_test(kernel_memory_does_not_grow_with_tasks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

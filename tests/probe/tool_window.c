@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* For replay.sh: a known load in one window, and what the probes say of it, as JSON.
  *
- *   tool_window LENGTH_MS
+ *   tool_window LENGTH_MS [sleepers]
+ *
+ * sleepers: the load is one spinner and six that sleep shortly, all on one CPU, so that the scheduler
+ * delays dequeues; else two spinners and three that nap, free to move.
  *
  * Prints {"start_ns", "end_ns", "cpus": {N: {"depth", "waiting"}}, "tids": [...], "latency":
  * {count, sum}, "offcpu": {count, sum}, "switches"}. Exit 77 and a reason when probes cannot be
@@ -9,7 +12,7 @@
 #include "probe/rig.h"
 #include "probe/set.h"
 
-#define LOADERS 5
+#define LOADERS 7
 
 static json_t *hist_json(const json_t *metrics, const char *name)
 {
@@ -34,16 +37,19 @@ static json_t *cpus_json(const json_t *metrics, const int *cpus, unsigned nr)
 	return json;
 }
 
-/* Two spinners and three that nap, free to move: waits, sleeps and migrations. */
-static void load_start(struct loader *loaders, struct probe_set *set, json_t *tids)
+static unsigned load_start(struct loader *loaders, bool sleepers, struct probe_set *set, json_t *tids)
 {
-	for (unsigned i = 0; i < LOADERS; i++) {
-		loaders[i].nap_ns = MS / 5;
-		loaders[i].burn_ns = MS / 20;
-		loader_start(&loaders[i], i < 2 ? LOAD_SPIN : LOAD_NAP, -1);
+	unsigned nr = sleepers ? 7 : 5, spinners = sleepers ? 1 : 2;
+
+	for (unsigned i = 0; i < nr; i++) {
+		loaders[i].nap_ns = sleepers ? MS / 2 : MS / 5;
+		loaders[i].burn_ns = sleepers ? MS / 10 : MS / 20;
+		loader_start(&loaders[i], i < spinners ? LOAD_SPIN : LOAD_NAP,
+			     sleepers ? last_cpu() : -1);
 		set_track(set, loaders[i].tid, false);
 		json_array_append_new(tids, json_integer(loaders[i].tid));
 	}
+	return nr;
 }
 
 int main(int argc, char **argv)
@@ -54,7 +60,7 @@ int main(int argc, char **argv)
 	struct bench_window window;
 	struct probe_set *set;
 	int cpus[256];
-	unsigned nr = 0;
+	unsigned nr = 0, nr_loaders;
 
 	set = set_open("sched", NULL);
 	if (!set->windows) {
@@ -65,11 +71,11 @@ int main(int argc, char **argv)
 	for (int cpu = 0; cpu < CPU_SETSIZE && nr < 256; cpu++)
 		if (CPU_ISSET(cpu, &set->allowed))
 			cpus[nr++] = cpu;
-	load_start(loaders, set, tids);
+	nr_loaders = load_start(loaders, argc > 2, set, tids);
 	window = set_window(set, 20 * MS, length);
 	sleep_until(window.end_ns);
 	metrics = set_read(set, cpus, nr);
-	for (unsigned i = 0; i < LOADERS; i++)
+	for (unsigned i = 0; i < nr_loaders; i++)
 		loader_stop(&loaders[i]);
 	out = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:f, s:f}", "start_ns",
 			(json_int_t)window.start_ns, "end_ns", (json_int_t)window.end_ns, "cpus",

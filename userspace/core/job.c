@@ -299,6 +299,19 @@ static void tell_mix(struct execution *x, bool on)
 	}
 }
 
+/* Who serves the others is known now: it is the other end of their connections. */
+static void introduce(struct execution *x)
+{
+	pid_t peer = 0;
+
+	for (unsigned i = 0; i < x->jr.nr; i++)
+		if (x->jr.workers[i].w.passive)
+			peer = runtime_thread(x->run->runtime, x->jr.workers[i].thread)->tid;
+	for (unsigned i = 0; i < x->jr.nr; i++)
+		if (x->jr.workers[i].w.slow)
+			x->jr.workers[i].w.slow->source.peer = peer;
+}
+
 static int track(struct execution *x)
 {
 	struct bench_err err = { 0 };
@@ -331,6 +344,7 @@ static void execute(struct execution *x)
 		rc = phase(x, worker_enter, nr, UINT64_MAX);
 		if (!rc) {
 			(void)track(x);
+			introduce(x);
 			if (x->run->probes)
 				tell_mix(x, true);
 			follow(x);

@@ -16,6 +16,10 @@ enum slow_class { SLOW_WORST, SLOW_P99, SLOW_P999, SLOW_NR_CLASSES };
 enum {
 	SLOW_QUEUE = PROBE_NR_INTERVAL_CAUSES, /* in the block layer, before the device has it */
 	SLOW_DEVICE,			       /* with the device */
+	SLOW_PEER_ONCPU, /* with the other end: its thread was at work, ... */
+	SLOW_PEER_RUNQUEUE, /* ... or waited for a CPU */
+	SLOW_NETWORK,	    /* it was under way, and the other end's thread slept */
+	SLOW_PEER,	    /* until the answer was sent, where no more is known */
 	SLOW_UNKNOWN,
 	SLOW_NR_CAUSES,
 };
@@ -28,14 +32,17 @@ struct slow_op {
 	struct probe_culprit culprits[PROBE_MAX_CULPRITS];
 };
 
-/* Where causes come from. Both may be NULL: then nothing is known. */
+/* Where causes come from. All may be NULL: then nothing is known. */
 struct slow_source {
 	const struct probe_set *set;
-	pid_t tid; /* the worker */
+	pid_t tid;  /* the worker */
+	pid_t peer; /* the thread at the other end of its connections; 0 = not known */
 	int (*history)(const struct probe_set *set, pid_t tid, uint64_t from_ns, uint64_t to_ns,
 		       struct probe_interval *ret_interval);
 	int (*block)(const struct probe_set *set, uint32_t dev, uint64_t sector, uint64_t from_ns,
 		     uint64_t to_ns, struct probe_block *ret_block);
+	int (*answer)(const struct probe_set *set, int fd, int peer_fd, uint64_t since_ns,
+		      struct probe_answer *ret_answer);
 };
 
 /* The stamps of one op as bench_slow() gets them. */
@@ -46,10 +53,11 @@ struct slow_stamps {
 	struct bench_place place;
 };
 
-/* slow_causes.c: fill op->ns and op->culprits. Loads only. */
+/* slow_causes.c: fill op->ns and op->culprits. Loads only, and a system call where it went by a
+ * socket. */
 void slow_take_apart(const struct slow_source *source, const struct slow_stamps *stamps,
 		     struct slow_op *op);
-/* "runqueue", "blocked.disk", ..., "queue", "device", "unknown". */
+/* "runqueue", "blocked.disk", ..., "queue", "device", "peer.oncpu", ..., "unknown". */
 const char *slow_cause_name(unsigned cause);
 
 /* --- one worker --- */

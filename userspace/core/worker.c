@@ -370,6 +370,7 @@ static int enter_slow(struct worker_run *wr, pid_t tid)
 	if (source.set) {
 		source.history = probe_history;
 		source.block = probe_block_find;
+		source.answer = probe_answer;
 	}
 	wr->w.slow = slow_new(wr->run->nr_slow, wr->run->module, &source);
 	return wr->w.slow ? 0 : bench_worker_fail(&wr->w, -ENOMEM, "out of memory");

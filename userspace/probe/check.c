@@ -116,6 +116,10 @@ static void check_threads(struct probe_set *set)
 	if (!hist)
 		return;
 	values_hist(set, set->sched, SCHED_OFFCPU, set->end_ns, hist);
+	if (fault_injected(set, "sleep")) /* sleeps that look shorter */
+		hist->max /= 2;
+	if (fault_injected(set, "switches")) /* that do not count */
+		voluntary /= 2;
 	if (hist->max < SLEEP_NS || hist->sum < SLEEP_NS + NAPS * NAP_NS)
 		fault(set,
 		      "probe self-check: a sleep of %.1f ms was recorded as %.3f ms; sched.offcpu "
@@ -133,11 +137,14 @@ static void check_threads(struct probe_set *set)
 /* It slept and spun, and nothing else. */
 static void check_ledger(struct probe_set *set, const struct known *k)
 {
-	uint64_t slept = SLEEP_NS + NAPS * NAP_NS;
+	uint64_t slept = SLEEP_NS + NAPS * NAP_NS, ran;
 	struct ledger_sum sum;
 	double states = 0;
 
 	ledger_sum(set, false, &sum);
+	ran = sum.ledger.time_ns[PROBE_RUNNING];
+	if (fault_injected(set, "spin")) /* time on a CPU that looks shorter */
+		ran /= 2;
 	for (int i = PROBE_RUNNING; i <= PROBE_BLOCKED; i++)
 		states += (double)sum.ledger.time_ns[i];
 	if (set->mode.regs && sum.ledger.blocked_ns[PROBE_BLOCKED_TIMER] < slept)
@@ -147,12 +154,12 @@ static void check_ledger(struct probe_set *set, const struct known *k)
 		      "the causes of wall.time are not to be trusted",
 		      (double)slept / 1e6,
 		      (double)sum.ledger.blocked_ns[PROBE_BLOCKED_TIMER] / 1e6);
-	if (sum.ledger.time_ns[PROBE_RUNNING] < k->spun_ns - k->spun_ns / 20)
+	if (ran < k->spun_ns - k->spun_ns / 20)
 		fault(set,
 		      "probe self-check: a thread ran for %.3f ms and is on record with %.3f ms on "
 		      "a "
 		      "CPU; wall.time is not to be trusted",
-		      (double)k->spun_ns / 1e6, (double)sum.ledger.time_ns[PROBE_RUNNING] / 1e6);
+		      (double)k->spun_ns / 1e6, (double)ran / 1e6);
 	if (states < 0.999 * (double)sum.wall_ns || states > 1.001 * (double)sum.wall_ns)
 		fault(set,
 		      "probe self-check: the causes add up to %.3f ms of %.3f ms; wall.time is not "
@@ -199,7 +206,7 @@ static void check_block(struct probe_set *set, const struct known *k)
 	uint64_t bytes = values_sum(set, set->block, BLOCK_BYTES + BLOCK_READ);
 	uint64_t least = (uint64_t)k->read * READ_BYTES * 3 / 4;
 
-	if (fault_injected("block"))
+	if (fault_injected(set, "block"))
 		bytes /= 2;
 	if (bytes < least)
 		fault(set,
@@ -282,6 +289,7 @@ void check_run(struct probe_set *set)
 
 	if (pipe2(k.go, O_CLOEXEC) || pipe2(k.ready, O_CLOEXEC))
 		goto out;
+	set->check_serial = set->serial + 1;
 	k.block = set->block && set->block->why.status == BENCH_OK;
 	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (!known_run(set, &k)) {

@@ -34,6 +34,13 @@ bool depth_close(const struct probe_set *set, unsigned cpu, uint64_t end_ns,
 		d.waiting_ns += ns * d.waiting;
 		d.max = d.depth > d.max ? d.depth : d.max;
 	}
+	if (fault_injected(set, "depth")) { /* a CPU that looks idle */
+		memset(d.at_ns, 0, sizeof(d.at_ns));
+		d.at_ns[0] = end_ns - set->start_ns;
+		d.depth_ns = d.waiting_ns = 0;
+	}
+	if (fault_injected(set, "gap")) /* time at no depth */
+		d.at_ns[0] /= 2;
 	*ret_depth = d;
 	return true;
 }

@@ -37,16 +37,18 @@ enum probe_cause {
 /* "user", "blocked.disk", ..., "oncpu". Static string. */
 const char *probe_cause_name(enum probe_cause cause);
 
-/* Who ran, or was served, while the thread waited for a CPU. */
+/* Who had the CPU while the thread waited for it, slice by slice. What interrupted a slice counts
+ * with it. */
 struct probe_culprit {
-	char who[40]; /* "kworker/1:1 (38)", "irq:virtio0-req.0", "softirq:NET_RX", "host" */
+	char who[40]; /* "kworker/1:1 (38)", "idle", "unknown"; PROBE_OTHERS */
 	uint64_t ns;
 };
 
-#define PROBE_MAX_CULPRITS 4
+#define PROBE_MAX_CULPRITS 8 /* the last place is for the sum of all others */
+#define PROBE_OTHERS "others"
 
 /* An interval of one thread. The causes sum to its length; what the history no longer holds or
- * never knew is PROBE_CAUSE_UNACCOUNTED. */
+ * never knew is PROBE_CAUSE_UNACCOUNTED. The culprits sum to PROBE_CAUSE_RUNQUEUE. */
 struct probe_interval {
 	uint64_t ns[PROBE_NR_INTERVAL_CAUSES];
 	struct probe_culprit culprits[PROBE_MAX_CULPRITS]; /* largest first; unused: ns 0 */
@@ -80,5 +82,17 @@ struct probe_block {
  * -EOPNOTSUPP when block events are not probed. */
 int probe_block_find(const struct probe_set *set, uint32_t dev, uint64_t sector, uint64_t from_ns,
 		     uint64_t to_ns, struct probe_block *ret_block);
+
+/* A request and its answer by TCP. Times are CLOCK_MONOTONIC ns. */
+struct probe_answer {
+	uint64_t sent_ns;     /* the request went out, 0 = not known */
+	uint64_t answered_ns; /* the answer went out; by loopback it is there at once */
+};
+/* Of the answer that the calling thread has just read from fd, before it sends anything again;
+ * peer_fd is the other end, of the same process. The request was sent after since_ns. The thread is
+ * tracked. One system call. 0, -ENOENT when it cannot be told, -EOPNOTSUPP when this kernel's sockets
+ * cannot be read. */
+int probe_answer(const struct probe_set *set, int fd, int peer_fd, uint64_t since_ns,
+		 struct probe_answer *ret_answer);
 
 #endif

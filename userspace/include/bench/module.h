@@ -72,6 +72,9 @@ struct bench_place {
 	uint32_t dev;	 /* major << 20 | minor, of the whole disk */
 	uint32_t bytes;	 /* how far it reaches from there */
 	uint64_t sector; /* of the whole disk, 512 bytes each */
+	/* Else, the TCP connection whose answer ended it: descriptor + 1 of both ends, or 0. Nothing
+	 * may have been sent on it since. The other end is a passive worker's. */
+	uint32_t socket, peer_socket;
 };
 
 /* False once the window is over: start no further op. */
@@ -163,9 +166,9 @@ struct bench_module {
 	void (*end)(struct bench_worker *w);
 	/* On the worker, once; also after a failed enter(). Optional. */
 	void (*leave)(struct bench_worker *w);
-	/* Where the op with this key (w->key, or that of bench_op_done()) went on a block device,
-	 * from what setup() found out: called on a worker in the window, so loads only. 0, or
-	 * -ENOENT when it cannot be told. Optional; for ops that end at a block device. */
+	/* Where the op with this key (w->key, or that of bench_op_done()) went: on a block device,
+	 * from what setup() found out, or by which connection. Called on a worker in the window, so
+	 * loads only. 0, or -ENOENT when it cannot be told. Optional. */
 	int (*locate)(const struct bench_job *job, uint64_t key, struct bench_place *ret_place);
 	/* Once per job, on worker 0's thread; also after a failed setup(). Optional. */
 	void (*teardown)(struct bench_job *job);

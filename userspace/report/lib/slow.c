@@ -49,6 +49,8 @@ static const char *cause_words(const char *name)
 		{ "blocked.disk", "blocked on disk" },
 		{ "blocked.net", "blocked on network" },
 		{ "queue", "block queue" },
+		{ "peer.oncpu", "other end on CPU" },
+		{ "peer.runqueue", "other end's run queue" },
 	};
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -59,8 +61,7 @@ static const char *cause_words(const char *name)
 
 /* --- one by one --- */
 
-/* " behind kworker/1:1 (38) and apt (812)": who made up a tenth or more of the wait. One with more
- * than all of it interrupted the thread while that ran. */
+/* " behind kworker/1:1 (38) and apt (812)": who made up a tenth or more of the wait. */
 static void behind(char *text, size_t size, const json_t *op, double waited_ns)
 {
 	const json_t *culprits = bench_result_get(op, "culprits"), *culprit;
@@ -72,7 +73,7 @@ static void behind(char *text, size_t size, const json_t *op, double waited_ns)
 		const char *who = bench_result_str(culprit, "who");
 		double ns = bench_result_num(culprit, "ns");
 
-		if (nr < 2 && *who && len < size && ns >= waited_ns / 10 && ns <= waited_ns)
+		if (nr < 2 && *who && len < size && ns >= waited_ns / 10)
 			len += (size_t)snprintf(text + len, size - len, "%s%.40s",
 						nr++ ? " and " : " behind ", who);
 	}
