@@ -199,7 +199,8 @@ static void scope_table(struct text *t, const char *scope)
 			continue;
 		if (!begun) {
 			text_to(t, 2);
-			text_put(t, TEXT_DIM, "%s", scope_words(scope));
+			t->indent = 2;
+			text_words(t, TEXT_DIM, scope_words(scope));
 			text_end(t);
 		}
 		begun = true;
