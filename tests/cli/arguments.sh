@@ -45,6 +45,22 @@ for t in modules probes counters reporters runtimes; do
 	check "list $t" 0 . "$BENCH" list $t
 done
 check 'dry run prints jobs, placement, probes, events, duration' 0 'placement' "$BENCH" -n cpu
+# "-" is standard output, and the report makes room for it.
+brief='--runtime=blocking --trials=1 --duration=20ms --warmup=0 --no-probes -q'
+# shellcheck disable=SC2086
+{
+	check 'result to standard output' 0 '^summary' "$BENCH" $brief -o - cpu
+	case $err in *summary*) pass 'the report to standard error' ;; *) fail 'the report to standard error' "$err" ;; esac
+	printf '%s' "$out" >piped.json
+	expect 'it is the whole document' "$(json piped.json '[d["schema"], len(d["jobs"])]')" "['bench.result/1', 1]"
+	check 'full standard output costs the exit status' 1 'not saved: .*No space' sh -c "'$BENCH' $brief -o - cpu >/dev/full"
+	check_one_line 'exec: standard output is the program'"'"'s' 125 '--discard-output' "$BENCH" exec -q -o - -- true
+	run "$BENCH" exec --trials=1 --warmup=0 --no-probes -q -o - --discard-output -- echo hello
+	printf '%s' "$out" >piped.json
+	expect 'exec: unless it is discarded' "$code $(json piped.json 'd["jobs"][0]["module"]')" '0 exec'
+	rm -f piped.json
+}
+check 'dry run again' 0 'placement' "$BENCH" -n cpu
 for word in runtime expected events probes; do
 	case $out in *"$word"*) pass "dry run says $word" ;; *) fail "dry run says $word" "$out" ;; esac
 done
