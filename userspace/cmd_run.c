@@ -84,11 +84,9 @@ static void print_plan(const struct run *run, const struct plan *plan)
 		counter_plan_print(run->counters, stdout);
 	else
 		printf("none");
-	printf("\nprobes    ");
+	printf("\nprobes%s\n", run->probes ? "" : "    none");
 	if (run->probes)
 		probe_print(run->probes, stdout);
-	else
-		printf("none\n");
 }
 
 /* The plan, and workers for it. Under --runtime=auto io_uring is given up where there is no room
