@@ -76,6 +76,26 @@ static inline bool disk_writes(const struct disk_params *p)
 	return p->rw != DISK_RANDREAD && p->rw != DISK_READ;
 }
 
+/* What can be said of the paths without opening them, which the set-up does. */
+static inline int disk_validate_paths(const struct disk_params *p, struct bench_err *err)
+{
+	const char *path = p->filename ? p->filename : p->directory;
+	struct stat st;
+	bool right;
+
+	if (!path)
+		return 0;
+	if (stat(path, &st))
+		return bench_fail(err, -errno, "%s='%s': %s",
+				  p->filename ? "filename" : "directory", path, strerror(errno));
+	right = p->filename ? S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) : S_ISDIR(st.st_mode);
+	if (!right)
+		return bench_fail(
+			err, -EINVAL, "%s='%s' is %s", p->filename ? "filename" : "directory", path,
+			p->filename ? "neither a file nor a block device" : "no directory");
+	return 0;
+}
+
 static inline int disk_validate(const void *params, struct bench_err *err)
 {
 	const struct disk_params *p = params;
@@ -97,7 +117,7 @@ static inline int disk_validate(const void *params, struct bench_err *err)
 				  "bs=%" PRIu64 " times depth=%" PRIu64 " needs more "
 				  "than 1 GiB of buffers for each worker",
 				  p->bs, p->depth);
-	return 0;
+	return disk_validate_paths(p, err);
 }
 
 struct disk_shared {

@@ -8,8 +8,6 @@
 #include "bench/async.h"
 #include "net_common.h"
 
-/* The server's receive buffer in stream mode, at least; iperf3's. */
-#define NET_STREAM_BUFFER (128u << 10)
 #define NET_BUFFERS_MAX (1ull << 30)
 /* A message up to this size fits a socket buffer, whose smallest default is 16 KiB, at once. */
 #define NET_SHORT 4096u
@@ -27,8 +25,8 @@ struct net_state {
 	struct net_flow *flows;
 	unsigned nr;
 	uint32_t size, buf_size;
-	bool pairs; /* rr: send and receive are handed over together */
-	uint64_t total; /* bytes of this window; client: sent, server: received */
+	bool pairs;	 /* rr: send and receive are handed over together */
+	uint64_t total;	 /* bytes of this window; client: sent, server: received */
 	uint64_t within; /* server: received before the window's end */
 	unsigned char *bufs;
 };
@@ -195,9 +193,8 @@ static int net_enter(struct bench_worker *w)
 
 	w->passive = w->index == NET_SERVER;
 	n->nr = net_flows(p);
-	n->size = n->buf_size = (uint32_t)net_size(p);
-	if (w->passive && p->mode == NET_STREAM && n->buf_size < NET_STREAM_BUFFER)
-		n->buf_size = NET_STREAM_BUFFER;
+	n->size = (uint32_t)net_size(p);
+	n->buf_size = (uint32_t)net_buffer(w);
 	if (n->nr > bench_async_depth(w->async))
 		return bench_worker_fail(w, -EINVAL,
 					 "flows=%u is more than the %u operations that "

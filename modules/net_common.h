@@ -31,6 +31,9 @@ struct net_params {
 /* Loopback answers in microseconds; only something broken or filtered takes this long. */
 #define NET_TIMEOUT_MS 5000
 
+/* A stream's server receives up to this much at once, at least; iperf3's. */
+#define NET_STREAM_BUFFER (128u << 10)
+
 static const char *const net_modes[] = { "rr", "stream", NULL };
 
 #define NET_OPTIONS                                                                                \
@@ -86,7 +89,6 @@ struct net_shared {
 	_Atomic uint64_t tx __attribute__((aligned(64)));
 	atomic_bool done; /* tx is final */
 	_Atomic uint64_t rx __attribute__((aligned(64)));
-	_Atomic uint64_t rx_now;    /* so far; net_sync in stream mode only */
 	_Atomic uint64_t rx_window; /* received within the window, stream mode */
 	atomic_bool mismatch;
 };
@@ -207,7 +209,6 @@ static inline int net_begin(struct bench_worker *w, int *ret_fds, size_t stride,
 
 	if (w->passive) {
 		atomic_store(&s->rx, 0);
-		atomic_store(&s->rx_now, 0);
 		atomic_store(&s->rx_window, 0);
 		atomic_store(&s->mismatch, false);
 	} else {
@@ -254,6 +255,16 @@ static inline void net_close(int *fd)
 		   */
 	if (old >= 0)
 		close(old);
+}
+
+/* Bytes that this worker's buffer of a connection needs. */
+static inline uint64_t net_buffer(const struct bench_worker *w)
+{
+	const struct net_params *p = w->job->params;
+	uint64_t size = net_size(p);
+
+	return w->passive && p->mode == NET_STREAM && size < NET_STREAM_BUFFER ? NET_STREAM_BUFFER
+									       : size;
 }
 
 /* The client sends no more: say what was sent. Call it before closing the connection. */

@@ -5,6 +5,7 @@
 struct net_sync {
 	int fd;		      /* -1 = not connected; valid once buf is there */
 	uint64_t size, moved; /* bytes of a message; client: sent, server: received */
+	uint64_t buf_size;    /* a stream's server takes what is there, up to this */
 	unsigned char seq;    /* client: first byte of a request, which the response repeats */
 	unsigned char *buf;
 };
@@ -19,11 +20,12 @@ static int net_sync_enter(struct bench_worker *w)
 	/* A message that was accepted by the socket buffer has no latency worth the name. */
 	w->no_latency = p->mode == NET_STREAM;
 	n->size = net_size(p);
-	n->buf = malloc(n->size);
+	n->buf_size = net_buffer(w);
+	n->buf = malloc(n->buf_size);
 	if (!n->buf)
 		return bench_worker_fail(w, -ENOMEM, "no memory for messages of %" PRIu64 " bytes",
 					 n->size);
-	memset(n->buf, 0x5a, n->size);
+	memset(n->buf, 0x5a, n->buf_size);
 	return 0;
 }
 
@@ -108,11 +110,9 @@ static int net_sync_stream(struct bench_worker *w, struct net_sync *n, uint64_t 
 	return 0;
 }
 
-/* Until the client closes: answer each request with its own bytes, or just receive. */
-static int net_sync_serve(struct bench_worker *w, struct net_sync *n, bool answer)
+/* Until the client closes: answer each request with its own bytes. */
+static int net_sync_answer(struct bench_worker *w, struct net_sync *n)
 {
-	struct net_shared *s = w->job->shared;
-
 	for (;;) {
 		int64_t ret = net_sync_recv(n->fd, n->buf, n->size);
 
@@ -122,15 +122,34 @@ static int net_sync_serve(struct bench_worker *w, struct net_sync *n, bool answe
 		n->moved += (uint64_t)ret;
 		if ((uint64_t)ret < n->size)
 			return net_server_check(w, n->moved);
-		if (!answer) {
-			atomic_store_explicit(&s->rx_now, n->moved, memory_order_relaxed);
-			continue;
-		}
 		ret = net_sync_send(n->fd, n->buf, n->size);
 		if (ret)
 			return bench_worker_fail(w, (int)ret, "server: send: %s",
 						 strerror((int)-ret));
 	}
+}
+
+/* Until the client closes: receive, and note how much of it the window saw. */
+static int net_sync_receive(struct bench_worker *w, struct net_sync *n)
+{
+	struct net_shared *s = w->job->shared;
+	uint64_t within = 0;
+
+	for (;;) {
+		ssize_t ret = recv(n->fd, n->buf, n->buf_size, 0);
+
+		if (ret < 0 && errno == EINTR)
+			continue;
+		if (ret < 0)
+			return bench_worker_fail(w, -errno, "server: receive: %s", strerror(errno));
+		if (ret == 0)
+			break;
+		n->moved += (uint64_t)ret;
+		if (bench_running(w, bench_now_ns()))
+			within = n->moved;
+	}
+	atomic_store(&s->rx_window, within);
+	return net_server_check(w, n->moved);
 }
 
 static int net_sync_run(struct bench_worker *w, uint64_t ops)
@@ -139,18 +158,15 @@ static int net_sync_run(struct bench_worker *w, uint64_t ops)
 	struct net_sync *n = w->state;
 
 	if (w->passive)
-		return net_sync_serve(w, n, p->mode == NET_RR);
+		return p->mode == NET_RR ? net_sync_answer(w, n) : net_sync_receive(w, n);
 	return p->mode == NET_RR ? net_sync_rr(w, n, ops) : net_sync_stream(w, n, ops);
 }
 
 /* The server sits in recv(2) and ends with the connection. */
 static void net_sync_finish(struct bench_worker *w)
 {
-	struct net_shared *s = w->job->shared;
 	struct net_sync *n = w->state;
 
-	/* The window has just ended. */
-	atomic_store(&s->rx_window, atomic_load(&s->rx_now));
 	net_client_done(w, n->moved);
 	shutdown(n->fd, SHUT_WR);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // A program of the user's own under the same measurement. The report goes to stderr, as perf stat's
 // does: stdout belongs to the command.
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,6 +58,12 @@ static int execute(const struct exec_settings *settings, char *const command[], 
 
 	if (output_init(&output, &settings->common, &err))
 		return fail(&err);
+	if (output.target.stream && !settings->discard_output) {
+		bench_fail(&err, -EINVAL,
+			   "exec: -o - writes to standard output, which is the command's; add "
+			   "--discard-output, or choose a file");
+		return fail(&err);
+	}
 	if (spawner_open(&spawner, command, settings->discard_output, &err)) {
 		fail(&err);
 		goto closed;

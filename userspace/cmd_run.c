@@ -31,8 +31,8 @@ static const struct bench_option command_options[] = {
 	  dir_word, "load the modules (*.so) of this directory, too", NULL, 0 },
 	{ "dry-run", BENCH_OPT_BOOL, offsetof(struct run_command, dry_run), 0, 0, "0", NULL,
 	  "print the plan and run nothing", NULL, 'n' },
-	{ "help", BENCH_OPT_BOOL, offsetof(struct run_command, help), 0, 0, "0", NULL,
-	  "this text", NULL, 'h' },
+	{ "help", BENCH_OPT_BOOL, offsetof(struct run_command, help), 0, 0, "0", NULL, "this text",
+	  NULL, 'h' },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
 };
 
@@ -115,11 +115,32 @@ static void print_plan(const struct run *run, const struct plan *plan)
 		counter_plan_print(run->counters, stdout);
 	else
 		printf("none");
-	printf("\nprobes    ");
+	printf("\nprobes%s\n", run->probes ? "" : "    none");
 	if (run->probes)
 		probe_print(run->probes, stdout);
-	else
-		printf("none\n");
+}
+
+/* The plan, and workers for it. Under --runtime=auto io_uring is given up where there is no room
+ * for a ring of each worker. */
+static int make_plan(struct run *run, struct plan *plan, const struct job_list *jobs,
+		     struct bench_err *err)
+{
+	const struct settings *settings = run->settings;
+	int rc;
+
+	rc = plan_build(plan, jobs, settings, run->topology, runtime_active(run->runtime), err);
+	if (rc)
+		return rc;
+	rc = run_open_workers(run, plan, err);
+	if (rc != -ENOMEM || settings->runtime != RUNTIME_AUTO ||
+	    runtime_active(run->runtime) != RUNTIME_URING)
+		return rc;
+	plan_free(plan);
+	*plan = (struct plan){ 0 };
+	rc = run_fall_back(run, err->msg, err);
+	if (rc)
+		return rc;
+	return plan_build(plan, jobs, settings, run->topology, RUNTIME_BLOCKING, err);
 }
 
 static int execute(const struct settings *settings, const struct run_command *command,
@@ -133,8 +154,7 @@ static int execute(const struct settings *settings, const struct run_command *co
 
 	if (output_init(&output, settings, &err))
 		return refuse(&err);
-	if (run_open(&run, settings, argc, argv, &err) ||
-	    plan_build(&plan, jobs, settings, run.topology, runtime_active(run.runtime), &err) ||
+	if (run_open(&run, settings, argc, argv, &err) || make_plan(&run, &plan, jobs, &err) ||
 	    run_open_probes(&run, &err)) {
 		refuse(&err);
 		goto out;

@@ -23,6 +23,11 @@ check_one_line 'a CPU that does not exist' 2 '4095' "$BENCH" --cpus=4095 cpu
 check_one_line 'a CPU list without sense' 2 'cpus|CPU' "$BENCH" --cpus=1-x cpu
 check_one_line 'more workers than CPUs' 2 'oversubscribe' "$BENCH" --workers=4000 cpu
 check_one_line 'writing to a named file' 2 'filename' "$BENCH" disk,rw=randwrite,filename=/etc/hostname
+check_one_line 'a named file that is not there' 2 "disk.*: filename='/no/such': No such file" "$BENCH" --no-probes cpu disk,filename=/no/such
+check_one_line 'a named file that is a directory' 2 "neither a file nor a block device" "$BENCH" --no-probes disk_sync,filename=/usr
+check_one_line 'a directory of a job that is not there' 2 "directory='/no/such': No such file" "$BENCH" --no-probes disk,directory=/no/such
+check_one_line 'a directory that is a file' 2 "directory='/etc/passwd' is no directory" "$BENCH" --no-probes disk,directory=/etc/passwd
+check_one_line 'a directory that is not there' 2 "directory=/no/such: No such file" "$BENCH" --no-probes --directory=/no/such disk
 check_one_line 'missing config file' 2 'nonexistent' "$BENCH" --config /nonexistent/bench.conf
 printf '[general]\nruntime = uring\ntirals = 3\n' >bad.conf
 check_one_line 'config error with file and line' 2 'bad.conf:3: .*trials' "$BENCH" --config bad.conf
@@ -36,6 +41,7 @@ check_one_line 'report: not a result' 2 'r.json' "$BENCH" report r.json
 echo '{"schema":"other/1"}' >other.json
 check_one_line 'report: another schema' 2 'other' "$BENCH" report other.json
 check_one_line 'exec: no command' 125 'no command' "$BENCH" exec
+check_one_line 'exec: an empty command' 127 "cannot run '': No such file" "$BENCH" exec --no-probes -q -o none -- ''
 check_one_line 'exec: unknown option' 125 '--trials' "$BENCH" exec --trails=3 -- true
 
 check 'help' 0 'Usage: bench' "$BENCH" --help
@@ -45,6 +51,22 @@ for t in modules probes counters reporters runtimes; do
 	check "list $t" 0 . "$BENCH" list $t
 done
 check 'dry run prints jobs, placement, probes, events, duration' 0 'placement' "$BENCH" -n cpu
+# "-" is standard output, and the report makes room for it.
+brief='--runtime=blocking --trials=1 --duration=20ms --warmup=0 --no-probes -q'
+# shellcheck disable=SC2086
+{
+	check 'result to standard output' 0 '^summary' "$BENCH" $brief -o - cpu
+	case $err in *summary*) pass 'the report to standard error' ;; *) fail 'the report to standard error' "$err" ;; esac
+	printf '%s' "$out" >piped.json
+	expect 'it is the whole document' "$(json piped.json '[d["schema"], len(d["jobs"])]')" "['bench.result/1', 1]"
+	check 'full standard output costs the exit status' 1 'not saved: .*No space' sh -c "'$BENCH' $brief -o - cpu >/dev/full"
+	check_one_line 'exec: standard output is the program'"'"'s' 125 '--discard-output' "$BENCH" exec -q -o - -- true
+	run "$BENCH" exec --trials=1 --warmup=0 --no-probes -q -o - --discard-output -- echo hello
+	printf '%s' "$out" >piped.json
+	expect 'exec: unless it is discarded' "$code $(json piped.json 'd["jobs"][0]["module"]')" '0 exec'
+	rm -f piped.json
+}
+check 'dry run again' 0 'placement' "$BENCH" -n cpu
 for word in runtime expected events probes; do
 	case $out in *"$word"*) pass "dry run says $word" ;; *) fail "dry run says $word" "$out" ;; esac
 done

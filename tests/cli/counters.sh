@@ -33,6 +33,16 @@ if value words.json topdown.retiring worker | grep -q .; then
 else
 	fail 'top-down has a value or says why not'
 fi
+# Where the numbers come from is told: perf events when they were asked for, else not.
+for args in '' --counters=task-clock; do
+	# shellcheck disable=SC2086
+	run "$BENCH" cpu $args --duration=20ms --warmup=0 --trials=1 --no-probes -q -o source.json --force
+	expect "note of task-clock with '$args'" \
+		"$(json source.json '"getrusage" in metric(0, "task-clock").get("note", "")')" \
+		"$([ "$args" ] && echo False || echo True)"
+	expect "heading of the counters with '$args'" "$(printf '%s\n' "$out" | grep -c 'per trial, .*no perf event')" \
+		"$([ "$args" ] && echo 0 || echo 1)"
+done
 for scope in worker cpu both; do
 	count $scope
 	for row in worker cpu; do

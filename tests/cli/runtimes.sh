@@ -43,6 +43,53 @@ printf '[general]\ntrials = 1\n[one]\nmodule = cpu\nkernel = float\n[two]\nmodul
 b --config j.conf -o j.json
 expect 'jobs of a config file' "$(json j.json '[j["name"] for j in d["jobs"]]')" "['one', 'two']"
 
+# The limit of locked memory, for real, as a user who has no rings besides.
+# shellcheck disable=SC2016,SC2086
+if [ "$(id -u)" != 0 ]; then
+	skip 'memlock' 'needs root, to become another user'
+else
+	chmod 755 . && mkdir -p user && chmod 777 user
+	uid=$((60000 + $$ % 5000))
+	limited() { # KIB arguments...
+		kib=$1
+		shift
+		run setpriv --reuid=$uid --regid=$uid --clear-groups sh -c \
+			'cd user && ulimit -l "$0" && exec "$@"' "$kib" "$BENCH" "$@"
+	}
+	limited 0 list runtimes
+	if ! printf '%s' "$out" | grep -q 'RLIMIT_MEMLOCK = 0 KiB'; then
+		skip 'memlock' 'this kernel does not count rings as locked memory'
+	else
+		limited 64 $short --runtime=uring -o none cpu
+		expect 'no memory for a ring: exit 2' "$code" 2
+		expect 'no memory for a ring: one line with cause and remedy' \
+			"$(printf '%s\n' "$err" | grep -cE '^bench: make a ring: .*RLIMIT_MEMLOCK = 64 KiB: .*remedy: ulimit -l unlimited') $(printf '%s\n' "$err" | wc -l)" '1 1'
+		limited 64 $short -o auto.json cpu
+		expect 'auto goes on' "$code $(json user/auto.json '[d["runtime"]["active"], d["jobs"][0]["status"]]')" \
+			"0 ['blocking', 'ok']"
+		expect 'auto says why' "$(printf '%s\n' "$err" | grep -c 'warning: falling back to the blocking runtime: .*RLIMIT_MEMLOCK.*remedy')" 1
+		expect 'and in the result' "$(json user/auto.json '"RLIMIT_MEMLOCK" in d["runtime"]["reason"]')" True
+		# Room for the orchestrator's ring and no worker's.
+		limited 128 $short --runtime=uring -o none cpu,workers=1
+		expect 'no memory for the ring of a worker: exit 2, before any workload' \
+			"$code $(printf '%s\n' "$err" | grep -c '^bench: cpu.*: 1 worker: make a ring: .*RLIMIT_MEMLOCK = 128 KiB')" '2 1'
+		limited 128 $short -o auto2.json cpu,workers=1
+		expect 'auto goes on without rings' "$code $(json user/auto2.json '[d["runtime"]["active"], d["runtime"]["requested"], d["jobs"][0]["status"]]')" \
+			"0 ['blocking', 'auto', 'ok']"
+		expect 'and says for whom there was none' "$(printf '%s\n' "$err" | grep -c 'warning: falling back to the blocking runtime: cpu.*: 1 worker: make a ring')" 1
+		limited 128 $short -o suite.json -n
+		expect 'the plan is made anew' "$code $(printf '%s' "$out" | grep -c 'skipped .*needs the uring runtime')" '0 4'
+		# Just enough, again and again: what a closed ring held comes back.
+		for _ in 1 2 3 4 5; do
+			limited 172 $short --runtime=uring -o none cpu,workers=1
+			[ "$code" = 0 ] || break
+		done
+		expect 'two rings fit, five times' "$code" 0
+		HOME=/root XDG_CONFIG_HOME='' limited 8192 $short --runtime=uring -o none cpu
+		expect "a home that is another user's is no error" "$code" 0
+	fi
+fi
+
 # io_uring is not even probed when blocking was asked for.
 if command -v strace >/dev/null && strace -f -e trace=none true 2>/dev/null; then
 	# shellcheck disable=SC2086

@@ -94,7 +94,8 @@ static unsigned widest(const char *text)
 
 static void report_fits_every_width(void **state)
 {
-	static const unsigned widths[] = { 100, 99, 90, 89, 80, 72, 71, 60 };
+	static const unsigned widths[] = { 100, 99, 90, 89, 80, 72, 71, 60,
+					  59,  52, 50, 49, 48, 44, 41, 40 };
 
 	(void)state;
 	for (unsigned f = 0; f < NR_FIXTURES; f++) {
@@ -352,7 +353,7 @@ static void wrong_types_anywhere_do_no_harm(void **state)
 			json_t *result = json_deep_copy(original);
 			struct bench_report_style style = { .utf8 = i % 2,
 							    .color = i % 3 == 0,
-							    .width = 60 + i % 60 };
+							    .width = 40 + i % 80 };
 
 			for (unsigned k = 0; k < 1 + i; k++)
 				mutate(result);

@@ -864,7 +864,10 @@ static void refusals_name_cause_and_remedy(void **state)
 		{ { -EPERM, 0, 2, 0 }, -EPERM, "seccomp filter denies", "seccomp=unconfined" },
 		{ { -EPERM, -1, 0, 0 }, -EPERM, "security module", "audit log" },
 		{ { -EACCES, 0, 0, 0 }, -EPERM, "security module", "audit log" },
-		{ { -ENOMEM, 0, 0, 65536 }, -ENOMEM, "RLIMIT_MEMLOCK = 64 KiB", "ulimit -l" },
+		{ { -ENOMEM, 0, 0, 65536 },
+		  -ENOMEM,
+		  "RLIMIT_MEMLOCK = 64 KiB: this kernel counts",
+		  "ulimit -l" },
 		{ { -ENOMEM, 0, 0, RLIM_INFINITY }, -ENOMEM, "out of memory", "" },
 		{ { -EMFILE, 0, 0, 0 }, -EMFILE, "Too many open files", "" },
 	};

@@ -161,7 +161,7 @@ static void locked_guest_says_what_is_locked(void **state)
 		{ "cgroup_cpuset", "note", "1 of 2 CPUs (1)" },
 		{ "io_uring", "warn", "disabled" },
 		{ "perf_event_paranoid", "warn", "2 (user space only)" },
-		{ "memlock", "note", "65536 bytes" },
+		{ "memlock", "note", "65536 bytes, rings and registered buffers" },
 		{ NULL, NULL, NULL },
 	};
 

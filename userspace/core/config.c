@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/option.h"
@@ -164,12 +165,22 @@ static int handle(void *arg, const char *section, const char *name, const char *
 	return rc == 0;
 }
 
-/* NULL with errno ENOENT or ENOTDIR when there is none; another errno when there is one that cannot
- * be read, which must not be passed over. path is the one tried last. */
+/* Is there nothing for us at path? A place that we may not even look into is somebody else's: HOME
+ * often stays root's when a program becomes another user. */
+static bool is_absent(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) && (errno == ENOENT || errno == ENOTDIR || errno == EACCES);
+}
+
+/* NULL with errno 0 when there is none; another errno when there is one that cannot be read, which
+ * must not be passed over. path is the one tried last. */
 static FILE *open_default(char *path, size_t size)
 {
 	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	FILE *file = NULL;
+	FILE *file;
+	int code;
 
 	if (xdg && xdg[0] == '/')
 		snprintf(path, size, "%s/bench/bench.conf", xdg);
@@ -177,12 +188,11 @@ static FILE *open_default(char *path, size_t size)
 		snprintf(path, size, "%s/.config/bench/bench.conf", home);
 	else
 		path[0] = '\0';
-	if (path[0])
-		file = fopen(path, "re");
-	if (!file && (!path[0] || errno == ENOENT || errno == ENOTDIR)) {
+	if (!path[0] || is_absent(path))
 		snprintf(path, size, "/etc/bench/bench.conf");
-		file = fopen(path, "re");
-	}
+	file = fopen(path, "re");
+	code = errno;
+	errno = !file && is_absent(path) ? 0 : code;
 	return file;
 }
 
@@ -202,7 +212,7 @@ int config_read(const char *path, const struct bench_option *options, void *sett
 			return bench_fail(err, -errno, "config file '%s': %s", path, strerror(errno));
 	} else {
 		r.file = open_default(buf, sizeof(buf));
-		if (!r.file && (errno == ENOENT || errno == ENOTDIR))
+		if (!r.file && !errno)
 			return 0;
 		if (!r.file)
 			return bench_fail(err, -errno, "config file '%s': %s", buf, strerror(errno));

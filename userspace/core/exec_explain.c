@@ -57,7 +57,7 @@ int exec_explain(const char *name, int error, char *reason, size_t size)
 	char path[4096], word[256];
 
 	/* The kernel says ENOENT as well when what a file needs to be run is not there. */
-	if (error != ENOENT || !find(name, path, sizeof(path))) {
+	if (error != ENOENT || !name[0] || !find(name, path, sizeof(path))) {
 		snprintf(reason, size, "cannot run '%s': %s", name, strerror(error));
 		return error == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT;
 	}

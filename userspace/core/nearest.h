@@ -2,7 +2,8 @@
 #ifndef CORE_NEAREST_H
 #define CORE_NEAREST_H
 
-/* Edit distance with transpositions (optimal string alignment), letters compared without case. */
+/* Edit distance with transpositions (optimal string alignment), letters compared without case, of
+ * the first 63 characters. */
 unsigned nearest_distance(const char *a, const char *b);
 
 /* Finds the candidate nearest to a misspelt name: start with {.name = name}, offer each candidate,

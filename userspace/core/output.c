@@ -14,10 +14,13 @@ int output_init(struct output *output, const struct settings *settings, struct b
 
 int output_finish(struct output *output, struct run *run, FILE *out)
 {
-	struct bench_report_style style = reporter_style(out);
+	struct bench_report_style style;
 	struct bench_err err = { 0 };
 	int code = run_exit_code(run);
 
+	if (output->target.stream)
+		out = stderr;
+	style = reporter_style(out);
 	/* Saved first: a closed pipe or a full terminal log must not cost the result. */
 	if (result_save(run->result, &output->target, &err)) {
 		fprintf(stderr, "bench: the result is not saved: %s\n", err.msg);

@@ -15,7 +15,7 @@ struct output {
 
 /* Check format and output file before any workload. */
 int output_init(struct output *output, const struct settings *settings, struct bench_err *err);
-/* Print to out and save. Returns the exit code: run_exit_code(), or 1 when it cannot be written. */
+/* Print to out and save; where the result goes to standard output, print to stderr. Returns the exit code: run_exit_code(), or 1 when it cannot be written. */
 int output_finish(struct output *output, struct run *run, FILE *out);
 void output_done(struct output *output);
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/option.h"
 
@@ -234,12 +235,28 @@ out:
 	return rc;
 }
 
+/* Where modules make their files. */
+static int check_directory(const char *path, struct bench_err *err)
+{
+	struct stat st;
+
+	if (!path)
+		return 0;
+	if (stat(path, &st))
+		return bench_fail(err, -errno, "--directory=%s: %s", path, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return bench_fail(err, -ENOTDIR, "--directory=%s is no directory", path);
+	return 0;
+}
+
 int plan_build(struct plan *ret_plan, const struct job_list *list, const struct settings *settings,
 	       const struct topology *topology, enum runtime_kind runtime, struct bench_err *err)
 {
 	struct plan plan = { .settings = settings, .topology = topology, .runtime = runtime };
-	int rc = 0;
+	int rc = check_directory(settings->directory, err);
 
+	if (rc)
+		return rc;
 	plan.jobs = calloc(list->nr ? list->nr : 1, sizeof(*plan.jobs));
 	if (!plan.jobs)
 		return bench_fail(err, -ENOMEM, "out of memory");

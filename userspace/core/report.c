@@ -12,7 +12,6 @@
 #include "core/registry.h"
 
 #define WIDTH 100u
-#define WIDTH_MIN 60u
 
 const struct bench_reporter *reporter_find(const char *name, struct bench_err *err)
 {
@@ -42,6 +41,6 @@ struct bench_report_style reporter_style(FILE *out)
 		return style;
 	style.color = !(no_color && no_color[0]) && term && strcmp(term, "dumb") != 0;
 	if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col && size.ws_col < WIDTH)
-		style.width = size.ws_col < WIDTH_MIN ? WIDTH_MIN : size.ws_col;
+		style.width = size.ws_col;
 	return style;
 }

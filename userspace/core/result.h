@@ -53,11 +53,12 @@ void result_warn(json_t *result, const char *fmt, ...) __attribute__((format(pri
 
 /* Where a result goes, decided and checked before any workload. */
 struct result_target {
-	char *path; /* NULL = not saved */
+	char *path; /* NULL = no file */
+	bool stream; /* standard output instead; a report must go elsewhere then */
 	bool force;
 	bool automatic; /* the name is ours: take the next free one when it is taken meanwhile */
 };
-/* spec: NULL = bench-<UTC time>.json in the working directory, "none", a directory or a file.
+/* spec: NULL = bench-<UTC time>.json in the working directory, "none", "-", a directory or a file.
  * Checks that it can be written and, without force, does not exist. -EEXIST, -EACCES, -ENOENT,
  * -ENOSPC, -EROFS, -EINVAL (the path is a device, a pipe or a socket). */
 int result_target_init(struct result_target *ret_target, const char *spec, bool force,

@@ -247,6 +247,11 @@ int result_target_init(struct result_target *ret_target, const char *spec, bool 
 		*ret_target = target;
 		return 0;
 	}
+	if (spec && !strcmp(spec, "-")) {
+		target.stream = true;
+		*ret_target = target;
+		return 0;
+	}
 	if (spec && !*spec)
 		return bench_fail(err, -ENOENT, "cannot save to '': the name is empty");
 	if (!spec)
@@ -278,12 +283,17 @@ int result_save(const json_t *result, struct result_target *target, struct bench
 	size_t len;
 	int r;
 
-	if (!target->path)
+	if (!target->path && !target->stream)
 		return 0;
 	text = result_dump(result);
 	if (!text)
-		return bench_fail(err, -ENOMEM, "write '%s': out of memory", target->path);
+		return bench_fail(err, -ENOMEM, "write the result: out of memory");
 	len = strlen(text);
+	if (target->stream) {
+		r = write_all(STDOUT_FILENO, text, len);
+		free(text);
+		return r ? bench_fail(err, r, "write to standard output: %s", strerror(-r)) : 0;
+	}
 	r = result_write(target->path, target->force && !target->automatic, text, len, err);
 	for (int i = 0; r == -EEXIST && target->automatic && i < 10; i++) {
 		dir = path_dir(target->path);

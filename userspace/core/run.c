@@ -92,10 +92,45 @@ static json_t *runtime_json(const struct run *run, const char *fallback)
 	return object;
 }
 
+/* The runtime, with signals on its loop, and what the result says of it. */
+static int open_runtime(struct run *run, enum runtime_kind kind, const char *reason,
+			struct bench_err *err)
+{
+	struct bench_err fallback = { 0 };
+	int rc = runtime_open(&run->runtime, kind, &fallback, err);
+
+	if (rc)
+		return rc;
+	rc = loop_watch(runtime_loop(run->runtime), run->signal_fd, POLLIN, on_signal, run);
+	if (rc)
+		return bench_fail(err, rc, "signals: %s", strerror(-rc));
+	reason = reason ? reason : fallback.msg;
+	json_object_set_new(run->result, "runtime", runtime_json(run, reason));
+	if (reason[0]) {
+		result_warn(run->result, "blocking runtime: %s", reason);
+		fprintf(stderr, "bench: warning: falling back to the blocking runtime: %s\n",
+			reason);
+	}
+	return 0;
+}
+
+static void close_runtime(struct run *run)
+{
+	if (run->runtime && run->signal_fd >= 0)
+		loop_unwatch(runtime_loop(run->runtime), run->signal_fd);
+	runtime_close(run->runtime);
+	run->runtime = NULL;
+}
+
+int run_fall_back(struct run *run, const char *reason, struct bench_err *err)
+{
+	close_runtime(run);
+	return open_runtime(run, RUNTIME_BLOCKING, reason, err);
+}
+
 int run_open(struct run *run, const struct settings *settings, int argc, char *const argv[],
 	     struct bench_err *err)
 {
-	struct bench_err fallback = { 0 };
 	int rc;
 
 	*run = (struct run){ .settings = settings, .signal_fd = -1, .started_ns = bench_now_ns() };
@@ -119,22 +154,34 @@ int run_open(struct run *run, const struct settings *settings, int argc, char *c
 		if (settings->multiplex)
 			counter_plan_multiplex(run->counters);
 	}
-	rc = runtime_open(&run->runtime, (enum runtime_kind)settings->runtime, &fallback, err);
+	rc = open_runtime(run, (enum runtime_kind)settings->runtime, NULL, err);
 	if (rc)
 		return rc;
-	rc = loop_watch(runtime_loop(run->runtime), run->signal_fd, POLLIN, on_signal, run);
-	if (rc)
-		return bench_fail(err, rc, "signals: %s", strerror(-rc));
 	json_object_set_new(run->result, "host", host_facts(run->topology));
 	json_object_set_new(run->result, "audit", host_audit(run->topology));
-	json_object_set_new(run->result, "runtime", runtime_json(run, fallback.msg));
 	json_object_set_new(run->result, "jobs", json_array());
 	if (run->counters)
 		json_object_set_new(run->result, "events", counter_plan_json(run->counters));
-	if (fallback.msg[0]) {
-		result_warn(run->result, "blocking runtime: %s", fallback.msg);
-		fprintf(stderr, "bench: warning: falling back to the blocking runtime: %s\n",
-			fallback.msg);
+	return 0;
+}
+
+int run_open_workers(struct run *run, const struct plan *plan, struct bench_err *err)
+{
+	for (unsigned i = 0; i < plan->nr_jobs; i++) {
+		const struct plan_job *job = &plan->jobs[i];
+		struct bench_err why = { 0 };
+		unsigned *threads;
+		int rc;
+
+		if (job->skip)
+			continue;
+		threads = calloc(job->nr_workers, sizeof(*threads));
+		rc = threads ? runtime_threads(run->runtime, job->cpus, job->nr_workers, threads, &why) :
+			       bench_fail(&why, -ENOMEM, "out of memory");
+		free(threads);
+		if (rc == -ENOMEM)
+			return bench_fail(err, rc, "%s: %u worker%s: %s", job->spec->name,
+					  job->nr_workers, job->nr_workers == 1 ? "" : "s", why.msg);
 	}
 	return 0;
 }
@@ -162,9 +209,7 @@ void run_close(struct run *run)
 		return;
 	probe_close(run->probes);
 	counter_plan_free(run->counters);
-	if (run->runtime && run->signal_fd >= 0)
-		loop_unwatch(runtime_loop(run->runtime), run->signal_fd);
-	runtime_close(run->runtime);
+	close_runtime(run);
 	topology_close(run->topology);
 	if (run->signal_fd >= 0)
 		close(run->signal_fd);

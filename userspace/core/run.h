@@ -35,6 +35,12 @@ struct run {
  * yet. What is wrong with the request is -EINVAL or -ENOENT (exit 2). */
 int run_open(struct run *run, const struct settings *settings, int argc, char *const argv[],
 	     struct bench_err *err);
+/* Make the worker threads of all jobs, rings included, so that a limit on those is told before any
+ * workload. -ENOMEM with the reason when there is no room for all; what else goes wrong is the job's
+ * to tell. */
+int run_open_workers(struct run *run, const struct plan *plan, struct bench_err *err);
+/* Go on without io_uring, for the reason given. The plan must be made anew. */
+int run_fall_back(struct run *run, const char *reason, struct bench_err *err);
 /* Load the probes asked for. Separate from run_open() because it is the slow part. */
 int run_open_probes(struct run *run, struct bench_err *err);
 void run_close(struct run *run);

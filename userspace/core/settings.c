@@ -8,7 +8,7 @@ static const char *const runtime_words[] = { "auto", "uring", "blocking", NULL }
 static const char *const observer_words[] = { "off", "ab", NULL };
 static const char *const scope_words[] = { "worker", "cpu", "both", NULL };
 static const char *const list_word[] = { "LIST", NULL };
-static const char *const file_word[] = { "FILE|DIR|none", NULL };
+static const char *const file_word[] = { "FILE|DIR|none|-", NULL };
 static const char *const name_word[] = { "NAME", NULL };
 static const char *const dir_word[] = { "DIR", NULL };
 
@@ -32,7 +32,8 @@ static const char *const dir_word[] = { "DIR", NULL };
 	  BENCH_NS_PER_MS, 3600 * BENCH_NS_PER_SEC, "100ms", NULL,                                 \
 	  "time between two rows of the time series", NULL, 0 },                                   \
 	{ "output", BENCH_OPT_STRING, (s) + offsetof(struct settings, output), 0, 0, NULL,         \
-	  file_word, "where to save the result (default: bench-<UTC time>.json here)", NULL, 'o' },\
+	  file_word,                                                                               \
+	  "where to save the result (default: bench-<UTC time>.json here); -: stdout", NULL, 'o' },\
 	{ "force", BENCH_OPT_BOOL, (s) + offsetof(struct settings, force), 0, 0, "0", NULL,        \
 	  "overwrite an existing output file", NULL, 0 },                                          \
 	{ "format", BENCH_OPT_STRING, (s) + offsetof(struct settings, format), 0, 0, "text",       \

@@ -38,6 +38,8 @@ struct usage usage_between(const struct usage *begin, const struct usage *end)
 			       .faults = end->faults - begin->faults };
 }
 
+#define SOURCE "from the scheduler's clock and getrusage(2), no perf event"
+
 static void put(struct bench_metric_set *set, const char *name, const char *unit, const char *scope,
 		uint64_t ops, double value)
 {
@@ -47,13 +49,13 @@ static void put(struct bench_metric_set *set, const char *name, const char *unit
 				      .labels = { { "scope", scope } } };
 	char per_op[64];
 
-	bench_metric_put(set, &id, value);
+	bench_metric_put_status(set, &id, BENCH_OK, value, SOURCE);
 	if (!ops)
 		return;
 	snprintf(per_op, sizeof(per_op), "%s.per_op", name);
 	id.name = per_op;
 	id.better = BENCH_BETTER_LOWER;
-	bench_metric_put(set, &id, value / (double)ops);
+	bench_metric_put_status(set, &id, BENCH_OK, value / (double)ops, SOURCE);
 }
 
 void usage_put(const struct usage *usage, const char *scope, uint64_t ops,

@@ -2,12 +2,12 @@
 /* The known event names nearest to a mistyped one, by edit distance. */
 #include "counters/event.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/nearest.h"
+
 #define NR_BEST 3
-#define LONGEST 64 /* longer names are compared by their first so many characters */
 
 struct search {
 	const char *name;
@@ -19,38 +19,9 @@ struct search {
 	unsigned nr;
 };
 
-static unsigned min3(unsigned a, unsigned b, unsigned c)
-{
-	unsigned m = a < b ? a : b;
-
-	return m < c ? m : c;
-}
-
-/* Levenshtein's distance without regard to case, one row at a time. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[LONGEST + 1], len = strnlen(b, LONGEST);
-
-	for (unsigned j = 0; j <= len; j++)
-		row[j] = j;
-	for (unsigned i = 0; i < LONGEST && a[i]; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i + 1;
-		for (unsigned j = 0; j < len; j++) {
-			bool same = tolower((unsigned char)a[i]) == tolower((unsigned char)b[j]);
-			unsigned next = min3(row[j + 1] + 1, row[j] + 1, diagonal + !same);
-
-			diagonal = row[j + 1];
-			row[j + 1] = next;
-		}
-	}
-	return row[len];
-}
-
 static void consider(struct search *s, const char *name)
 {
-	unsigned d = distance(s->name, name), at;
+	unsigned d = nearest_distance(s->name, name), at;
 
 	if (d > s->limit || strlen(name) >= EVENT_NAME_MAX)
 		return;

@@ -79,7 +79,7 @@ void audit_nmi_watchdog(const struct audit *audit, struct finding *finding)
 void audit_memlock(const struct audit *audit, struct finding *finding)
 {
 	char text[4096], line[128], soft[32] = "";
-	bool unlimited, old;
+	bool unlimited, rings;
 
 	host_read(text, sizeof(text), "/proc/self/limits");
 	if (!host_field(text, "Max locked memory", ' ', line, sizeof(line)) ||
@@ -87,12 +87,15 @@ void audit_memlock(const struct audit *audit, struct finding *finding)
 		return finding_unknown(finding, "/proc/self/limits cannot be read");
 	if (!audit->kernel)
 		return finding_unknown(finding, "the kernel's version cannot be read");
-	/* BPF maps left RLIMIT_MEMLOCK with 5.11, io_uring's rings with 5.12. */
-	old = audit->kernel < 5012;
+	/* BPF maps left RLIMIT_MEMLOCK with 5.11, io_uring's rings with 5.12; these came back with
+	 * the regions of 6.14 (io_create_region(), io_uring/memmap.c). */
+	rings = audit->kernel < 5012 || audit->kernel >= 6014;
 	unlimited = !strcmp(soft, "unlimited") || audit_capable(audit, CAP_IPC_LOCK);
-	finding_set(finding, old && !unlimited ? AUDIT_NOTE : AUDIT_OK, "%s%s%s", soft,
+	finding_set(finding, rings && !unlimited ? AUDIT_NOTE : AUDIT_OK, "%s%s%s", soft,
 		    strcmp(soft, "unlimited") ? " bytes" : "",
-		    unlimited || old ? "" : ", registered buffers only");
+		    unlimited ? ""
+		    : rings   ? ", rings and registered buffers"
+			      : ", registered buffers only");
 }
 
 void audit_aslr(const struct audit *audit, struct finding *finding)

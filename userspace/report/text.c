@@ -8,7 +8,7 @@
 
 #include "report/lib/sections.h"
 
-#define WIDTH_MIN 60u
+#define WIDTH_MIN 40u
 
 static int report_jobs(struct text *t, const json_t *result)
 {

@@ -46,7 +46,7 @@ struct async_stats {
 /* Find out whether io_uring may be used at all, and with what. 0, or
  * -ENOSYS  the kernel has none, or seccomp answers so
  * -EPERM   kernel.io_uring_disabled, seccomp or an LSM
- * -ENOMEM  RLIMIT_MEMLOCK (kernels before 5.12)
+ * -ENOMEM  RLIMIT_MEMLOCK (kernels before 5.12, and from 6.14 on)
  * err gives cause and remedy in one line. Features named in the environment variable
  * BENCH_URING_MASK (comma list of defer_taskrun, single_issuer, coop_taskrun, ext_arg, ring_fd,
  * cancel_any, all) are treated as absent, for tests of the ladder. */

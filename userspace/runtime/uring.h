@@ -15,6 +15,9 @@
 
 #define URING_SQ_ENTRIES 256u
 #define URING_CQ_ENTRIES 4096u
+/* Memory of such a ring that the kernel may count as locked: 64 bytes an SQE, 4 its place in the
+ * array, 16 a CQE, each of the two areas in whole pages. */
+#define URING_KIB (16u + 68u)
 
 /* Set-up flags that the linked liburing understands. A kernel may know more, but a library that
  * does not know a flag maps the rings wrongly: liburing 2.3 with NO_SQARRAY sees endless

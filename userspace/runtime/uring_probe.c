@@ -134,9 +134,10 @@ int uring_explain(const struct uring_denial *d, struct bench_err *err)
 			return bench_fail(err, -ENOMEM, "make a ring: out of memory");
 		return bench_fail(
 			err, -ENOMEM,
-			"make a ring: ENOMEM with RLIMIT_MEMLOCK = %" PRIu64 " KiB, which "
-			"kernels before 5.12 charge rings to; remedy: ulimit -l unlimited",
-			d->memlock / 1024);
+			"make a ring: ENOMEM with RLIMIT_MEMLOCK = %" PRIu64 " KiB: this kernel "
+			"counts all rings of a user without CAP_IPC_LOCK against it, %u KiB each "
+			"here; remedy: ulimit -l unlimited, or run as root",
+			d->memlock / 1024, URING_KIB);
 	default:
 		return bench_fail(err, d->code, "io_uring_setup: %s", strerror(-d->code));
 	}

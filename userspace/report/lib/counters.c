@@ -40,8 +40,7 @@ static bool is_event(const json_t *metric)
 	const char *name = bench_result_str(metric, "name");
 
 	return is_counter(metric) && !ends(name, ".per_op") && !ends(name, ".mpki") &&
-	       !modifier(name, "ipc") &&
-	       !modifier(name, "ghz") && strncmp(name, "topdown.", 8) &&
+	       !modifier(name, "ipc") && !modifier(name, "ghz") && strncmp(name, "topdown.", 8) &&
 	       strncmp(name, "energy.", 7);
 }
 
@@ -199,7 +198,14 @@ static void scope_table(struct text *t, const char *scope)
 			continue;
 		if (!begun) {
 			text_to(t, 2);
-			text_put(t, TEXT_DIM, "%s", scope_words(scope));
+			t->indent = 2;
+			text_words(t, TEXT_DIM, scope_words(scope));
+			/* A value that is all right has a note where it has an unusual source. */
+			if (!strcmp(bench_result_str(w.metric, "status"), "ok") &&
+			    *bench_result_str(w.metric, "note")) {
+				text_put(t, TEXT_DIM, ",");
+				text_words(t, TEXT_DIM, bench_result_str(w.metric, "note"));
+			}
 			text_end(t);
 		}
 		begun = true;

@@ -6,33 +6,44 @@
 
 #include "report/lib/sections.h"
 
-#define VALUES_WIDTH 10
-
 static const struct column {
 	const char *title, *member;
-	bool narrow; /* kept where there is little room */
-	bool exact;  /* not read from a bucket */
+	unsigned from; /* width of the page that has room for it */
+	bool exact;    /* not read from a bucket */
 } columns[] = {
-	{ "min", "hist.min", false, true },    { "p50", "hist.p50", true, false },
-	{ "p90", "hist.p90", false, false },   { "p99", "hist.p99", true, false },
-	{ "p99.9", "hist.p999", true, false }, { "max", "hist.max", true, true },
+	{ "min", "hist.min", 90, true },      { "p50", "hist.p50", 0, false },
+	{ "p90", "hist.p90", 90, false },     { "p99", "hist.p99", 0, false },
+	{ "p99.9", "hist.p999", 60, false },  { "max", "hist.max", 0, true },
+	{ "values", "hist.count", 60, true },
 };
 
 #define NR_COLUMNS (sizeof(columns) / sizeof(columns[0]))
-
-static bool narrow(const struct text *t)
-{
-	return t->width < 90;
-}
+#define VALUES_WIDTH 10 /* of the last column, which ends with the page */
 
 static unsigned name_width(const struct text *t)
 {
-	return t->width < 76 ? 16 : narrow(t) ? 20 : 24;
+	return t->width < 60 ? 13 : t->width < 76 ? 16 : t->width < 90 ? 20 : 24;
 }
 
-static unsigned column_width(const struct text *t)
+static bool has_column(const struct text *t, unsigned i)
 {
-	return (t->width - VALUES_WIDTH - name_width(t)) / (narrow(t) ? 4 : 6);
+	return t->width >= columns[i].from;
+}
+
+/* Where column i ends. */
+static unsigned column_end(const struct text *t, unsigned i)
+{
+	unsigned before = 0, nr = 0, room = t->width - name_width(t);
+
+	if (i == NR_COLUMNS - 1)
+		return t->width;
+	if (has_column(t, NR_COLUMNS - 1))
+		room -= VALUES_WIDTH;
+	for (unsigned k = 0; k < NR_COLUMNS - 1; k++) {
+		nr += has_column(t, k);
+		before += k <= i && has_column(t, k);
+	}
+	return name_width(t) + before * (room / nr);
 }
 
 /* What the table needs explained below it. */
@@ -69,10 +80,8 @@ static void right(struct text *t, unsigned col, const char *text)
 /* The kernel's buckets are 12.5 % wide: two digits and a "~" say so. */
 static void row(struct text *t, const json_t *metric, struct notes *notes)
 {
-	const char *unit = metric_unit(metric);
 	bool rough = bench_result_num(metric, "hist.error") > 0.05, utf8 = t->style->utf8;
 	char *labels = metric_labels(metric, false), number[UNITS_MAX], cell[UNITS_MAX + 1];
-	unsigned col = name_width(t);
 
 	text_end(t);
 	text_to(t, 2);
@@ -86,35 +95,31 @@ static void row(struct text *t, const json_t *metric, struct notes *notes)
 		text_end(t);
 	for (unsigned i = 0; i < NR_COLUMNS; i++) {
 		double v = bench_result_num(metric, columns[i].member);
+		const char *unit = i < NR_COLUMNS - 1 ? metric_unit(metric) : "count";
 		bool exact = !rough || columns[i].exact;
 
-		if (narrow(t) && !columns[i].narrow)
+		if (!has_column(t, i))
 			continue;
 		if (exact)
 			units_value(number, v, unit, utf8);
 		else
 			units_rough(number, v, unit, utf8);
 		snprintf(cell, sizeof(cell), "%s%s", exact || !isfinite(v) ? "" : "~", number);
-		right(t, col += column_width(t), cell);
+		right(t, column_end(t, i), cell);
 		notes->rough = notes->rough || !exact;
 		notes->unsupported = notes->unsupported || !isfinite(v);
 	}
-	right(t, t->width,
-	      units_value(number, bench_result_num(metric, "hist.count"), "count", utf8));
 	text_end(t);
 }
 
 static void heading(struct text *t)
 {
-	unsigned col = name_width(t);
-
 	text_end(t);
 	text_to(t, 2);
 	text_put(t, TEXT_DIM, "distribution");
 	for (unsigned i = 0; i < NR_COLUMNS; i++)
-		if (!narrow(t) || columns[i].narrow)
-			right(t, col += column_width(t), columns[i].title);
-	right(t, t->width, "values");
+		if (has_column(t, i))
+			right(t, column_end(t, i), columns[i].title);
 	text_end(t);
 }
 

@@ -112,19 +112,40 @@ static struct spread spread_of(const json_t *metric)
 	return s;
 }
 
-/* The wider side of the interval, as a share of the value; NAN when that says little: there is no
- * interval, the value is 0, or the sides are very different. */
+/* Beyond this a half-width hides more than it tells: "-62 %" and "+62 %" are factors of 2.6
+ * and 1.6. */
+#define WIDE 0.2
+/* Nobody cares how lopsided an interval of a few per cent is. */
+#define SMALL 0.02
+
+/* Both sides of the interval as shares of the value; false when that says nothing: there is no
+ * interval, or the value is 0. */
+static bool sides(const struct spread *s, double *ret_down, double *ret_up)
+{
+	double up = s->high - s->value, down = s->value - s->low;
+
+	if (!isfinite(s->low) || up < 0 || down < 0 || (s->value == 0 && up + down > 0))
+		return false;
+	*ret_down = down > 0 ? down / fabs(s->value) : 0;
+	*ret_up = up > 0 ? up / fabs(s->value) : 0;
+	return true;
+}
+
+/* The wider side; NAN without an interval. */
 static double half_width(const struct spread *s)
 {
-	double up = s->high - s->value, down = s->value - s->low, wide = fmax(up, down);
+	double down, up;
 
-	if (!isfinite(s->low) || up < 0 || down < 0)
-		return NAN;
-	if (wide == 0)
-		return 0;
-	if (s->value == 0)
-		return NAN;
-	return wide / fabs(s->value);
+	return sides(s, &down, &up) ? fmax(down, up) : NAN;
+}
+
+/* Is one figure enough to tell the interval? */
+static bool is_even(const struct spread *s)
+{
+	double down, up;
+
+	return sides(s, &down, &up) && fmax(down, up) <= WIDE &&
+	       (fmax(down, up) <= SMALL || fmin(down, up) * 2 >= fmax(down, up));
 }
 
 static const char *plus_minus(const struct text *t, char buf[UNITS_MAX], double share)
@@ -141,12 +162,10 @@ const char *metric_interval(const struct text *t, char buf[INTERVAL_MAX], const 
 	struct spread s = spread_of(metric);
 	char a[UNITS_MAX], b[UNITS_MAX];
 	const char *unit = metric_unit(metric);
-	double half = half_width(&s);
-	bool lopsided = half > 0.02 && fmin(s.high - s.value, s.value - s.low) < half * s.value / 3;
 
 	buf[0] = '\0';
-	if (isfinite(half) && !lopsided) {
-		snprintf(buf, INTERVAL_MAX, "%s", plus_minus(t, a, half));
+	if (is_even(&s)) {
+		snprintf(buf, INTERVAL_MAX, "%s", plus_minus(t, a, half_width(&s)));
 	} else if (isfinite(s.low)) {
 		snprintf(buf, INTERVAL_MAX, "[%s, %s]", units_value(a, s.low, unit, t->style->utf8),
 			 units_value(b, s.high, unit, t->style->utf8));
@@ -170,11 +189,15 @@ enum text_color metric_trust_color(const json_t *metric)
 const char *metric_trust(const struct text *t, char buf[UNITS_MAX], const json_t *metric)
 {
 	struct spread s = spread_of(metric);
-	double half = half_width(&s);
+	double down, up;
 
+	if (is_even(&s))
+		return plus_minus(t, buf, half_width(&s));
 	/* Beyond that, the value says nothing anyway. */
-	if (half < 10)
-		return plus_minus(t, buf, half);
+	if (sides(&s, &down, &up) && fmax(down, up) < 9.995) {
+		snprintf(buf, UNITS_MAX, "-%.0f/+%.0f %%", down * 100, up * 100);
+		return buf;
+	}
 	snprintf(buf, UNITS_MAX, s.nr == 1 ? "%u trial" : "%u trials", s.nr);
 	return buf;
 }

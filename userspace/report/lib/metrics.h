@@ -29,7 +29,7 @@ const char *metric_value(const struct text *t, char buf[UNITS_MAX], const json_t
 const char *metric_interval(const struct text *t, char buf[INTERVAL_MAX], const json_t *metric);
 /* Yellow when the value is known within 5 % at best. */
 enum text_color metric_trust_color(const json_t *metric);
-/* The short form for a column: "±1.2 %", "3 trials". */
+/* The short form for a column: "±1.2 %", "-38/+62 %", "3 trials". */
 const char *metric_trust(const struct text *t, char buf[UNITS_MAX], const json_t *metric);
 
 /* All metrics called name that have a value, largest first, as items of the current row; `prefix`

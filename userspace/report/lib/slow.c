@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Slow operations: what the tail as a whole waited for, as a table, and the worst few one by one. */
+/* Slow operations: what the tail as a whole waited for, as a table, and the worst few one by one.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "report/lib/sections.h"
 
-#define TAIL_CAUSES 5 /* columns; the smaller ones are one column */
+#define TAIL_CAUSES 5  /* columns; the smaller ones are one column */
 #define TAIL_LATENCY 6 /* where the latencies begin, after the number of ops */
 #define TAIL_FIRST 29  /* and the first cause */
+#define TAIL_OTHER 12  /* room for "100 % other" */
 #define WORST_SHOWN 3
 #define MAX_CAUSES 32
 
@@ -201,8 +203,7 @@ static void tail_row(struct text *t, const char *class, const struct cause *colu
 	text_row(t, class);
 	text_put(t, TEXT_PLAIN, "%4u", tail->nr);
 	text_to(t, TEXT_INDENT + TAIL_LATENCY);
-	text_put(t, TEXT_PLAIN, "%s to %s",
-		 units_value(low, tail->low, "ns", t->style->utf8),
+	text_put(t, TEXT_PLAIN, "%s to %s", units_value(low, tail->low, "ns", t->style->utf8),
 		 units_value(high, tail->high, "ns", t->style->utf8));
 	for (unsigned k = 0; k < nr_columns; k++) {
 		unsigned width = column_width(&columns[k]);
@@ -238,13 +239,14 @@ static void tail_title(struct text *t, const struct cause *columns, unsigned nr_
 
 static void show_tail(struct text *t, const json_t *slow)
 {
-	unsigned width = TEXT_INDENT + TAIL_FIRST + 12, nr = 0, all;
+	unsigned width = TEXT_INDENT + TAIL_FIRST, nr = 0, all;
 	struct cause columns[MAX_CAUSES];
 	bool titled = false;
 	struct tail tail;
 
 	all = tail_columns(slow, columns);
-	while (nr < all && (nr == 0 || width + column_width(&columns[nr]) <= t->width))
+	/* The first cause alone needs no room for the rest beside it. */
+	while (nr < all && width + column_width(&columns[nr]) + (nr ? TAIL_OTHER : 0) <= t->width)
 		width += column_width(&columns[nr++]);
 	for (unsigned i = 0; i < NR_CLASSES; i++) {
 		tail_of(slow, class_words[i], columns, nr, &tail);

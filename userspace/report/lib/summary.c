@@ -6,10 +6,10 @@
 
 #include "report/lib/sections.h"
 
-#define NAME_COL 24
-/* Right edges of the columns; a narrow terminal gets the first two. */
+/* Right edges of the columns; a narrow terminal gets the first two, further to the left. */
 #define RATE_END 38
-#define TRUST_END 49
+#define RATE_WIDTH 12
+#define TRUST_WIDTH 11
 #define P50_END 60
 #define P99_END 71
 #define CAUSE_COL 73
@@ -17,6 +17,11 @@
 static bool has_latency(const struct text *t)
 {
 	return t->width >= P99_END;
+}
+
+static unsigned rate_end(const struct text *t)
+{
+	return t->width < RATE_END + TRUST_WIDTH ? t->width - TRUST_WIDTH : RATE_END;
 }
 
 /* In the last column where it fits, else on a line of its own. */
@@ -54,8 +59,8 @@ static void heading(struct text *t, const json_t *jobs)
 		text_put(t, TEXT_DIM, "%s", dash);
 	text_end(t);
 	text_put(t, TEXT_BOLD, "summary");
-	text_right(t, RATE_END, TEXT_DIM, "result");
-	text_right(t, TRUST_END, TEXT_DIM, "95 %");
+	text_right(t, rate_end(t), TEXT_DIM, "result");
+	text_right(t, rate_end(t) + TRUST_WIDTH, TEXT_DIM, "95 %");
 	if (has_latency(t)) {
 		text_right(t, P50_END, TEXT_DIM, "p50");
 		text_right(t, P99_END, TEXT_DIM, "p99");
@@ -85,7 +90,7 @@ static void short_reason(struct text *t, const json_t *job)
 		   *reason = bench_result_str(job, "reason");
 	char *cut;
 
-	text_to(t, NAME_COL + 2);
+	text_to(t, rate_end(t) - RATE_WIDTH);
 	text_put(t, status_color(status), "%s", *status ? status : "no status");
 	if (!*reason)
 		return;
@@ -106,11 +111,12 @@ static void job_line(struct text *t, const json_t *job)
 	text_to(t, 2);
 	t->indent = 4;
 	text_words(t, TEXT_PLAIN, *name ? name : "(no name)");
-	if (t->col >= NAME_COL + 2)
+	if (t->col >= rate_end(t) - RATE_WIDTH)
 		text_end(t);
 	if (metric) {
-		text_right(t, RATE_END, TEXT_BOLD, metric_value(t, text, metric));
-		text_right(t, TRUST_END, metric_trust_color(metric), metric_trust(t, text, metric));
+		text_right(t, rate_end(t), TEXT_BOLD, metric_value(t, text, metric));
+		text_right(t, rate_end(t) + TRUST_WIDTH, metric_trust_color(metric),
+			   metric_trust(t, text, metric));
 	}
 	latency = bench_result_metric(job, "latency", NULL, NULL);
 	if (metric && bench_result_has_value(latency) && has_latency(t)) {

@@ -146,20 +146,21 @@ static void next_line(struct text *t)
 	text_to(t, t->indent);
 }
 
-/* A word longer than a whole line is broken where the line ends. */
+/* A word longer than a whole line is broken where the line ends. One column stays free for the
+ * punctuation that may follow the word. */
 static void put_word(struct text *t, enum text_color color, const char *word)
 {
 	char one[8];
 	unsigned bytes;
 
-	if (t->indent + text_len(t, word) <= t->width) {
+	if (t->indent + text_len(t, word) < t->width) {
 		put(t, color, word);
 		return;
 	}
 	for (; *word; word += bytes) {
 		unsigned cols = emit_char(t, NULL, word, &bytes);
 
-		if (t->col + cols > t->width)
+		if (t->col + cols >= t->width)
 			next_line(t);
 		memcpy(one, word, bytes);
 		one[bytes] = '\0';
@@ -175,7 +176,7 @@ void text_words(struct text *t, enum text_color color, const char *text)
 		if (!*word)
 			continue;
 		if (t->begun) {
-			if (t->col + 1 + text_len(t, word) > t->width)
+			if (t->col + 1 + text_len(t, word) >= t->width)
 				next_line(t);
 			else
 				put(t, TEXT_PLAIN, " ");

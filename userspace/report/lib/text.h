@@ -42,7 +42,7 @@ void text_row(struct text *t, const char *label);
 /* One more item of the row, two spaces apart, on a new line when it does not fit. */
 void text_item(struct text *t, enum text_color color, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Text broken at spaces. */
+/* Text broken at spaces. A comma or a colon put behind it still fits the line. */
 void text_words(struct text *t, enum text_color color, const char *text);
 /* A word for each charset: text_sign(t, "±", "+-"). */
 const char *text_sign(const struct text *t, const char *utf8, const char *ascii);
