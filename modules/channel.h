@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "bench/module.h"
+#include "switches.h"
 
 enum channel_kind { CHANNEL_PIPE, CHANNEL_EVENTFD, CHANNEL_UNIX, CHANNEL_FUTEX, CHANNEL_TCP };
 enum { CHANNEL_CLIENT, CHANNEL_SERVER, CHANNEL_SIDES };
@@ -44,7 +45,9 @@ struct channel {
 	enum channel_kind kind;
 	uint64_t size; /* bytes of a message; CHANNEL_EVENTFD: 8 */
 	struct channel_inbox inbox[CHANNEL_SIDES];
-	_Atomic uint64_t requests __attribute__((aligned(64))); /* of the window, told at its end */
+	/* Of the window, told at its end. */
+	_Atomic uint64_t requests __attribute__((aligned(64)));
+	_Atomic uint64_t switches; /* of both sides */
 };
 
 /* Each worker's own. */
@@ -52,6 +55,7 @@ struct channel_end {
 	unsigned char *buf;
 	uint64_t round_trips; /* of the window: client made, server answered */
 	unsigned char number; /* of the last request */
+	struct switches begin;
 };
 
 static inline int channel_tcp(int fd[2])
@@ -236,6 +240,41 @@ static inline int channel_enter(struct bench_worker *w, struct channel_end *e)
 	return 0;
 }
 
+static inline void channel_leave(struct channel_end *e)
+{
+	free(e->buf);
+	e->buf = NULL;
+}
+
+static inline int channel_begin(struct bench_worker *w, struct channel_end *e)
+{
+	struct channel *ch = w->job->shared;
+
+	e->round_trips = 0;
+	e->begin = switches_now();
+	if (!w->passive)
+		atomic_store(&ch->switches, 0);
+	return 0;
+}
+
+/* On one CPU nobody gets an answer without leaving it: fewer switches than round trips cannot be.
+ */
+static inline int channel_check_switches(struct bench_worker *w, const struct channel_end *e)
+{
+	struct channel *ch = w->job->shared;
+	const int *cpus = w->job->cpus;
+	struct switches s = switches_since(e->begin);
+	bool one_cpu = cpus && cpus[0] >= 0 && cpus[0] == cpus[1];
+
+	atomic_fetch_add(&ch->switches, s.all);
+	if (!one_cpu || s.all >= e->round_trips)
+		return 0;
+	return bench_worker_fail(w, -EBADMSG,
+				 "%" PRIu64 " round trips on one CPU, but only %" PRIu64
+				 " context switches of this side",
+				 e->round_trips, s.all);
+}
+
 /* Client: ops round trips. */
 static inline int channel_ask(struct bench_worker *w, struct channel_end *e, uint64_t ops)
 {
@@ -279,7 +318,7 @@ static inline int channel_serve(struct bench_worker *w, struct channel_end *e)
 	}
 	requests = atomic_load(&ch->requests);
 	if (requests == e->round_trips)
-		return 0;
+		return channel_check_switches(w, e);
 	return bench_worker_fail(
 		w, -EBADMSG, "the server answered %" PRIu64 " messages, the client sent %" PRIu64,
 		e->round_trips, requests);
@@ -296,6 +335,24 @@ static inline void channel_finish(struct bench_worker *w, struct channel_end *e)
 	rc = channel_send(ch, CHANNEL_SERVER, e->buf);
 	if (rc)
 		(void)bench_worker_fail(w, rc, "end of the window: %s", strerror(-rc));
+	(void)channel_check_switches(w, e);
+}
+
+/* What the round trips took: 2 switches when both sides sleep each time, fewer when an answer is
+ * there before the wait for it begins. */
+static inline void channel_report(struct bench_job *job)
+{
+	static const struct bench_metric_id id = { "switches.per_round_trip",
+						   "count",
+						   BENCH_SOURCE_MODULE,
+						   BENCH_BETTER_NONE,
+						   { { NULL, NULL } } };
+	struct channel *ch = job->shared;
+	uint64_t requests = atomic_load(&ch->requests);
+
+	if (requests)
+		bench_metric_put(job->metrics, &id,
+				 (double)atomic_load(&ch->switches) / (double)requests);
 }
 
 /* From another thread: both sides get a message that says the end, without waiting for room. */

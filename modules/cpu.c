@@ -282,7 +282,7 @@ static const struct bench_option cpu_options[] = {
 	{ .name = NULL },
 };
 
-static const char *const cpu_suite[] = { "kernel=int", "kernel=float", NULL };
+static const char *const cpu_suite[] = { "kernel=int", NULL };
 
 const struct bench_module bench_module_cpu = {
 	.abi = BENCH_MODULE_ABI,

@@ -52,10 +52,7 @@ static int ipc_enter(struct bench_worker *w)
 
 static int ipc_begin(struct bench_worker *w)
 {
-	struct channel_end *e = w->state;
-
-	e->round_trips = 0;
-	return 0;
+	return channel_begin(w, w->state);
 }
 
 static int ipc_run(struct bench_worker *w, uint64_t ops)
@@ -80,16 +77,19 @@ static void ipc_interrupt(struct bench_worker *w)
 
 static void ipc_leave(struct bench_worker *w)
 {
-	struct channel_end *e = w->state;
-
-	free(e->buf);
-	e->buf = NULL;
+	channel_leave(w->state);
 }
 
 static void ipc_teardown(struct bench_job *job)
 {
 	channel_free(job->shared);
 	job->shared = NULL;
+}
+
+static void ipc_report(struct bench_job *job, uint64_t trial_ns)
+{
+	(void)trial_ns;
+	channel_report(job);
 }
 
 static const struct bench_option ipc_options[] = {
@@ -133,4 +133,5 @@ const struct bench_module bench_module_ipc = {
 	.interrupt = ipc_interrupt,
 	.leave = ipc_leave,
 	.teardown = ipc_teardown,
+	.report = ipc_report,
 };

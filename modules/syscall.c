@@ -265,8 +265,6 @@ static const struct bench_option syscall_options[] = {
 	{ .name = NULL },
 };
 
-static const char *const syscall_suite[] = { "kind=floor", NULL };
-
 const struct bench_module bench_module_syscall = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_BLOCKING,
@@ -274,7 +272,6 @@ const struct bench_module bench_module_syscall = {
 	.summary = "the cost of small system calls",
 	.op = "one system call (kind=open: two, open and close; kind=clock: none)",
 	.options = syscall_options,
-	.suite = syscall_suite,
 	.params_size = sizeof(struct syscall_params),
 	.state_size = sizeof(struct syscall_state),
 	.enter = syscall_enter,

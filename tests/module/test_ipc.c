@@ -104,6 +104,29 @@ static void counts_that_differ_are_an_error(void **state)
 	pair_done(&p);
 }
 
+/* Had the client gone on without waiting for the server, there would be no switches. */
+static void one_cpu_without_switches_is_an_error(void **state)
+{
+	int cpus[2] = { 0, 0 };
+	struct channel_end *e;
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, "kind=futex");
+	p.rig.job.cpus = cpus;
+	pair_begin(&p);
+	assert_int_equal(bench_module_ipc.run(&p.client, 10), 0);
+	bench_module_ipc.finish(&p.client);
+	pthread_join(p.thread, NULL);
+	p.client.err.code = 0;
+	e = p.client.state;
+	e->begin = switches_now();
+	assert_int_equal(channel_check_switches(&p.client, e), -EBADMSG);
+	cpus[1] = 1;
+	assert_int_equal(channel_check_switches(&p.client, e), 0);
+	pair_done(&p);
+}
+
 static void a_wrong_answer_is_an_error(void **state)
 {
 	unsigned char wrong[100] = { 77 };
@@ -159,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_and_size_goes_there_and_back),
 		cmocka_unit_test(counts_that_differ_are_an_error),
+		cmocka_unit_test(one_cpu_without_switches_is_an_error),
 		cmocka_unit_test(a_wrong_answer_is_an_error),
 		cmocka_unit_test(interrupt_ends_a_server_that_waits),
 		cmocka_unit_test(sizes_of_an_eventfd_are_refused),
