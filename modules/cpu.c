@@ -282,8 +282,8 @@ static const struct bench_option cpu_options[] = {
 	{ .name = NULL },
 };
 
-static const char *const cpu_suite[] = { "kernel=int", "kernel=float", NULL };
-static const char *const cpu_full[] = { "kernel={int,float},workers=1", NULL };
+static const char *const cpu_suite[] = { "kernel=int", NULL };
+static const char *const cpu_full[] = { "kernel=float", "kernel={int,float},workers=1", NULL };
 
 const struct bench_module bench_module_cpu = {
 	.abi = BENCH_MODULE_ABI,

@@ -1,46 +1,92 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Modules from outside of the tree: built against the installed headers alone, loaded from a
-# directory; one that does not fit is one clear error.
+# Every module in every mode as the program runs it, on both runtimes: it ends well, says what an op is,
+# and its numbers agree with those that the core counts.
+root=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=tests/cli/lib.sh
-tree=$(pwd)
-. "$(dirname "$0")/lib.sh"
+. "$root/tests/cli/lib.sh"
 
-make -s -C "$tree" install DESTDIR="$work/root" PREFIX=/usr >/dev/null || exit 1
-headers=$work/root/usr/include
-# The example, changed by a sed script, as NAME.so of a directory.
-build() { # file script
-	sed "$2" "$tree/docs/examples/spin.c" >source.c
-	cc -shared -fPIC -O2 -Wall -Wextra -Werror -I"$headers" -o "$1" source.c
+short='--trials=1 --duration=150ms --warmup=50ms --no-probes -q --force --oversubscribe'
+cpu=$(python3 -c 'import os; print(min(os.sched_getaffinity(0)))')
+
+# A figure of the only job of r.json: name[.label value]
+value() {
+	python3 - "$1" <<'PY'
+import json, sys
+(job,) = json.load(open("r.json"))["jobs"]
+name, _, label = sys.argv[1].partition(":")
+for m in job["metrics"]:
+    if m["name"] == name and label in ("", *(m.get("labels") or {}).values()):
+        print(m["value"] if m["value"] is not None else m["status"])
+        break
+else:
+    print("none")
+PY
 }
-refused() { # name pattern command...
-	rm -rf bad && mkdir bad
-	name=$1 pattern=$2
-	shift 2
-	"$@" || return
-	check_one_line "$name" 2 "$pattern" "$BENCH" --module-path=bad cpu
+
+# below NAME A B: A <= B, as numbers
+below() {
+	if awk -v a="$2" -v b="$3" 'BEGIN { exit !(a + 0 <= b + 0) }'; then
+		pass "$1"
+	else
+		fail "$1" "$2 is more than $3"
+	fi
 }
 
-mkdir good
-check 'the example builds against the installed headers' 0 '' build good/spin.so ''
-quick='--trials=1 --duration=20ms --warmup=10ms --probes=none -q'
-# shellcheck disable=SC2086
-check 'it runs' 0 'spin module' "$BENCH" $quick --module-path=good -o r.json spin,turns=50
-expect 'it measures' "$(json r.json 'metric(0, "ops")["value"] > 0')" True
-expect 'its parameters are in the result' "$(json r.json 'd["jobs"][0]["params"]')" "{'turns': 50}"
-# shellcheck disable=SC2086
-check 'it sweeps like any other' 0 'spin,turns=100' "$BENCH" $quick --module-path=good -o none \
-	'spin,turns={10,100}'
-check 'it is listed' 0 'turns=N .*\[1\.\.1000000000\]' "$BENCH" list --module-path=good modules
-check_one_line 'its parameters are checked' 2 'turns=0: out of range' "$BENCH" --module-path=good spin,turns=0
+sync_jobs='syscall,kind=floor syscall,kind=getppid syscall,kind=read syscall,kind=write syscall,kind=stat
+syscall,kind=open syscall,kind=epoll syscall,kind=clock syscall,kind=clock-syscall
+memory,size=4m memory,size=4m,pages=2m memory,mode=read,size=8m memory,mode=write,size=8m
+memory,mode=copy,size=8m memory,mode=triad,size=8m
+sched,mode=pingpong sched,mode=pingpong,by=futex sched,mode=timer sched,mode=wakeup
+sched,mode=messaging,loops=5 sched,mode=messaging,loops=5,by=pipe sched,mode=create sched,mode=fork
+sched,mode=exec sched,mode=yield
+fault,kind=anon fault,kind=file fault,kind=cow fault,kind=populate fault,kind=huge
+ipc,kind=pipe ipc,kind=eventfd ipc,kind=unix,size=100k ipc,kind=futex ipc,kind=tcp c2c'
+runtimes=blocking
+"$BENCH" list runtimes | grep -q '^uring .*not here' || runtimes='blocking uring'
+for runtime in $runtimes; do
+	jobs=$sync_jobs
+	[ $runtime = blocking ] || jobs="$jobs ring ring,batch=32 ring,mode=wake"
+	for job in $jobs; do
+		# shellcheck disable=SC2086
+		run "$BENCH" $short --runtime=$runtime -o r.json "$job"
+		if [ "$code" != 0 ]; then
+			fail "$job on $runtime" "exit $code: $out$err"
+		elif printf '%s\n' "$err$out" | grep -q ' skipped: '; then
+			skip "$job on $runtime" "$(printf '%s\n' "$err" | grep ' skipped: ' | head -1)"
+		else
+			pass "$job on $runtime"
+		fi
+	done
+done
 
-refused 'not a shared object' 'bad/x.so: .*(invalid ELF|file too short)' sh -c 'echo text >bad/x.so'
-refused 'no descriptor' 'does not export its descriptor' build bad/other.so ''
-refused 'another ABI' 'ABI 999' build bad/spin.so 's/= BENCH_MODULE_ABI/= 999/'
-refused 'a name that is taken' 'a module of that name already' build bad/cpu.so \
-	's/bench_module_spin/bench_module_cpu/; s/"spin"/"cpu"/'
-refused 'another name than the file' 'another name' build bad/spin.so 's/"spin"/"spine"/'
-refused 'no run()' 'needs run' build bad/spin.so 's/\.run = .*/.state_size = 8 + sizeof(spin_run),/'
-refused 'no module at all' 'no \.so file' true
-check_one_line 'no such directory' 2 'nowhere' "$BENCH" --module-path=nowhere cpu
+# Children and threads of a module cost what they cost: without them a fork is half of itself.
+for mode in fork create; do
+	# shellcheck disable=SC2086
+	run "$BENCH" $short --runtime=blocking --cpus="$cpu" -o r.json sched,mode=$mode
+	below "CPU time of an op of mode=$mode has the part of what it makes" \
+		"$(value task-clock.per_op)" "$(value cpu.per_op)"
+done
+
+# One CPU: a round trip is two switches of two workers, by the kernel's count.
+for job in ipc,kind=futex sched,mode=pingpong; do
+	# shellcheck disable=SC2086
+	run "$BENCH" $short --runtime=blocking --cpus="$cpu" -o r.json $job
+	below "$job on one CPU takes two switches at least" 1.99 "$(value switches.per_round_trip)"
+	below "$job on one CPU takes hardly more" "$(value switches.per_round_trip)" 2.2
+done
+
+# A number that does not exist cannot be faster than the way there: getppid does more.
+# shellcheck disable=SC2086
+run "$BENCH" $short --runtime=blocking --cpus="$cpu" -o r.json memory,mode=triad,size=1m
+expect 'arrays below four times the caches are noted' "$(grep -c 'STREAM' r.json)" 1
+# shellcheck disable=SC2086
+check 'bytes that no host has' 1 'smaller size=' "$BENCH" $short -o none memory,mode=read,size=100g
+# shellcheck disable=SC2086
+check 'one CPU for c2c' 2 '1 CPU' "$BENCH" --trials=1 --no-probes -q -o none --cpus="$cpu" c2c
+# shellcheck disable=SC2086
+check_one_line 'workers that a mode does not take' 2 'this module takes 2 to 2' \
+	"$BENCH" $short -o none sched,mode=wakeup,workers=3
+# shellcheck disable=SC2086
+check_one_line 'ring on blocking' 2 "needs the uring runtime" "$BENCH" $short --runtime=blocking -o none ring
 finish

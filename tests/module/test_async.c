@@ -15,7 +15,7 @@
 #include "module/rig.h"
 #include "runtime/async.h"
 
-extern const struct bench_module bench_module_disk, bench_module_net;
+extern const struct bench_module bench_module_disk, bench_module_net, bench_module_ring;
 
 #define WINDOW_NS (100 * BENCH_NS_PER_MS)
 
@@ -75,7 +75,8 @@ static void *run_ring(void *arg)
 	pthread_barrier_wait(r->barrier);
 	if (r->module->end)
 		r->module->end(&r->w);
-	r->module->leave(&r->w);
+	if (r->module->leave)
+		r->module->leave(&r->w);
 	async_unregister(r->w.async);
 	async_close(r->w.async);
 	return NULL;
@@ -229,6 +230,53 @@ static void a_short_exchange_takes_one_system_call(void **state)
 	rig_done(&rig);
 }
 
+/* One system call for each batch: that is what batch= means. */
+static void nops_go_to_the_kernel_in_batches(void **state)
+{
+	static const unsigned batches[] = { 1, 8, 32 };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct ring ring;
+		struct rig rig;
+		char text[32];
+		double per_call;
+
+		snprintf(text, sizeof(text), "batch=%u", batches[i]);
+		assert_int_equal(run_job(&rig, &bench_module_ring, 1, &ring, text), 0);
+		check_rings(&ring, 1, text);
+		assert_int_equal(ring.w.latency->count, ring.w.ops);
+		per_call = (double)ring.submitted / (double)ring.enters;
+		if (per_call < 0.95 * batches[i] || per_call > 1.05 * batches[i])
+			fail_msg("%s: %.2f operations for each call", text, per_call);
+		rig_worker_done(&ring.w);
+		rig_done(&rig);
+	}
+}
+
+static void every_wakeup_of_a_ring_is_counted(void **state)
+{
+	struct ring rings[2];
+	double woken;
+	struct rig rig;
+
+	(void)state;
+	assert_int_equal(run_job(&rig, &bench_module_ring, 2, rings, "mode=wake,interval=200us"),
+			 0);
+	check_rings(rings, 2, "mode=wake");
+	/* Without latency of its own, or Little's law would be held against it. */
+	assert_int_equal(rings[0].w.latency->count, 0);
+	rig.job.metrics = metric_set_new();
+	metric_set_next_trial(rig.job.metrics);
+	bench_module_ring.report(&rig.job, WINDOW_NS);
+	woken = metric_set_value(rig.job.metrics, "ring.wakeup");
+	assert_true(woken > 0 && woken < 1e8);
+	assert_true(rings[0].w.ops <= WINDOW_NS / (200 * BENCH_NS_PER_US));
+	for (unsigned e = 0; e < 2; e++)
+		rig_worker_done(&rings[e].w);
+	rig_done(&rig);
+}
+
 static int prepare(void **state)
 {
 	struct bench_err err = { 0 };
@@ -254,6 +302,8 @@ int main(void)
 		cmocka_unit_test(disk_keeps_its_counts_in_every_mode),
 		cmocka_unit_test(short_reads_are_errors_and_not_operations),
 		cmocka_unit_test(net_keeps_its_counts_in_both_modes),
+		cmocka_unit_test(nops_go_to_the_kernel_in_batches),
+		cmocka_unit_test(every_wakeup_of_a_ring_is_counted),
 		cmocka_unit_test(a_short_exchange_takes_one_system_call),
 	};
 

@@ -235,6 +235,34 @@ static void the_full_suite_fits_a_quarter_of_an_hour(void **state)
 	assert_true(plan_duration_ns(&f->plan) <= 13 * 60 * BENCH_NS_PER_SEC);
 }
 
+static void parameters_decide_on_the_number_of_workers(void **state)
+{
+	struct fixture *f = *state;
+	char text[64];
+
+	f->settings.oversubscribe = 1;
+	add(f, "sched,mode=wakeup");
+	add(f, "sched,mode=yield");
+	add(f, "sched,mode=yield,workers=1");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+	assert_int_equal(f->plan.jobs[0].nr_workers, 2);
+	assert_int_equal(f->plan.jobs[1].nr_workers, f->nr_cores);
+	assert_int_equal(f->plan.jobs[2].nr_workers, 1);
+	job_list_drop_jobs(&f->jobs);
+	add(f, "sched,mode=wakeup,workers=3");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+	job_list_drop_jobs(&f->jobs);
+	/* All of them run at the same time, or one after the other: the parameters decide. */
+	f->settings.oversubscribe = 0;
+	snprintf(text, sizeof(text), "sched,cpus=%d", topology_cpu(f->topology, 0)->os_index);
+	add(f, text);
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+	job_list_drop_jobs(&f->jobs);
+	snprintf(text, sizeof(text), "sched,mode=yield,workers=%u", f->nr_cpus + 1);
+	add(f, text);
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+}
+
 static void impossible_parameters_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -266,6 +294,7 @@ int main(void)
 		TEST(an_async_module_of_the_suite_is_skipped_on_blocking),
 		TEST(the_default_suite_fits_a_minute),
 		TEST(the_full_suite_fits_a_quarter_of_an_hour),
+		TEST(parameters_decide_on_the_number_of_workers),
 		TEST(impossible_parameters_are_refused),
 	};
 

@@ -105,7 +105,7 @@ static void add_totals(const struct job_run *jr, struct totals *t)
 		const struct worker_run *wr = &jr->workers[i];
 		uint64_t took = worker_took_ns(wr);
 
-		t->cpu_ns += wr->usage.cpu_ns;
+		t->cpu_ns += wr->usage.cpu_ns + wr->w.other_cpu_ns;
 		t->usage.cpu_ns += wr->usage.cpu_ns;
 		t->usage.switches += wr->usage.switches;
 		t->usage.faults += wr->usage.faults;

@@ -110,22 +110,23 @@ static int count_workers(const struct plan *plan, struct plan_job *job,
 {
 	const struct job_spec *spec = job->spec;
 	const struct bench_module *m = spec->module;
+	unsigned exact = m->workers ? m->workers(spec->params) : 0;
+	unsigned min = exact ? exact : m->min_workers, max = exact ? exact : m->max_workers;
 	unsigned nr = (unsigned)spec->common.workers;
 
-	if (nr && m->min_workers &&
-	    (nr < m->min_workers || (m->max_workers && nr > m->max_workers)))
+	if (nr && min && (nr < min || (max && nr > max)))
 		return bench_fail(err, -EINVAL, "%s: workers=%u; this module takes %u to %u", spec->name,
-				  nr, m->min_workers, m->max_workers);
+				  nr, min, max);
 	if (!nr)
 		nr = (unsigned)plan->settings->workers;
-	if (nr && m->max_workers && nr > m->max_workers)
+	if (nr && max && nr > max)
 		job->warning = strdup("it takes fewer workers than --workers says");
 	if (!nr)
-		nr = m->min_workers ? m->min_workers : default_workers(plan, choice);
-	if (nr < m->min_workers)
-		nr = m->min_workers;
-	if (m->max_workers && nr > m->max_workers)
-		nr = m->max_workers;
+		nr = min ? min : default_workers(plan, choice);
+	if (nr < min)
+		nr = min;
+	if (max && nr > max)
+		nr = max;
 	job->nr_workers = nr;
 	return 0;
 }
@@ -136,7 +137,8 @@ static int check_subscription(const struct plan *plan, struct plan_job *job,
 			      const struct cpu_choice *choice, struct bench_err *err)
 {
 	const struct bench_module *m = job->spec->module;
-	unsigned runnable = m->runnable ? m->runnable(job->spec->params) : job->nr_workers;
+	unsigned some = m->runnable ? m->runnable(job->spec->params) : 0;
+	unsigned runnable = some ? some : job->nr_workers;
 	bool fits = runnable <= choice->nr;
 	const char *source = NULL;
 	double quota = topology_quota(plan->topology, &source);

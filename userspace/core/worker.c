@@ -323,7 +323,7 @@ void worker_window(struct runtime_thread *thread, void *arg)
 				wr->run->trial);
 	else if (!async && !w->passive && !wr->batch)
 		wr->rc = calibrate(wr);
-	w->ops = w->bytes = 0;
+	w->ops = w->bytes = w->other_cpu_ns = 0;
 	wait_for_start(w->window);
 	events_start(wr);
 	usage_thread(&wr->usage);

@@ -11,7 +11,7 @@
 #include "bench/metric.h"
 #include "bench/option.h"
 
-#define BENCH_MODULE_ABI 1
+#define BENCH_MODULE_ABI 2
 
 /* What the module needs to execute; decides which callbacks are mandatory. */
 enum bench_exec {
@@ -54,10 +54,12 @@ struct bench_worker {
 	int cpu;		    /* OS CPU number, -1 when unbound */
 	bool passive;		    /* set by enter(): serves others (a server); its ops do not count */
 	bool no_latency;	    /* set by enter(), BLOCKING: the time of an op is no latency worth
-				       the name, record none */
+				       the name: the core records none, run() may record its own */
 
 	/* Accounting of the current window; see bench_done(). */
 	uint64_t ops, bytes, errors;
+	uint64_t other_cpu_ns; /* CPU time in the window of threads or children that the module made by
+				  itself, given by finish() at the latest; counts in cpu.per_op */
 	struct bench_hist *latency; /* ns, intended start to completion */
 	struct bench_err err;	    /* first failure, for the report */
 
@@ -125,9 +127,11 @@ struct bench_module {
 	/* Number of workers: 0 in min_workers means "as many as the plan gives, default one per
 	 * core" ; otherwise the plan gives between min and max (max 0 = no limit). */
 	unsigned min_workers, max_workers;
+	/* The exact number of workers that these parameters need, 0 = as min and max say. Optional. */
+	unsigned (*workers)(const void *params);
 
 	/* How many of the workers can be runnable at the same time, for the check against
-	 * oversubscription: a ping-pong is 1. NULL = all of them. */
+	 * oversubscription: a ping-pong is 1. NULL or 0 = all of them. */
 	unsigned (*runnable)(const void *params);
 	/* Are these parameters possible together? 0, or -EINVAL and why; the request is refused with
 	 * exit 2 before any workload. Optional; touches nothing. */

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../../modules/sched.c"
+#include "module/rig.h"
+
+/* Slow operations are the core's business. */
+struct job {
+	struct rig rig;
+	struct bench_worker w[2];
+	unsigned nr;
+	pthread_t thread;
+	int passive_rc;
+};
+
+static const struct bench_module *const m = &bench_module_sched;
+
+static void *passive(void *arg)
+{
+	struct job *j = arg;
+
+	j->passive_rc = m->run(&j->w[1], UINT64_MAX);
+	return NULL;
+}
+
+static int job_init(struct job *j, const char *params)
+{
+	int rc;
+
+	*j = (struct job){ 0 };
+	rig_init(&j->rig, m, 1);
+	assert_int_equal(rig_params(&j->rig, params), 0);
+	m->resolve(j->rig.params);
+	rc = m->check(j->rig.params, &j->rig.err);
+	j->nr = m->workers(j->rig.params) ? m->workers(j->rig.params) : 1;
+	j->rig.job.nr_workers = j->nr;
+	for (unsigned i = 0; i < j->nr; i++) {
+		rig_worker(&j->rig, &j->w[i], i);
+		j->w[i].slow_ns = UINT64_MAX;
+	}
+	if (rc)
+		return rc;
+	assert_int_equal(m->setup(&j->rig.job, &j->rig.err), 0);
+	for (unsigned i = 0; i < j->nr; i++)
+		assert_int_equal(m->enter(&j->w[i]), 0);
+	return 0;
+}
+
+static void job_begin(struct job *j)
+{
+	for (unsigned i = 0; i < j->nr; i++)
+		assert_int_equal(m->begin(&j->w[i]), 0);
+	if (j->nr > 1)
+		assert_int_equal(pthread_create(&j->thread, NULL, passive, j), 0);
+}
+
+static void job_finish(struct job *j)
+{
+	m->finish(&j->w[0]);
+	if (j->nr > 1)
+		pthread_join(j->thread, NULL);
+}
+
+static void job_done(struct job *j)
+{
+	for (unsigned i = 0; i < j->nr; i++) {
+		if (j->rig.job.shared || j->nr == 1)
+			m->leave(&j->w[i]);
+		rig_worker_done(&j->w[i]);
+	}
+	rig_done(&j->rig);
+}
+
+static int lowest_fd(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+static void every_mode_runs_and_leaves_nothing(void **state)
+{
+	static const char *const params[] = {
+		"mode=pingpong",
+		"mode=pingpong,by=futex",
+		"mode=pingpong,by=eventfd",
+		"mode=pingpong,by=socket",
+		"mode=timer",
+		"mode=wakeup",
+		"mode=messaging,loops=3",
+		"mode=messaging,loops=3,by=pipe,groups=2",
+		"mode=create",
+		"mode=fork",
+		"mode=exec",
+		"mode=yield",
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+		int fd = lowest_fd();
+		struct job j;
+
+		assert_int_equal(job_init(&j, params[i]), 0);
+		for (unsigned window = 0; window < 2; window++) {
+			job_begin(&j);
+			assert_int_equal(m->run(&j.w[0], 20), 0);
+			job_finish(&j);
+			assert_int_equal(j.passive_rc, 0);
+			assert_int_equal(j.w[0].err.code, 0);
+		}
+		job_done(&j);
+		assert_int_equal(lowest_fd(), fd);
+	}
+}
+
+/* Coordinated omission, schbench's and others': what was due during a stall counts with the whole
+ * of its delay, each deadline once, and none is moved. */
+static void deadlines_missed_in_a_stall_count_in_full(void **state)
+{
+	struct sched_timer *t;
+	struct job j;
+	uint64_t due;
+
+	(void)state;
+	assert_int_equal(job_init(&j, "mode=timer,interval=1ms"), 0);
+	job_begin(&j);
+	assert_int_equal(m->run(&j.w[0], 1), 0);
+	t = j.w[0].state;
+	due = t->next_ns;
+	usleep(10500);
+	bench_hist_reset(j.w[0].latency);
+	assert_int_equal(m->run(&j.w[0], 8), 0);
+	assert_int_equal(j.w[0].latency->count, 8);
+	assert_int_equal(t->next_ns, due + 8 * BENCH_NS_PER_MS);
+	/* The first waited 9.5 ms at least, the eighth 2.5 ms. */
+	assert_true(bench_hist_at(j.w[0].latency, 1) >= 9 * BENCH_NS_PER_MS);
+	assert_true(bench_hist_at(j.w[0].latency, 0) >= 2 * BENCH_NS_PER_MS);
+	job_finish(&j);
+	assert_int_equal(j.w[0].err.code, 0);
+	job_done(&j);
+}
+
+static void sleeps_without_switches_are_an_error(void **state)
+{
+	struct sched_timer *t;
+	struct job j;
+
+	(void)state;
+	assert_int_equal(job_init(&j, "mode=timer,interval=1ms"), 0);
+	job_begin(&j);
+	assert_int_equal(m->run(&j.w[0], 20), 0);
+	t = j.w[0].state;
+	assert_int_equal(sched_timer_check(&j.w[0]), 0);
+	t->begin = switches_now();
+	assert_int_equal(sched_timer_check(&j.w[0]), -EBADMSG);
+	/* And more switches than sleeps. */
+	t->begin.voluntary -= 100;
+	assert_int_equal(sched_timer_check(&j.w[0]), -EBADMSG);
+	job_done(&j);
+}
+
+static void wakeups_are_those_of_the_messenger(void **state)
+{
+	struct sched_wakeup *s;
+	struct job j;
+
+	(void)state;
+	assert_int_equal(job_init(&j, "mode=wakeup,interval=200us"), 0);
+	j.rig.job.metrics = metric_set_new();
+	job_begin(&j);
+	assert_int_equal(m->run(&j.w[0], 100), 0);
+	job_finish(&j);
+	s = j.rig.job.shared;
+	assert_int_equal(j.w[0].latency->count, 100);
+	assert_true(s->woken == 100 || s->woken == 101);
+	metric_set_next_trial(j.rig.job.metrics);
+	m->report(&j.rig.job, 1);
+	assert_true(metric_set_value(j.rig.job.metrics, "wakeup.woken") >= 100);
+	s->begin = switches_now();
+	assert_int_equal(sched_wakeup_check(&j.w[0]), -EBADMSG);
+	job_done(&j);
+}
+
+static void *interrupt_soon(void *arg)
+{
+	struct job *j = arg;
+
+	usleep(20000);
+	m->interrupt(&j->w[0]);
+	return NULL;
+}
+
+static void interrupt_ends_what_waits(void **state)
+{
+	static const char *const params[] = { "mode=wakeup,interval=1s",
+					      "mode=messaging,loops=10000",
+					      "mode=messaging,loops=10000,by=pipe" };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		pthread_t thread;
+		struct job j;
+
+		assert_int_equal(job_init(&j, params[i]), 0);
+		/* Without its messenger nobody wakes the worker. */
+		assert_int_equal(m->begin(&j.w[0]), 0);
+		pthread_create(&thread, NULL, interrupt_soon, &j);
+		assert_int_equal(m->run(&j.w[0], UINT32_MAX), -EINTR);
+		pthread_join(thread, NULL);
+		job_done(&j);
+	}
+}
+
+static void messages_that_are_not_the_senders_are_an_error(void **state)
+{
+	static const char *const params[] = { "mode=messaging,loops=5,tasks=3,size=10",
+					      "mode=messaging,loops=5,tasks=3,size=10,by=pipe" };
+	unsigned char foreign[10];
+
+	(void)state;
+	memset(foreign, 99, sizeof(foreign));
+	for (unsigned i = 0; i < 2; i++) {
+		struct msg_shared *s;
+		struct job j;
+
+		assert_int_equal(job_init(&j, params[i]), 0);
+		job_begin(&j);
+		assert_int_equal(m->run(&j.w[0], 2), 0);
+		assert_int_equal(j.w[0].bytes, 2 * 3 * 3 * 5 * 10);
+		s = j.rig.job.shared;
+		assert_int_equal(write(s->tasks[4].wr, foreign, sizeof(foreign)), sizeof(foreign));
+		assert_int_equal(m->run(&j.w[0], 1), -EBADMSG);
+		job_done(&j);
+	}
+}
+
+static void a_program_that_fails_is_an_error(void **state)
+{
+	struct rig r;
+	struct job j;
+
+	(void)state;
+	assert_int_equal(job_init(&j, "mode=exec,program=/usr/bin/false"), 0);
+	job_begin(&j);
+	assert_int_equal(m->run(&j.w[0], 1), -ECHILD);
+	job_done(&j);
+	rig_init(&r, m, 1);
+	assert_int_equal(rig_params(&r, "mode=exec,program=/no/such/program"), 0);
+	assert_int_equal(m->check(r.params, &r.err), -ENOENT);
+	rig_done(&r);
+}
+
+/* CPU time of threads and children is part of what an op costs. */
+static void time_of_what_is_made_counts(void **state)
+{
+	static const char *const params[] = { "mode=create", "mode=fork", "mode=exec",
+					      "mode=messaging,loops=20" };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct job j;
+
+		assert_int_equal(job_init(&j, params[i]), 0);
+		job_begin(&j);
+		assert_int_equal(m->run(&j.w[0], 20), 0);
+		job_finish(&j);
+		/* A thread or process takes microseconds, not nanoseconds, to come and go. */
+		assert_true(j.w[0].other_cpu_ns > 20 * BENCH_NS_PER_US);
+		job_done(&j);
+	}
+}
+
+static void fifo_is_taken_and_given_back(void **state)
+{
+	struct job j;
+	int rc = job_init(&j, "mode=timer,policy=fifo");
+
+	(void)state;
+	if (rc) {
+		print_message("%s\n", j.rig.err.msg);
+		assert_non_null(strstr(j.rig.err.msg, "ulimit -r"));
+		job_done(&j);
+		skip();
+	}
+	assert_int_equal(sched_getscheduler(0) & ~SCHED_RESET_ON_FORK, SCHED_FIFO);
+	job_begin(&j);
+	assert_int_equal(m->run(&j.w[0], 5), 0);
+	job_finish(&j);
+	job_done(&j);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+}
+
+static void what_does_not_go_together_is_refused(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, m, 1);
+	assert_int_equal(rig_params(&r, "mode=yield,policy=fifo"), -EINVAL);
+	assert_int_equal(rig_params(&r, "mode=messaging,idle=shallow"), -EINVAL);
+	assert_int_equal(rig_params(&r, "mode=messaging,by=futex"), -EINVAL);
+	assert_int_equal(rig_params(&r, "mode=timer,interval=1us"), -EINVAL);
+	assert_int_equal(rig_params(&r, "mode=messaging"), 0);
+	m->resolve(r.params);
+	assert_int_equal(((struct sched_params *)r.params)->by, SCHED_BY_SOCKET);
+	rig_done(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_mode_runs_and_leaves_nothing),
+		cmocka_unit_test(deadlines_missed_in_a_stall_count_in_full),
+		cmocka_unit_test(sleeps_without_switches_are_an_error),
+		cmocka_unit_test(wakeups_are_those_of_the_messenger),
+		cmocka_unit_test(interrupt_ends_what_waits),
+		cmocka_unit_test(messages_that_are_not_the_senders_are_an_error),
+		cmocka_unit_test(a_program_that_fails_is_an_error),
+		cmocka_unit_test(time_of_what_is_made_counts),
+		cmocka_unit_test(fifo_is_taken_and_given_back),
+		cmocka_unit_test(what_does_not_go_together_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
