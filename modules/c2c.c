@@ -263,6 +263,8 @@ static const struct bench_option c2c_options[] = {
 	{ .name = NULL },
 };
 
+static const char *const c2c_full[] = { "", NULL };
+
 const struct bench_module bench_module_c2c = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_BLOCKING,
@@ -270,6 +272,7 @@ const struct bench_module bench_module_c2c = {
 	.summary = "core to core: a cache line between two cores",
 	.op = "100 round trips of one cache line, each of which is two transfers",
 	.options = c2c_options,
+	.full = c2c_full,
 	.params_size = sizeof(struct c2c_params),
 	.state_size = sizeof(struct c2c_state),
 	.min_workers = C2C_WORKERS,

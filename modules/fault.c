@@ -204,6 +204,8 @@ static const struct bench_option fault_options[] = {
 	{ .name = NULL },
 };
 
+static const char *const fault_full[] = { "kind={anon,file,cow,populate,huge}", NULL };
+
 const struct bench_module bench_module_fault = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_BLOCKING,
@@ -211,6 +213,7 @@ const struct bench_module bench_module_fault = {
 	.summary = "page faults: new memory, files, copies, huge pages",
 	.op = "one fault of 4 KiB (kind=huge: of 2 MiB; kind=populate: 256 pages by one call)",
 	.options = fault_options,
+	.full = fault_full,
 	.params_size = sizeof(struct fault_params),
 	.state_size = sizeof(struct fault_state),
 	.check = fault_check,

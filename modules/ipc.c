@@ -111,6 +111,8 @@ static const struct bench_option ipc_options[] = {
 	{ .name = NULL },
 };
 
+static const char *const ipc_full[] = { "kind={pipe,eventfd,unix,futex,tcp}", NULL };
+
 const struct bench_module bench_module_ipc = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_BLOCKING,
@@ -118,6 +120,7 @@ const struct bench_module bench_module_ipc = {
 	.summary = "messages between two threads, by the kernel's means",
 	.op = "a message of size bytes to the other worker and back",
 	.options = ipc_options,
+	.full = ipc_full,
 	.params_size = sizeof(struct ipc_params),
 	.state_size = sizeof(struct channel_end),
 	.min_workers = CHANNEL_SIDES,

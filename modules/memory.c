@@ -377,7 +377,14 @@ static const struct bench_option memory_options[] = {
 	{ .name = NULL },
 };
 
-static const char *const memory_suite[] = { "mode=latency,workers=1", NULL };
+static const char *const memory_suite[] = { "mode=latency,workers=1", "mode=triad", NULL };
+static const char *const memory_full[] = {
+	"mode=latency,workers=1,size={16k,256k,4m}",
+	"mode=latency,workers=1,pages=2m",
+	"mode={read,write,copy}",
+	"mode={write,copy,triad},nt=1",
+	NULL,
+};
 
 const struct bench_module bench_module_memory = {
 	.abi = BENCH_MODULE_ABI,
@@ -388,6 +395,7 @@ const struct bench_module bench_module_memory = {
 	      "array",
 	.options = memory_options,
 	.suite = memory_suite,
+	.full = memory_full,
 	.params_size = sizeof(struct memory_params),
 	.state_size = sizeof(struct memory_state),
 	.validate = memory_validate,

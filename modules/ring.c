@@ -270,6 +270,8 @@ static const struct bench_option ring_options[] = {
 	{ .name = NULL },
 };
 
+static const char *const ring_full[] = { "batch={1,8,32}", "mode=wake", NULL };
+
 const struct bench_module bench_module_ring = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_ASYNC,
@@ -277,6 +279,7 @@ const struct bench_module bench_module_ring = {
 	.summary = "io_uring itself: empty operations, the wake-up of a ring",
 	.op = "nop: one IORING_OP_NOP; wake: one wake-up of a ring by an eventfd",
 	.options = ring_options,
+	.full = ring_full,
 	.params_size = sizeof(struct ring_params),
 	.state_size = sizeof(struct ring_state),
 	.workers = ring_workers,

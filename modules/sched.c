@@ -386,6 +386,11 @@ static const struct bench_option sched_options[] = {
 };
 
 static const char *const sched_suite[] = { "mode=pingpong", NULL };
+static const char *const sched_full[] = {
+	"mode=pingpong,by={futex,eventfd}",
+	"mode={timer,wakeup,create,fork,exec,messaging}",
+	NULL,
+};
 
 const struct bench_module bench_module_sched = {
 	.abi = BENCH_MODULE_ABI,
@@ -397,6 +402,7 @@ const struct bench_module bench_module_sched = {
 	      "sender to each receiver; create, fork, exec: start and end of one; yield: one call",
 	.options = sched_options,
 	.suite = sched_suite,
+	.full = sched_full,
 	.params_size = sizeof(struct sched_params),
 	.state_size = sizeof(struct sched_state),
 	.workers = sched_workers,

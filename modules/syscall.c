@@ -265,6 +265,12 @@ static const struct bench_option syscall_options[] = {
 	{ .name = NULL },
 };
 
+static const char *const syscall_suite[] = { "kind=getppid", NULL };
+static const char *const syscall_full[] = {
+	"kind={floor,read,write,stat,open,epoll,clock,clock-syscall},workers=1",
+	NULL,
+};
+
 const struct bench_module bench_module_syscall = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_BLOCKING,
@@ -272,6 +278,8 @@ const struct bench_module bench_module_syscall = {
 	.summary = "the cost of small system calls",
 	.op = "one system call (kind=open: two, open and close; kind=clock: none)",
 	.options = syscall_options,
+	.suite = syscall_suite,
+	.full = syscall_full,
 	.params_size = sizeof(struct syscall_params),
 	.state_size = sizeof(struct syscall_state),
 	.enter = syscall_enter,

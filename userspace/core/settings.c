@@ -44,10 +44,10 @@ static const char *const dir_word[] = { "DIR", NULL };
 const struct bench_option run_options[] = {
 	COMMON_OPTIONS("6", 0),
 	{ "duration", BENCH_OPT_DURATION, offsetof(struct settings, duration_ns),
-	  10 * BENCH_NS_PER_MS, 3600 * BENCH_NS_PER_SEC, "800ms", NULL, "length of each trial",
+	  10 * BENCH_NS_PER_MS, 3600 * BENCH_NS_PER_SEC, "700ms", NULL, "length of each trial",
 	  NULL, 0 },
 	{ "warmup", BENCH_OPT_DURATION, offsetof(struct settings, warmup_ns), 0,
-	  3600 * BENCH_NS_PER_SEC, "400ms", NULL, "untimed run before the first trial", NULL, 0 },
+	  3600 * BENCH_NS_PER_SEC, "300ms", NULL, "untimed run before the first trial", NULL, 0 },
 	{ "cpus", BENCH_OPT_STRING, offsetof(struct settings, cpus), 0, 0, NULL, list_word,
 	  "CPUs to bind workers to, in this order, such as 0-3,8", NULL, 0 },
 	{ "workers", BENCH_OPT_U64, offsetof(struct settings, workers), 0, 4096, "0", NULL,
