@@ -392,6 +392,39 @@ static void where_all_are_left_out_the_metric_is_invalid(void **state)
 	assert_null(bench_result_get(m, "left_out"));
 }
 
+/* Medians of the parts of a whole do not add up. */
+static void parts_of_a_whole_add_up(void **state)
+{
+	static const double parts[][2] = { { 0.5, 0.5 }, { 0.9, 0.1 }, { 0.4, 0.6 }, { 0.6, 0.4 },
+					   { 0.2, 0.8 }, { 0.4, 0.6 } };
+	struct bench_metric_id a = { .name = "part", .unit = "ratio", .labels = { { "of", "a" } } };
+	struct bench_metric_id b = { .name = "part", .unit = "ratio", .labels = { { "of", "b" } } };
+	struct bench_metric_id none = { .name = "part", .unit = "ratio", .labels = { { "of", "c" } } };
+	double first, second;
+	json_t *json, *ci;
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		metric_set_next_trial(set);
+		bench_metric_put(set, &a, parts[i][0]);
+		bench_metric_join_mean(set, &a, true);
+		bench_metric_put(set, &b, parts[i][1]);
+		bench_metric_join_mean(set, &b, true);
+		bench_metric_put(set, &none, 0);
+		bench_metric_join_mean(set, &none, true);
+	}
+	json = metric_set_json(set);
+	assert_int_equal(json_array_size(json), 2);
+	first = json_number_value(json_object_get(json_array_get(json, 0), "value"));
+	second = json_number_value(json_object_get(json_array_get(json, 1), "value"));
+	assert_true(fabs(first - 0.5) < 1e-9 && fabs(first + second - 1) < 1e-9);
+	/* s = 0.2366, t(5) = 2.5706: 0.5 +- 0.2483 */
+	ci = json_object_get(json_array_get(json, 0), "ci");
+	assert_true(fabs(json_number_value(json_array_get(ci, 0)) - 0.2517) < 5e-4);
+	assert_true(fabs(json_number_value(json_array_get(ci, 1)) - 0.7483) < 5e-4);
+	json_decref(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +446,7 @@ int main(void)
 		TEST(histogram_merges_and_trials_are_medians),
 		TEST(empty_histogram_has_no_numbers),
 		TEST(values_beyond_int64_survive),
+		TEST(parts_of_a_whole_add_up),
 		TEST(label_that_is_not_utf8_does_not_break_the_document),
 	};
 

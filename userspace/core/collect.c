@@ -139,7 +139,8 @@ static void put_module(const struct job_run *jr, const struct totals *t,
 	put(set, BENCH_SOURCE_MODULE, "errors", "count", BENCH_BETTER_LOWER, (double)t->errors);
 	if (jr->common->rate && t->latency &&
 	    !open_loop_put(jr, t->latency, set, note, sizeof(note)))
-		bench_metric_put_status(set, &latency, BENCH_INVALID, 0, note);
+		bench_metric_put_left_out(set, &latency, (double)bench_hist_at(t->latency, 0.5),
+					  note);
 	else if (t->latency && t->latency->count)
 		bench_metric_put_hist(set, &latency, t->latency);
 	if (t->ops)

@@ -328,6 +328,17 @@ void bench_metric_put_sparse(struct bench_metric_set *set, const struct bench_me
 	bench_metric_put(set, id, value);
 }
 
+void bench_metric_join_mean(struct bench_metric_set *set, const struct bench_metric_id *id,
+			    bool hide_zero)
+{
+	struct metric *m = set_get(set, id);
+
+	if (m) {
+		m->mean = true;
+		m->hide_zero = hide_zero;
+	}
+}
+
 void bench_metric_put_hist(struct bench_metric_set *set, const struct bench_metric_id *id,
 			   const struct bench_hist *hist)
 {

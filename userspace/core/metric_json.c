@@ -197,9 +197,10 @@ static json_t *distribution_json(const struct bench_metric_set *set, const struc
 	return json;
 }
 
-static json_t *ci_json(const struct joined *j, bool has_value)
+static json_t *ci_json(const struct joined *j, const struct metric *m, bool has_value)
 {
 	double low, high, median;
+	bool known;
 
 	/* What was extrapolated is no better known than the extrapolation is. */
 	if (has_value && j->error > 0) {
@@ -207,7 +208,9 @@ static json_t *ci_json(const struct joined *j, bool has_value)
 		return json_pack("[o,o]", result_number(median * (1 - j->error)),
 				 result_number(median * (1 + j->error)));
 	}
-	if (!has_value || !stats_median_ci95(j->values, j->nr_values, &low, &high))
+	known = has_value && (m->mean ? stats_mean_ci95(j->values, j->nr_values, &low, &high) :
+					stats_median_ci95(j->values, j->nr_values, &low, &high));
+	if (!known)
 		return json_null();
 	return json_pack("[o,o]", result_number(low), result_number(high));
 }
@@ -216,7 +219,9 @@ static json_t *metric_json(const struct bench_metric_set *set, const struct metr
 			   struct joined *j)
 {
 	bool has_value = j->status == BENCH_OK || j->status == BENCH_SCALED;
+	/* Sorts them, which the interval needs. */
 	double median = stats_median(j->values, j->nr_values);
+	double value = m->mean ? stats_mean(j->values, j->nr_values) : median;
 	json_t *json, *hist;
 
 	json = json_pack("{s:o,s:o,s:o,s:s,s:s,s:s}", "name", result_text(m->name), "labels",
@@ -227,8 +232,8 @@ static json_t *metric_json(const struct bench_metric_set *set, const struct metr
 		return NULL;
 	if (j->note)
 		json_object_set_new(json, "note", result_text(j->note));
-	json_object_set_new(json, "value", result_number(has_value ? median : NAN));
-	json_object_set_new(json, "ci", ci_json(j, has_value));
+	json_object_set_new(json, "value", result_number(has_value ? value : NAN));
+	json_object_set_new(json, "ci", ci_json(j, m, has_value));
 	json_object_set(json, "trials", j->trials);
 	if (j->left_out)
 		json_object_set(json, "left_out", j->left_out);
@@ -244,6 +249,15 @@ static json_t *metric_json(const struct bench_metric_set *set, const struct metr
 	return json;
 }
 
+static bool is_hidden(const struct joined *j, const struct metric *m)
+{
+	bool zero = m->hide_zero && j->status == BENCH_OK;
+
+	for (unsigned i = 0; i < j->nr_values && zero; i++)
+		zero = j->values[i] == 0;
+	return zero;
+}
+
 json_t *metric_set_json(const struct bench_metric_set *set)
 {
 	json_t *all = json_array();
@@ -255,7 +269,7 @@ json_t *metric_set_json(const struct bench_metric_set *set)
 		if (failed)
 			goto fail;
 		/* Put in the warm-up or in dropped trials only: there is nothing to say. */
-		if (j.used)
+		if (j.used && !is_hidden(&j, set->metrics[i]))
 			failed = json_array_append_new(all, metric_json(set, set->metrics[i], &j));
 		free(j.values);
 		json_decref(j.trials);

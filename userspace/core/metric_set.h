@@ -25,6 +25,8 @@ struct metric {
 	enum bench_source source;
 	enum bench_better better;
 	bool sparse; /* a trial without a value counts as 0 */
+	bool mean;   /* of the trials, instead of the median */
+	bool hide_zero;
 	uint32_t hash, next;
 	struct metric_cell *cells; /* finished trials; later ones may be missing */
 	unsigned nr_cells;

@@ -29,6 +29,9 @@ const char *bench_status_name(enum bench_status status);
 /* --- statistics --- */
 /* Sorts values. NAN when nr is 0. */
 double stats_median(double *values, unsigned nr);
+double stats_mean(const double *values, unsigned nr); /* NAN for none */
+/* Student's interval of the mean, 95 %; false below 6 values, as for the median. */
+bool stats_mean_ci95(const double *values, unsigned nr, double *ret_low, double *ret_high);
 /* Distribution-free confidence interval of the median from order statistics (David and Nagaraja,
  * Order Statistics, 7.1): the narrowest symmetric pair of ranks with coverage >= 0.95. values are
  * sorted. False when nr is too small (below 6) for any. */

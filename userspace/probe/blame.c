@@ -358,6 +358,7 @@ static void charge_put(const struct probe_metric *metric, const struct charge *c
 	if (charge->cgroup && cgroup_path(charge->cgroup, cgroup, sizeof(cgroup)))
 		id.labels[2] = (struct bench_label){ "cgroup", cgroup };
 	bench_metric_put_sparse(metrics, &id, charge->ns > 0 ? (double)charge->ns : 0);
+	bench_metric_join_mean(metrics, &id, false);
 }
 
 static void blame_put(struct probe_set *set, const struct probe_metric *metric,

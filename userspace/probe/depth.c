@@ -68,10 +68,11 @@ static void row_put(const struct depth_row *row, const char *cpu, const char *de
 			       : "derived from scheduler events: the run queue's own count cannot "
 				 "be "
 				 "followed on this kernel";
-	if (status == BENCH_OK && !note)
-		bench_metric_put(row->metrics, &id, value);
-	else
-		bench_metric_put_status(row->metrics, &id, status, value, note);
+	if (status == BENCH_OK && depth) /* a depth that does not occur has no time */
+		bench_metric_put_sparse(row->metrics, &id, 0);
+	bench_metric_put_status(row->metrics, &id, status, value, note);
+	if (depth)
+		bench_metric_join_mean(row->metrics, &id, false);
 }
 
 /* Value of one CPU; NAN = not known. */

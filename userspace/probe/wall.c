@@ -180,10 +180,12 @@ static void job_put(const struct probe_set *set, struct bench_metric_set *metric
 			snprintf(note, sizeof(note), "no thread was followed in the window");
 		} else if (broken && status == BENCH_OK) {
 			bench_metric_put_left_out(metrics, &id, s.ns[c] / wall, why);
-			continue;
+		} else {
+			bench_metric_put_status(metrics, &id, status,
+						sum.wall_ns ? s.ns[c] / wall : 0,
+						note[0] ? note : NULL);
 		}
-		bench_metric_put_status(metrics, &id, status, sum.wall_ns ? s.ns[c] / wall : 0,
-					note[0] ? note : NULL);
+		bench_metric_join_mean(metrics, &id, false);
 	}
 }
 
@@ -296,17 +298,15 @@ static void task_put(const struct probe_set *set, const struct task *task, const
 		struct bench_metric_id id = row_id("wall.time_of", c, task->name);
 		enum bench_status status = row_status(set, &s, c);
 
-		/* A row that says nothing, of up to 512. */
-		if (s.ns[c] == 0)
-			continue;
-		if (why && status == BENCH_OK) {
+		row_note(set, &s, c, note, sizeof(note));
+		if (why && status == BENCH_OK)
 			bench_metric_put_left_out(metrics, &id,
 						  s.ns[c] / (double)task->sum.wall_ns, why);
-			continue;
-		}
-		row_note(set, &s, c, note, sizeof(note));
-		bench_metric_put_status(metrics, &id, status, s.ns[c] / (double)task->sum.wall_ns,
-					note[0] ? note : NULL);
+		else
+			bench_metric_put_status(metrics, &id, status,
+						s.ns[c] / (double)task->sum.wall_ns,
+						note[0] ? note : NULL);
+		bench_metric_join_mean(metrics, &id, true); /* up to 512 rows */
 	}
 }
 

@@ -2,6 +2,7 @@
 #ifndef BENCH_METRIC_H
 #define BENCH_METRIC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "bench/hist.h"
@@ -68,6 +69,11 @@ void bench_metric_put_count(struct bench_metric_set *set, const struct bench_met
 /* As bench_metric_put(), for what need not occur in each trial: those without a value count as 0. */
 void bench_metric_put_sparse(struct bench_metric_set *set, const struct bench_metric_id *id,
 			     double value);
+/* The metric, put before, is a part of a whole: its trials are joined by their mean instead of their
+ * median, so that the parts still add up, and its interval is Student's. A part that was 0 in every
+ * trial is left out of the result when hide_zero says so. */
+void bench_metric_join_mean(struct bench_metric_set *set, const struct bench_metric_id *id,
+			    bool hide_zero);
 /* This trial's distribution; merged over trials (and over calls within a trial), copied. The
  * trial's value is its median. An empty histogram counts as a trial without value. */
 void bench_metric_put_hist(struct bench_metric_set *set, const struct bench_metric_id *id,
