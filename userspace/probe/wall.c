@@ -270,8 +270,8 @@ static void tasks_dead(const struct probe_set *set, struct tasks *tasks)
 		prev = key;
 		if (bpf_map_lookup_elem(fd, key, &grave) || grave.serial != set->serial)
 			continue;
-		task = task_named(tasks, key, !strncmp(key, "iou-wrk", 7) ||
-							!strncmp(key, "iou-sqp", 7));
+		task = task_named(tasks, key,
+				  !strncmp(key, "iou-wrk", 7) || !strncmp(key, "iou-sqp", 7));
 		if (task)
 			sum_add(&task->sum, &grave.ledger);
 	}
@@ -300,8 +300,8 @@ static void task_put(const struct probe_set *set, const struct task *task, const
 		if (s.ns[c] == 0)
 			continue;
 		if (why && status == BENCH_OK) {
-			bench_metric_put_left_out(metrics, &id,
-						  s.ns[c] / (double)task->sum.wall_ns, why);
+			bench_metric_put_left_out(metrics, &id, s.ns[c] / (double)task->sum.wall_ns,
+						  why);
 			continue;
 		}
 		row_note(set, &s, c, note, sizeof(note));
