@@ -218,8 +218,8 @@ static __always_inline __s64 blame_unseen(struct probe_blame *b, struct task_str
 /* At sched_switch, before prev and next change their states: prev's slice ends. steal: the host's
  * share of this CPU until now. Returns when the slice began if somebody waited in it, else 0. */
 static __always_inline __u64 blame_switch(const volatile struct probe_span *w, __u32 bank,
-					 struct task_struct *prev, struct task_struct *next,
-					 __u64 steal, __u64 now, bool raw)
+					  struct task_struct *prev, struct task_struct *next,
+					  __u64 steal, __u64 now, bool raw)
 {
 	struct probe_blame *b = blame_of(bank, bpf_get_smp_processor_id());
 	__u64 wait, slice, stolen, from;

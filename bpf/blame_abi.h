@@ -61,8 +61,8 @@ struct probe_irq {
 #define PROBE_WAIT_DIFF(b, a) ((__s64)(((b) - (a)) << PROBE_WAIT_BITS) >> PROBE_WAIT_BITS)
 
 #define PROBE_THIEVES 256 /* tasks per CPU; a power of 2 */
-#define PROBE_THIEF_AT(pid) (((pid) * 0x9e3779b1u) >> 24) /* where the search for one begins ... */
-#define PROBE_THIEF_TRIES 8				  /* ... and how far it goes */
+#define PROBE_THIEF_AT(pid) (((pid)*0x9e3779b1u) >> 24) /* where the search for one begins ... */
+#define PROBE_THIEF_TRIES 8				/* ... and how far it goes */
 
 struct probe_thief {
 	__u32 pid; /* 0 = free */

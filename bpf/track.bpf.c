@@ -263,8 +263,8 @@ struct tcp_sock {
 	__u64 tcp_wstamp_ns; /* last packet sent, CLOCK_MONOTONIC (4.20) */
 } __pai;
 
-/* Run by a followed thread, with BPF_PROG_TEST_RUN: when something was last sent by TCP sockets of its
- * process, ctx[0] and ctx[1]; into its own slot. */
+/* Run by a followed thread, with BPF_PROG_TEST_RUN: when something was last sent by TCP sockets of
+ * its process, ctx[0] and ctx[1]; into its own slot. */
 SEC("raw_tp")
 int socket_peek(__u64 *ctx)
 {

@@ -167,7 +167,7 @@ static void net_received(struct bench_worker *w, struct bench_op *op)
 	}
 	if (!bench_running(w, op->done_ns))
 		return;
-	bench_op_done(w, op, f->submit_ns ? : op->submit_ns, 2ull * n->size,
+	bench_op_done(w, op, f->submit_ns ?: op->submit_ns, 2ull * n->size,
 		      (uint64_t)(f - n->flows));
 	op->intended_ns = op->done_ns;
 	net_next(w, op);

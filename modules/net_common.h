@@ -83,7 +83,8 @@ static inline unsigned net_flows(const struct net_params *p)
  * connection was closed. */
 struct net_shared {
 	int listen_fd;
-	int *fds; /* of the connections, the client's ends and then the server's, for net_locate() */
+	int *fds; /* of the connections, the client's ends and then the server's, for net_locate()
+		   */
 	struct sockaddr_in addr;
 	atomic_bool client_failed; /* the server need not wait for it */
 	_Atomic uint64_t tx __attribute__((aligned(64)));
@@ -225,7 +226,8 @@ static inline int net_begin(struct bench_worker *w, int *ret_fds, size_t stride,
 			return fd;
 		}
 		*(int *)((char *)ret_fds + i * stride) = fd;
-		/* The client connects one after the other: connection i is the same at both ends. */
+		/* The client connects one after the other: connection i is the same at both ends.
+		 */
 		s->fds[w->index * nr + i] = fd;
 	}
 	return 0;

@@ -210,11 +210,22 @@ if root_only 'no BTF'; then
 	fi
 fi
 
+# Half a second after the bench that is started here has its workers: however long it took to load.
+in_trial() {
+	for _ in $(seq 600); do
+		for pid in $(pgrep -x bench); do
+			[ "$(readlink "/proc/$pid/cwd")" = "$PWD" ] && cat /proc/"$pid"/task/*/comm 2>/dev/null | grep -q '^bench-w' &&
+				sleep 0.5 && return
+		done
+		sleep 0.05
+	done
+}
+
 # A CPU that goes offline during a trial.
 cpu1=/sys/devices/system/cpu/cpu1/online
 if root_only 'CPU offline' && [ -w $cpu1 ] && [ "$(cat $cpu1)" = 1 ]; then
 	for runtime in uring blocking; do
-		(sleep 0.8; echo 0 >$cpu1; sleep 1; echo 1 >$cpu1) &
+		(in_trial; echo 0 >$cpu1; sleep 1; echo 1 >$cpu1) &
 		run "$BENCH" --runtime=$runtime --trials=2 --duration=1s --warmup=0 -q --cpus=0-1 -o off-$runtime.json cpu cpu,kernel=float
 		wait
 		[ "$(cat $cpu1)" = 1 ] || echo 1 >$cpu1
@@ -223,7 +234,7 @@ if root_only 'CPU offline' && [ -w $cpu1 ] && [ "$(cat $cpu1)" = 1 ]; then
 			"$(json off-$runtime.json '"cpu 1" in d["jobs"][0]["reason"]')" True
 		if [ $runtime = uring ]; then jobs='disk,size=16m net'; else jobs='disk_sync,size=16m net_sync'; fi
 		for job in $jobs; do
-			(sleep 1.5; echo 0 >$cpu1; sleep 0.5; echo 1 >$cpu1) &
+			(in_trial; echo 0 >$cpu1; sleep 0.5; echo 1 >$cpu1) &
 			run "$BENCH" --runtime=$runtime --trials=3 --duration=1s --warmup=0 -q --no-probes --cpus=0-1 \
 				--workers=2 -o "off-${job%%,*}.json" "$job"
 			wait

@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Replay a perf trace of scheduler events and compare with what the probes said of the same window.
 
-    perf script --ns -F tid,cpu,time,event,trace | replay.py PROBES.json
+    perf script --ns -F tid,cpu,time,event,trace | replay.py PROBES.json [LIMIT]
 
 The replay knows nothing of the probes' code: it keeps, per task, whether it is runnable and where,
 from sched_switch, sched_wakeup, sched_wakeup_new and sched_migrate_task, and integrates. Tasks that
 have not been seen yet get their state from their first event. Prints one line per value and exits
-with 1 when one differs by more than 2 %.
+with 1 when one differs by more than 2 %, or by the share that is given.
 """
 import json
 import re
 import sys
 
-LIMIT = 0.02
+LIMIT = float(sys.argv[2]) if len(sys.argv) > 2 else 0.02
 LINE = re.compile(r"^\s*(-?\d+)\s+\[(\d+)\]\s+(\d+)\.(\d+):\s+sched:(\w+):\s+(.*)$")
 SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=-?\d+ prev_state=(\S+) ==> .*next_pid=(\d+) ")
 WAKE = re.compile(r"pid=(\d+) prio=-?\d+.* target_cpu=(\d+)")
@@ -31,6 +31,7 @@ def intervals(trace):
     """Per task: (begin, end, state, cpu) with state run, wait or block."""
     now = {}  # pid: (since, state, cpu)
     running = {}  # cpu: pid
+    moved = {}  # pid: [(at, from, to)] of a task that nothing else is known of yet
     done = []
     last = first = None
 
@@ -40,6 +41,12 @@ def intervals(trace):
             old = (first, before, cpu)
         done.append((pid, old[0], at, old[1], old[2]))
         now[pid] = (at, state, cpu)
+
+    def waited(pid):
+        """A task that moved without being woken had been waiting all the time."""
+        for at, here, there in moved.pop(pid, []):
+            now.setdefault(pid, (first, "wait", here))
+            enter(pid, at, "wait", there, "wait")
 
     for at, cpu, name, text in trace:
         first = at if first is None else first
@@ -58,10 +65,12 @@ def intervals(trace):
                 # R+ is preempted, whatever its state was about to become.
                 enter(prev, at, "wait" if state.startswith("R") else "block", cpu, "run")
             if nxt:
+                waited(nxt)
                 enter(nxt, at, "run", cpu, "wait")
         elif name in ("sched_wakeup", "sched_wakeup_new"):
             m = WAKE.search(text)
             pid, target = int(m[1]), int(m[2])
+            moved.pop(pid, None)  # a wake-up puts a task where it is to run
             if name == "sched_wakeup_new":
                 now[pid] = (at, "wait", target)
             elif now.get(pid, (0, "block"))[1] == "block":
@@ -69,8 +78,12 @@ def intervals(trace):
         elif name == "sched_migrate_task":
             m = MOVE.search(text)
             pid = int(m[1])
-            if now.get(pid, (0, "block"))[1] == "wait":
+            if pid not in now:
+                moved.setdefault(pid, []).append((at, int(m[2]), int(m[3])))
+            elif now[pid][1] == "wait":
                 enter(pid, at, "wait", int(m[3]), "wait")
+    for pid in list(moved):
+        waited(pid)
     for pid, (since, state, cpu) in now.items():
         done.append((pid, since, last, state, cpu))
     return done

@@ -116,7 +116,8 @@ static void answers_have_their_times(void **state)
 
 		(void)probe_answer(set, s.client, s.fd, 0, &answer);
 	}
-	printf("when the request was sent is known of %u of 54, and of %u of 6 whose answer lay there "
+	printf("when the request was sent is known of %u of 54, and of %u of 6 whose answer lay "
+	       "there "
 	       "for 120 ms; to ask takes %.0f ns\n",
 	       sent[0], sent[1], (double)(bench_now_ns() - begin) / 1000);
 	/* The first answers of a connection are acknowledged at once. */
@@ -136,7 +137,8 @@ static void nothing_is_known_of_an_old_packet(void **state)
 	need_root();
 	set = set_open("sched", getenv("TEST_FALLBACK"));
 	server_start(&s);
-	assert_int_equal(probe_answer(set, s.client, s.fd, 0, &answer), -EOPNOTSUPP); /* not followed */
+	assert_int_equal(probe_answer(set, s.client, s.fd, 0, &answer),
+			 -EOPNOTSUPP); /* not followed */
 	set_track(set, gettid(), false);
 	(void)request(set, &s, MS);
 	assert_int_equal(probe_answer(set, s.client, s.fd, bench_now_ns(), &answer), -ENOENT);

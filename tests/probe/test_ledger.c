@@ -338,7 +338,8 @@ static void wait_is_split_by_slice(void **state)
 		blamed[i] = culprit_ns(&b.interval, b.hog[i].tid);
 	share = (double)blamed[0] / (double)(blamed[0] + blamed[1]);
 	truth = (double)b.ran[0] / (double)(b.ran[0] + b.ran[1]);
-	printf("  waited %.3f ms: hogs %.3f and %.3f ms, which ran %.3f and %.3f ms; shares %.4f and "
+	printf("  waited %.3f ms: hogs %.3f and %.3f ms, which ran %.3f and %.3f ms; shares %.4f "
+	       "and "
 	       "%.4f\n",
 	       (double)b.interval.ns[PROBE_CAUSE_RUNQUEUE] / MS, (double)blamed[0] / MS,
 	       (double)blamed[1] / MS, (double)b.ran[0] / MS, (double)b.ran[1] / MS, share, truth);
@@ -500,8 +501,8 @@ static void each_check_fires(void **state)
 		struct probe_set *s = faulty(cases[i].at_open, cases[i].in_window);
 
 		if (!warned(s, cases[i].words))
-			fail_msg("%s%s: nobody says \"%s\"", cases[i].at_open ? : "",
-				 cases[i].in_window ? : "", cases[i].words);
+			fail_msg("%s%s: nobody says \"%s\"", cases[i].at_open ?: "",
+				 cases[i].in_window ?: "", cases[i].words);
 		probe_close(s);
 	}
 }

@@ -185,7 +185,8 @@ static double worker_ran_ns(const char *kind)
 	return (double)ns;
 }
 
-/* Share of its life that the row has spent on a CPU; the kernel, too, takes out what the host took. */
+/* Share of its life that the row has spent on a CPU; the kernel, too, takes out what the host took.
+ */
 static double row_on_cpu(const json_t *metrics, const char *task)
 {
 	static const char *const causes[] = { "user", "kernel", "hardirq", "softirq", "observer" };

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Time on a CPU, and waiting for one, against the kernel's own account (/proc/PID/task/TID/schedstat),
- * and the switches that were seen and lost against the kernel's count of them.
+/* Time on a CPU, and waiting for one, against the kernel's own account
+ * (/proc/PID/task/TID/schedstat), and the switches that were seen and lost against the kernel's
+ * count of them.
  *
- * The kernel does not read its clock at each event: it charges what happens between a wake-up and the
- * switch, and leaving an interrupt, to somebody else than we do. So the tolerance is one per turn. */
+ * The kernel does not read its clock at each event: it charges what happens between a wake-up and
+ * the switch, and leaving an interrupt, to somebody else than we do. So the tolerance is one per
+ * turn. */
 #include "probe/rig.h"
 
 #include "probe/set.h"

@@ -240,8 +240,8 @@ static void short_lived_tasks_do_not_leak(void **state)
 
 /* --- memory --- */
 
-/* A memory cgroup of its own, so that what others do meanwhile is not in its account. Version 1 counts
- * kernel memory in a file, version 2 in a line. */
+/* A memory cgroup of its own, so that what others do meanwhile is not in its account. Version 1
+ * counts kernel memory in a file, version 2 in a line. */
 static bool group_new(char *ret_dir, size_t size)
 {
 	static const char *const roots[] = { "/sys/fs/cgroup/memory", "/sys/fs/cgroup",

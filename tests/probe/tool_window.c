@@ -3,8 +3,8 @@
  *
  *   tool_window LENGTH_MS [sleepers]
  *
- * sleepers: the load is one spinner and six that sleep shortly, all on one CPU, so that the scheduler
- * delays dequeues; else two spinners and three that nap, free to move.
+ * sleepers: the load is one spinner and six that sleep shortly, all on one CPU, so that the
+ * scheduler delays dequeues; else two spinners and three that nap, free to move.
  *
  * Prints {"start_ns", "end_ns", "cpus": {N: {"depth", "waiting"}}, "tids": [...], "latency":
  * {count, sum}, "offcpu": {count, sum}, "switches"}. Exit 77 and a reason when probes cannot be
@@ -37,7 +37,8 @@ static json_t *cpus_json(const json_t *metrics, const int *cpus, unsigned nr)
 	return json;
 }
 
-static unsigned load_start(struct loader *loaders, bool sleepers, struct probe_set *set, json_t *tids)
+static unsigned load_start(struct loader *loaders, bool sleepers, struct probe_set *set,
+			   json_t *tids)
 {
 	unsigned nr = sleepers ? 7 : 5, spinners = sleepers ? 1 : 2;
 

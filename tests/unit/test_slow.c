@@ -17,7 +17,7 @@
 static struct {
 	uint64_t runnable_ns, blocked_ns;
 	uint64_t extra_ns; /* told too much */
-	unsigned crowd; /* so many hogs take turns; 0 = the one */
+	unsigned crowd;	   /* so many hogs take turns; 0 = the one */
 	unsigned asked;
 	struct probe_block requests[2];
 	unsigned nr_requests;
@@ -84,10 +84,9 @@ static int made_up_answer(const struct probe_set *set, int fd, int peer_fd, uint
 	return 0;
 }
 
-static const struct slow_source made_up = { .tid = 7,
-					    .history = made_up_history,
-					    .block = made_up_block,
-					    .answer = made_up_answer };
+static const struct slow_source made_up = {
+	.tid = 7, .history = made_up_history, .block = made_up_block, .answer = made_up_answer
+};
 
 static uint64_t sum_of(const struct slow_op *op)
 {

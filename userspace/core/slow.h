@@ -16,10 +16,10 @@ enum slow_class { SLOW_WORST, SLOW_P99, SLOW_P999, SLOW_NR_CLASSES };
 enum {
 	SLOW_QUEUE = PROBE_NR_INTERVAL_CAUSES, /* in the block layer, before the device has it */
 	SLOW_DEVICE,			       /* with the device */
-	SLOW_PEER_ONCPU, /* with the other end: its thread was at work, ... */
-	SLOW_PEER_RUNQUEUE, /* ... or waited for a CPU */
-	SLOW_NETWORK,	    /* it was under way, and the other end's thread slept */
-	SLOW_PEER,	    /* until the answer was sent, where no more is known */
+	SLOW_PEER_ONCPU,		       /* with the other end: its thread was at work, ... */
+	SLOW_PEER_RUNQUEUE,		       /* ... or waited for a CPU */
+	SLOW_NETWORK, /* it was under way, and the other end's thread slept */
+	SLOW_PEER,    /* until the answer was sent, where no more is known */
 	SLOW_UNKNOWN,
 	SLOW_NR_CAUSES,
 };

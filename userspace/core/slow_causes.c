@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What one op waited for. Its time is cut at the moments that are known of it (handed over, in the
- * block layer, at the device, back; the answer at its socket); each piece is the worker's own history,
- * or a stage of the block request, or the other end's history, or unknown. */
+ * block layer, at the device, back; the answer at its socket); each piece is the worker's own
+ * history, or a stage of the block request, or the other end's history, or unknown. */
 #include "core/slow.h"
 
 #include <string.h>
@@ -111,17 +111,20 @@ static void add_waits(const struct slow_source *s, uint64_t from_ns, uint64_t to
 	op->ns[SLOW_UNKNOWN] += left;
 }
 
-/* [from, to) of an op whose answer is not there yet: what the other end's thread did, as far as that
- * is known. While that one sleeps, nothing has come to it. */
+/* [from, to) of an op whose answer is not there yet: what the other end's thread did, as far as
+ * that is known. While that one sleeps, nothing has come to it. */
 static void add_peer(const struct slow_source *s, uint64_t from_ns, uint64_t to_ns,
 		     struct slow_op *op)
 {
 	static const struct {
 		unsigned from, to;
 	} parts[] = {
-		{ PROBE_CAUSE_RUNQUEUE, SLOW_PEER_RUNQUEUE }, { PROBE_CAUSE_ONCPU, SLOW_PEER_ONCPU },
-		{ PROBE_CAUSE_HARDIRQ, SLOW_PEER_ONCPU },     { PROBE_CAUSE_SOFTIRQ, SLOW_PEER_ONCPU },
-		{ PROBE_CAUSE_STEAL, SLOW_PEER_ONCPU },	      { PROBE_CAUSE_UNACCOUNTED, SLOW_PEER },
+		{ PROBE_CAUSE_RUNQUEUE, SLOW_PEER_RUNQUEUE },
+		{ PROBE_CAUSE_ONCPU, SLOW_PEER_ONCPU },
+		{ PROBE_CAUSE_HARDIRQ, SLOW_PEER_ONCPU },
+		{ PROBE_CAUSE_SOFTIRQ, SLOW_PEER_ONCPU },
+		{ PROBE_CAUSE_STEAL, SLOW_PEER_ONCPU },
+		{ PROBE_CAUSE_UNACCOUNTED, SLOW_PEER },
 	};
 	uint64_t left = to_ns > from_ns ? to_ns - from_ns : 0;
 	struct probe_interval part;

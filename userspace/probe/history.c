@@ -13,7 +13,7 @@
 /* Entries that the kernel may write while we read; older ones are left alone. */
 #define MARGIN 64
 #define MAX_WHO 32
-#define IDLE 0u		    /* pids of nobody */
+#define IDLE 0u /* pids of nobody */
 #define UNKNOWN UINT32_MAX
 
 struct walk {
@@ -189,8 +189,8 @@ static void culprit_name(const struct walk *w, const struct who *who, char *ret_
 	if (who->pid == IDLE || who->pid == UNKNOWN)
 		snprintf(ret_name, size, "%s", who->pid == IDLE ? "idle" : "unknown");
 	else
-		snprintf(ret_name, size, "%.15s (%u)", thief && thief->comm[0] ? thief->comm : "task",
-			 who->pid);
+		snprintf(ret_name, size, "%.15s (%u)",
+			 thief && thief->comm[0] ? thief->comm : "task", who->pid);
 }
 
 static void culprits(struct walk *w)

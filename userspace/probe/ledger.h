@@ -90,8 +90,8 @@ struct probe_answer {
 };
 /* Of the answer that the calling thread has just read from fd, before it sends anything again;
  * peer_fd is the other end, of the same process. The request was sent after since_ns. The thread is
- * tracked. One system call. 0, -ENOENT when it cannot be told, -EOPNOTSUPP when this kernel's sockets
- * cannot be read. */
+ * tracked. One system call. 0, -ENOENT when it cannot be told, -EOPNOTSUPP when this kernel's
+ * sockets cannot be read. */
 int probe_answer(const struct probe_set *set, int fd, int peer_fd, uint64_t since_ns,
 		 struct probe_answer *ret_answer);
 

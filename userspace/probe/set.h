@@ -124,7 +124,7 @@ struct probe_set {
 	unsigned nr_rings;
 	struct probe_follow *follows; /* threads that probe_track() was asked for */
 	unsigned nr_follows;
-	bool trees; /* some of them with all that they fork */
+	bool trees;			     /* some of them with all that they fork */
 	struct probe_stack_sums *stack_sums; /* stacks.c */
 	struct probe_breach breaches[PROBE_LAWS];
 	unsigned nr_windows; /* read so far */
@@ -132,7 +132,7 @@ struct probe_set {
 	struct probe_why no_samples;
 	int *sample_fds; /* nr_cpus; -1 = none */
 
-	int socket_prog; /* socket.c; -1 = none */
+	int socket_prog;       /* socket.c; -1 = none */
 	uint64_t check_serial; /* of the self-check's window */
 	uint64_t serial, start_ns;
 	uint64_t end_ns; /* once closed */

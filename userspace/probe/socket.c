@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* When a request and its answer were sent, from what the kernel keeps in TCP sockets anyway. Nothing is
- * hooked, so an operation costs nothing unless somebody asks. */
+/* When a request and its answer were sent, from what the kernel keeps in TCP sockets anyway.
+ * Nothing is hooked, so an operation costs nothing unless somebody asks. */
 #include "probe/ledger.h"
 
 #include <errno.h>

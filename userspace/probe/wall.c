@@ -272,8 +272,8 @@ static void tasks_dead(const struct probe_set *set, struct tasks *tasks)
 		prev = key;
 		if (bpf_map_lookup_elem(fd, key, &grave) || grave.serial != set->serial)
 			continue;
-		task = task_named(tasks, key, !strncmp(key, "iou-wrk", 7) ||
-							!strncmp(key, "iou-sqp", 7));
+		task = task_named(tasks, key,
+				  !strncmp(key, "iou-wrk", 7) || !strncmp(key, "iou-sqp", 7));
 		if (task)
 			sum_add(&task->sum, &grave.ledger);
 	}

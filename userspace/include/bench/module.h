@@ -74,8 +74,8 @@ struct bench_place {
 	uint32_t dev;	 /* major << 20 | minor, of the whole disk */
 	uint32_t bytes;	 /* how far it reaches from there */
 	uint64_t sector; /* of the whole disk, 512 bytes each */
-	/* Else, the TCP connection whose answer ended it: descriptor + 1 of both ends, or 0. Nothing
-	 * may have been sent on it since. The other end is a passive worker's. */
+	/* Else, the TCP connection whose answer ended it: descriptor + 1 of both ends, or 0.
+	 * Nothing may have been sent on it since. The other end is a passive worker's. */
 	uint32_t socket, peer_socket;
 };
 

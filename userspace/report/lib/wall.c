@@ -115,7 +115,8 @@ static void wall_bars(struct text *t)
 /* Trials that are in none of the rows above. */
 static void trials_left_out(struct text *t)
 {
-	const json_t *metric = bench_result_metric(t->job, "wall.time", "cause", "unaccounted"), *one;
+	const json_t *metric = bench_result_metric(t->job, "wall.time", "cause", "unaccounted"),
+		     *one;
 	size_t i;
 
 	json_array_foreach (json_object_get(metric, "left_out"), i, one) {
