@@ -124,7 +124,7 @@ cpu='round(metric(0, "user")["value"] + metric(0, "sys")["value"]) >= 380e6'
 run "$BENCH" $once -o orphan.json -- sh -c '(setsid python3 spin.py 0 &) ; . ./spun.sh'
 expect 'CPU time of an orphan that ended within the run' "$(json orphan.json "$cpu")" True
 # shellcheck disable=SC2086
-run "$BENCH" $once -o running.json -- sh -c 'python3 spin.py 14.41 & . ./spun.sh'
+run "$BENCH" $once -o running.json -- sh -c 'python3 "$PWD/spin.py" 14.41 & . ./spun.sh'
 expect 'CPU time of a child that still runs' "$(json running.json "$cpu")" True
 expect 'that children still run is told in the result' \
 	"$(json running.json 'metric(0, "user")["note"][:23]')" '1 process still running'
@@ -132,8 +132,8 @@ case $err in
 *'1 process still running'*) pass 'and in the report' ;;
 *) fail 'and in the report' "$err" ;;
 esac
-expect 'it goes on' "$(pgrep -fc 'spin.py 14[.]41')" 1
-pkill -f 'spin.py 14[.]41'
+expect 'it goes on' "$(pgrep -fc "$work/spin.py 14[.]41")" 1
+pkill -f "$work/spin.py 14[.]41"
 cat >later.sh <<'SH'
 [ -e first ] && . ./spun.sh && exit
 touch first

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -261,21 +262,30 @@ static void json_describes_caches_nodes_and_cpus(void **state)
 	topology_close(t);
 }
 
+/* CPU time of this thread: what it takes on a host where others run, too. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * BENCH_NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 static void open_is_quick(void **state)
 {
 	(void)state;
 	uint64_t best = UINT64_MAX, first = 0;
 
 	for (int i = 0; i < 5; i++) {
-		uint64_t start = bench_now_ns();
+		uint64_t start = cpu_ns();
 		struct topology *t = open_live();
-		uint64_t ns = bench_now_ns() - start;
+		uint64_t ns = cpu_ns() - start;
 
 		topology_close(t);
 		first = i ? first : ns;
 		best = ns < best ? ns : best;
 	}
-	print_message("topology_open: first %.2f ms, best %.2f ms\n", (double)first / 1e6,
+	print_message("topology_open: first %.2f ms, best %.2f ms of CPU time\n", (double)first / 1e6,
 		      (double)best / 1e6);
 	if (best > 20 * BENCH_NS_PER_MS)
 		fail_msg("topology_open takes %.1f ms at best", (double)best / 1e6);
