@@ -125,12 +125,12 @@ static int memory_check(const void *params, struct bench_err *err)
 
 static int memory_setup(struct bench_job *job, struct bench_err *err)
 {
+	const struct memory_params *p = job->params;
 	uint64_t block = 1;
 	size_t share = memory_share(job, &block);
 	void *meters = NULL;
 
-	if (job->params && ((const struct memory_params *)job->params)->mode == MEMORY_LOADED &&
-	    job->nr_workers < 2)
+	if (p->mode == MEMORY_LOADED && job->nr_workers < 2)
 		return bench_fail(err, -EINVAL, "mode=loaded takes 2 workers at least");
 	if (!share)
 		return bench_fail(err, -EINVAL, "size= is too small for %u workers",

@@ -62,12 +62,13 @@ for runtime in $runtimes; do
 	done
 done
 
-# Children and threads of a module cost what they cost: without them a fork is half of itself.
+# Children and threads of a module cost what they cost: more than the worker's own time, by a part that is
+# never small.
 for mode in fork create; do
 	# shellcheck disable=SC2086
 	run "$BENCH" $short --runtime=blocking --cpus="$cpu" -o r.json sched,mode=$mode
 	below "CPU time of an op of mode=$mode has the part of what it makes" \
-		"$(value task-clock.per_op)" "$(value cpu.per_op)"
+		"$(value task-clock.per_op | awk '{ print $1 * 1.05 }')" "$(value cpu.per_op)"
 done
 
 # One CPU: a round trip is two switches of two workers, by the kernel's count.
@@ -85,7 +86,7 @@ check 'a program that fails' 1 'wait status' "$BENCH" $short -o none sched,mode=
 run "$BENCH" $short --runtime=blocking --cpus="$cpu" -o r.json memory,mode=triad,size=1m
 expect 'arrays below four times the caches are noted' "$(grep -c 'STREAM' r.json)" 1
 # shellcheck disable=SC2086
-check 'bytes that no host has' 0 'skipped: .*smaller size=' "$BENCH" $short -o none memory,mode=read,size=100g
+check 'bytes that no host has' 0 'skipped: [0-9]+ MiB are wanted' "$BENCH" $short -o none memory,mode=read,size=100g
 # shellcheck disable=SC2086
 check 'one CPU for c2c' 2 '1 CPU' "$BENCH" --trials=1 --no-probes -q -o none --cpus="$cpu" c2c
 # shellcheck disable=SC2086
