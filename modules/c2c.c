@@ -205,7 +205,9 @@ static void c2c_interrupt(struct bench_worker *w)
 	struct c2c_shared *s = w->job->shared;
 
 	atomic_store(&s->stop, true);
-	atomic_store(atomic_load(&s->line), C2C_STOP);
+	/* Before the first window there is no line, and nobody waits for one. */
+	if (atomic_load(&s->line))
+		atomic_store(atomic_load(&s->line), C2C_STOP);
 }
 
 static void c2c_teardown(struct bench_job *job)

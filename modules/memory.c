@@ -4,20 +4,35 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/module.h"
 #include "memory_chase.h"
+#include "memory_host.h"
 #include "memory_stream.h"
 #include "pages.h"
 
-/* The order of enum stream_kind, behind latency. */
-enum memory_mode { MEMORY_LATENCY, MEMORY_READ, MEMORY_WRITE, MEMORY_COPY, MEMORY_TRIAD };
+/* From read to triad the order of enum stream_kind. */
+enum memory_mode {
+	MEMORY_LATENCY,
+	MEMORY_READ,
+	MEMORY_WRITE,
+	MEMORY_COPY,
+	MEMORY_TRIAD,
+	MEMORY_LOADED,
+};
+
+static const char *const memory_modes[] = { "latency", "read",	 "write", "copy",
+					    "triad",   "loaded", NULL };
 
 struct memory_params {
-	uint64_t mode, size, pages, nt;
+	uint64_t mode, size, pages, nt, delay;
 };
+
+/* mode=loaded: what the traffic reads at once, and looks for the end of the window after. */
+#define MEMORY_TRAFFIC_BLOCK 4096u
 
 #define MEMORY_LATENCY_SIZE (256ull << 20)
 /* STREAM's rule: each array at least four times the caches. */
@@ -33,49 +48,18 @@ struct memory_state {
 struct memory_meter {
 	uint64_t ops;
 	uint64_t first_ns, last_ns; /* CPU time of the thread; 0 = not taken yet */
+	atomic_bool over;	    /* of worker 0, mode=loaded: the traffic ends */
 } __attribute__((aligned(64)));
 
-static bool memory_is_stream(const struct memory_params *p)
+/* Does this worker pass over arrays? The others follow a chain. */
+static bool memory_is_stream(const struct memory_params *p, unsigned index)
 {
-	return p->mode != MEMORY_LATENCY;
+	return p->mode == MEMORY_LOADED ? index > 0 : p->mode != MEMORY_LATENCY;
 }
 
-static bool memory_cache(char *text, size_t size, unsigned cpu, unsigned index, const char *name)
+static enum stream_kind memory_kind(const struct memory_params *p)
 {
-	char path[128];
-	FILE *file;
-	bool ok;
-
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/cache/index%u/%s", cpu, index,
-		 name);
-	file = fopen(path, "re");
-	ok = file && fgets(text, (int)size, file);
-	if (file)
-		fclose(file);
-	return ok;
-}
-
-/* Bytes of the highest cache level, all instances together; 0 = sysfs does not tell. An instance
- * counts with the first CPU that shares it. */
-static uint64_t memory_llc_bytes(void)
-{
-	uint64_t sum = 0;
-	long nr = sysconf(_SC_NPROCESSORS_CONF);
-
-	for (unsigned cpu = 0; nr > 0 && cpu < (unsigned)nr; cpu++) {
-		unsigned last = 0, first;
-		char text[64];
-		uint64_t kib;
-
-		while (memory_cache(text, sizeof(text), cpu, last, "level"))
-			last++;
-		if (last && memory_cache(text, sizeof(text), cpu, last - 1, "shared_cpu_list") &&
-		    sscanf(text, "%u", &first) == 1 && first == cpu &&
-		    memory_cache(text, sizeof(text), cpu, last - 1, "size") &&
-		    sscanf(text, "%" SCNu64 "K", &kib) == 1)
-			sum += kib << 10;
-	}
-	return sum;
+	return p->mode == MEMORY_LOADED ? STREAM_READ : (enum stream_kind)(p->mode - MEMORY_READ);
 }
 
 static void memory_resolve(void *params)
@@ -87,7 +71,7 @@ static void memory_resolve(void *params)
 		return;
 	p->size = MEMORY_LATENCY_SIZE;
 	llc = memory_llc_bytes();
-	if (memory_is_stream(p) && llc)
+	if (memory_is_stream(p, 0) && llc)
 		p->size = MEMORY_BY_LLC * llc;
 }
 
@@ -95,20 +79,13 @@ static int memory_validate(const void *params, struct bench_err *err)
 {
 	const struct memory_params *p = params;
 
-	if (p->nt && (p->mode == MEMORY_LATENCY || p->mode == MEMORY_READ))
+	if (p->nt &&
+	    (p->mode == MEMORY_LATENCY || p->mode == MEMORY_READ || p->mode == MEMORY_LOADED))
 		return bench_fail(err, -EINVAL, "nt=1 is about stores; mode=%s has none",
-				  p->mode == MEMORY_READ ? "read" : "latency");
+				  memory_modes[p->mode]);
+	if (p->delay && p->mode != MEMORY_LOADED)
+		return bench_fail(err, -EINVAL, "delay= is for mode=loaded");
 	return 0;
-}
-
-static int memory_check(const void *params, struct bench_err *err)
-{
-	const struct memory_params *p = params;
-
-	if (p->nt && !STREAM_HAS_NT)
-		return bench_fail(err, -EOPNOTSUPP,
-				  "nt=1: no non-temporal stores known for this architecture");
-	return pages_check((enum pages_size)p->pages, err);
 }
 
 /* Bytes of one worker. An array is a whole number of blocks; one that is smaller is its own block.
@@ -118,42 +95,43 @@ static size_t memory_share(const struct bench_job *job, uint64_t *ret_block)
 	const struct memory_params *p = job->params;
 	uint64_t bytes = p->size, block = STREAM_BLOCK;
 
-	if (!memory_is_stream(p))
+	if (p->mode == MEMORY_LOADED) {
+		*ret_block = MEMORY_TRAFFIC_BLOCK;
+		return bytes / MEMORY_TRAFFIC_BLOCK * MEMORY_TRAFFIC_BLOCK;
+	}
+	if (!memory_is_stream(p, 0))
 		return bytes / sizeof(struct chase_line) * sizeof(struct chase_line);
 	bytes /= job->nr_workers;
 	if (bytes < block)
 		block = bytes / 64 * 64;
 	*ret_block = block;
 	bytes = block ? bytes / block * block : 0;
-	return bytes * stream_arrays((enum stream_kind)(p->mode - MEMORY_READ));
+	return bytes * stream_arrays(memory_kind(p));
 }
 
-/* Memory that is not there would be taken from others, or be swapped. */
-static int memory_available(uint64_t wanted, struct bench_err *err)
+static int memory_check(const void *params, struct bench_err *err)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
-	uint64_t kib = UINT64_MAX;
-	char line[128];
+	const struct memory_params *p = params;
+	uint64_t one = p->size;
 
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
-			break;
-	if (file)
-		fclose(file);
-	if (kib == UINT64_MAX || wanted / 1024 <= kib / 4 * 3)
-		return 0;
-	return bench_fail(err, -ENOMEM,
-			  "%" PRIu64 " MiB are wanted, three quarters of the %" PRIu64
-			  " MiB available at most; give a smaller size=",
-			  wanted >> 20, kib >> 10);
+	if (p->nt && !STREAM_HAS_NT)
+		return bench_fail(err, -EOPNOTSUPP,
+				  "nt=1: no non-temporal stores known for this architecture");
+	if (memory_is_stream(p, 0))
+		one *= stream_arrays(memory_kind(p));
+	/* What more than one worker needs, setup() sees. */
+	return memory_available(one, err) ?: pages_check((enum pages_size)p->pages, err);
 }
 
 static int memory_setup(struct bench_job *job, struct bench_err *err)
 {
+	const struct memory_params *p = job->params;
 	uint64_t block = 1;
 	size_t share = memory_share(job, &block);
 	void *meters = NULL;
 
+	if (p->mode == MEMORY_LOADED && job->nr_workers < 2)
+		return bench_fail(err, -EINVAL, "mode=loaded takes 2 workers at least");
 	if (!share)
 		return bench_fail(err, -EINVAL, "size= is too small for %u workers",
 				  job->nr_workers);
@@ -165,12 +143,12 @@ static int memory_setup(struct bench_job *job, struct bench_err *err)
 	return memory_available(share * (uint64_t)job->nr_workers, err);
 }
 
-static void memory_stream_init(struct memory_state *s, const struct memory_params *p,
+/* share is a whole number of blocks for each array, so that each begins on a cache line. */
+static void memory_stream_init(struct memory_state *s, const struct memory_params *p, size_t share,
 			       uint64_t block)
 {
-	enum stream_kind kind = (enum stream_kind)(p->mode - MEMORY_READ);
-	unsigned nr = stream_arrays(kind);
-	uint64_t elements = s->pages.bytes / nr / sizeof(double);
+	enum stream_kind kind = memory_kind(p);
+	uint64_t elements = share / stream_arrays(kind) / sizeof(double);
 	double *array = (double *)(void *)s->pages.at;
 
 	s->stream = (struct stream){ .kind = kind,
@@ -198,14 +176,15 @@ static int memory_enter(struct bench_worker *w)
 	/* A whole number of pages, so that there is no small one at the end. */
 	int rc = pages_map(w, &s->pages, (share + page - 1) / page * page, size);
 
+	w->passive = p->mode == MEMORY_LOADED && w->index > 0;
 	if (rc)
 		return rc;
 	memset(s->pages.at, 0, s->pages.bytes);
-	if (!memory_is_stream(p)) {
+	if (!memory_is_stream(p, w->index)) {
 		if (chase_build(&s->chase, s->pages.at, share, w->index + 1))
 			return bench_worker_fail(w, -ENOMEM, "no memory to lay out the chain");
 	} else {
-		memory_stream_init(s, p, block);
+		memory_stream_init(s, p, share, block);
 	}
 	return pages_verify(w, &s->pages, size);
 }
@@ -217,7 +196,7 @@ static int memory_begin(struct bench_worker *w)
 	struct memory_state *s = w->state;
 
 	meters[w->index] = (struct memory_meter){ 0 };
-	if (memory_is_stream(p))
+	if (memory_is_stream(p, w->index))
 		stream_fill(&s->stream);
 	return 0;
 }
@@ -244,6 +223,29 @@ static int memory_run_stream(struct bench_worker *w, struct stream *s, uint64_t 
 	return 0;
 }
 
+/* Traffic beside the chain of worker 0, until its window is over. Without a delay it is all that
+ * this core can read. */
+static int memory_run_traffic(struct bench_worker *w)
+{
+	const struct memory_params *p = w->job->params;
+	struct memory_meter *meters = w->job->shared;
+	struct memory_meter *m = &meters[w->index];
+	struct memory_state *s = w->state;
+
+	m->first_ns = bench_now_ns();
+	while (!atomic_load_explicit(&meters[0].over, memory_order_relaxed)) {
+		int rc = memory_run_stream(w, &s->stream, 1);
+
+		if (rc)
+			return rc;
+		m->ops++;
+		for (uint64_t i = 0; i < p->delay; i++)
+			__asm__ volatile("");
+	}
+	m->last_ns = bench_now_ns();
+	return 0;
+}
+
 static int memory_run(struct bench_worker *w, uint64_t ops)
 {
 	const struct memory_params *p = w->job->params;
@@ -252,7 +254,9 @@ static int memory_run(struct bench_worker *w, uint64_t ops)
 	struct memory_state *s = w->state;
 	int rc = 0;
 
-	if (memory_is_stream(p))
+	if (w->passive)
+		return memory_run_traffic(w);
+	if (memory_is_stream(p, w->index))
 		return memory_run_stream(w, &s->stream, ops);
 	if (!m->first_ns)
 		m->first_ns = memory_cpu_ns();
@@ -267,6 +271,21 @@ static int memory_run(struct bench_worker *w, uint64_t ops)
 	return rc;
 }
 
+static void memory_finish(struct bench_worker *w)
+{
+	struct memory_meter *meters = w->job->shared;
+
+	if (w->index == 0)
+		atomic_store(&meters[0].over, true);
+}
+
+static void memory_interrupt(struct bench_worker *w)
+{
+	struct memory_meter *meters = w->job->shared;
+
+	atomic_store(&meters[0].over, true);
+}
+
 static void memory_end(struct bench_worker *w)
 {
 	const struct memory_params *p = w->job->params;
@@ -274,7 +293,7 @@ static void memory_end(struct bench_worker *w)
 	struct memory_state *s = w->state;
 	uint64_t wrong;
 
-	if (memory_is_stream(p)) {
+	if (memory_is_stream(p, w->index)) {
 		if (s->stream.pass && stream_verify(&s->stream, &wrong))
 			(void)bench_worker_fail(w, -EBADMSG,
 						"element %" PRIu64 " is wrong after pass %" PRIu64,
@@ -299,7 +318,7 @@ static void memory_teardown(struct bench_job *job)
 }
 
 /* Time per load on the CPU: what others did with the core meanwhile is not the memory's. */
-static void memory_report_load(struct bench_job *job)
+static void memory_report_load(struct bench_job *job, unsigned nr)
 {
 	static const struct bench_metric_id id = {
 		"memory.load", "ns", BENCH_SOURCE_MODULE, BENCH_BETTER_LOWER, { { NULL, NULL } }
@@ -307,7 +326,7 @@ static void memory_report_load(struct bench_job *job)
 	const struct memory_meter *meters = job->shared;
 	double sum = 0;
 
-	for (unsigned i = 0; i < job->nr_workers; i++) {
+	for (unsigned i = 0; i < nr; i++) {
 		const struct memory_meter *m = &meters[i];
 
 		if (!m->ops || m->last_ns <= m->first_ns) {
@@ -317,7 +336,25 @@ static void memory_report_load(struct bench_job *job)
 		}
 		sum += (double)(m->last_ns - m->first_ns) / (double)m->ops;
 	}
-	bench_metric_put(job->metrics, &id, sum / job->nr_workers);
+	bench_metric_put(job->metrics, &id, sum / nr);
+}
+
+static void memory_report_traffic(struct bench_job *job)
+{
+	static const struct bench_metric_id id = {
+		"memory.traffic", "B/s", BENCH_SOURCE_MODULE, BENCH_BETTER_NONE, { { NULL, NULL } }
+	};
+	const struct memory_meter *meters = job->shared;
+	double sum = 0;
+
+	for (unsigned i = 1; i < job->nr_workers; i++) {
+		const struct memory_meter *m = &meters[i];
+
+		if (m->last_ns > m->first_ns)
+			sum += (double)m->ops * MEMORY_TRAFFIC_BLOCK * 1e9 /
+			       (double)(m->last_ns - m->first_ns);
+	}
+	bench_metric_put(job->metrics, &id, sum);
 }
 
 static void memory_report(struct bench_job *job, uint64_t trial_ns)
@@ -332,12 +369,14 @@ static void memory_report(struct bench_job *job, uint64_t trial_ns)
 	double ratio = llc ? (double)p->size / (double)llc : 0;
 
 	(void)trial_ns;
-	if (!memory_is_stream(p))
-		memory_report_load(job);
+	if (!memory_is_stream(p, 0))
+		memory_report_load(job, p->mode == MEMORY_LOADED ? 1 : job->nr_workers);
+	if (p->mode == MEMORY_LOADED)
+		memory_report_traffic(job);
 	if (!llc)
 		bench_metric_put_status(job->metrics, &id, BENCH_NOT_SUPPORTED, 0,
 					"sysfs tells no cache sizes");
-	else if (memory_is_stream(p) && ratio < MEMORY_BY_LLC)
+	else if (memory_is_stream(p, 0) && ratio < MEMORY_BY_LLC)
 		bench_metric_put_status(job->metrics, &id, BENCH_OK, ratio,
 					"arrays below 4 times the last-level caches: by STREAM's "
 					"rules this is not the bandwidth of the memory");
@@ -345,21 +384,22 @@ static void memory_report(struct bench_job *job, uint64_t trial_ns)
 		bench_metric_put(job->metrics, &id, ratio);
 }
 
-static const char *const memory_modes[] = { "latency", "read", "write", "copy", "triad", NULL };
-
 static const struct bench_option memory_options[] = {
 	{ .name = "mode",
 	  .type = BENCH_OPT_ENUM,
 	  .offset = offsetof(struct memory_params, mode),
 	  .def = "latency",
 	  .values = memory_modes,
-	  .help = "latency: dependent loads in random order; the others: passes over arrays" },
+	  .help = "latency: dependent loads in random order; loaded: the same beside workers that "
+		  "read; "
+		  "else passes over arrays" },
 	{ .name = "size",
 	  .type = BENCH_OPT_SIZE,
 	  .offset = offsetof(struct memory_params, size),
 	  .max = 1ull << 37,
 	  .def = "0",
-	  .help = "latency: bytes of each worker (0: 256m); else: bytes of each array, over all "
+	  .help = "latency, loaded: bytes of each worker (0: 256m); else: bytes of each array, "
+		  "over all "
 		  "workers "
 		  "(0: 4 x the last-level caches)" },
 	{ .name = "pages",
@@ -374,6 +414,12 @@ static const struct bench_option memory_options[] = {
 	  .offset = offsetof(struct memory_params, nt),
 	  .def = "0",
 	  .help = "1: non-temporal stores, which do not read the line first (x86-64)" },
+	{ .name = "delay",
+	  .type = BENCH_OPT_U64,
+	  .offset = offsetof(struct memory_params, delay),
+	  .max = 10000000,
+	  .def = "0",
+	  .help = "loaded: turns of an empty loop after each 4 KiB that a worker reads" },
 	{ .name = NULL },
 };
 
@@ -391,7 +437,8 @@ const struct bench_module bench_module_memory = {
 	.exec = BENCH_EXEC_BLOCKING,
 	.name = "memory",
 	.summary = "memory: latency of dependent loads, bandwidth by STREAM's rules",
-	.op = "latency: one load that depends on the one before; else: one block of 1 MiB of each "
+	.op = "latency, loaded: one load that depends on the one before; else: one block of 1 MiB "
+	      "of each "
 	      "array",
 	.options = memory_options,
 	.suite = memory_suite,
@@ -405,6 +452,8 @@ const struct bench_module bench_module_memory = {
 	.enter = memory_enter,
 	.begin = memory_begin,
 	.run = memory_run,
+	.finish = memory_finish,
+	.interrupt = memory_interrupt,
 	.end = memory_end,
 	.leave = memory_leave,
 	.teardown = memory_teardown,

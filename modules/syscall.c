@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@ enum syscall_kind {
 	SYSCALL_STAT,
 	SYSCALL_OPEN,
 	SYSCALL_EPOLL,
+	SYSCALL_FUTEX,
 	SYSCALL_CLOCK,
 	SYSCALL_CLOCK_FORCED,
 };
@@ -199,6 +201,21 @@ static int syscall_epoll(struct bench_worker *w, uint64_t ops)
 	return 0;
 }
 
+/* A wait for a word that has another value already: it never sleeps. */
+static int syscall_futex(struct bench_worker *w, uint64_t ops)
+{
+	uint32_t word = 0;
+
+	for (uint64_t i = 0; i < ops; i++) {
+		errno = 0;
+		long ret = syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+
+		if (ret != -1 || errno != EAGAIN)
+			return syscall_wrong(w, "futex wait for a word that has changed", ret);
+	}
+	return 0;
+}
+
 /* A clock that goes back, or stands still from one end of the window to the other, is no clock. */
 static int syscall_clock(struct bench_worker *w, uint64_t ops)
 {
@@ -235,23 +252,20 @@ static int syscall_clock_forced(struct bench_worker *w, uint64_t ops)
 static int syscall_run(struct bench_worker *w, uint64_t ops)
 {
 	static int (*const loops[])(struct bench_worker *, uint64_t) = {
-		[SYSCALL_FLOOR] = syscall_floor,
-		[SYSCALL_GETPPID] = syscall_getppid,
-		[SYSCALL_READ] = syscall_read,
-		[SYSCALL_WRITE] = syscall_write,
-		[SYSCALL_STAT] = syscall_stat,
-		[SYSCALL_OPEN] = syscall_open,
-		[SYSCALL_EPOLL] = syscall_epoll,
-		[SYSCALL_CLOCK] = syscall_clock,
-		[SYSCALL_CLOCK_FORCED] = syscall_clock_forced,
+		[SYSCALL_FLOOR] = syscall_floor, [SYSCALL_GETPPID] = syscall_getppid,
+		[SYSCALL_READ] = syscall_read,	 [SYSCALL_WRITE] = syscall_write,
+		[SYSCALL_STAT] = syscall_stat,	 [SYSCALL_OPEN] = syscall_open,
+		[SYSCALL_EPOLL] = syscall_epoll, [SYSCALL_FUTEX] = syscall_futex,
+		[SYSCALL_CLOCK] = syscall_clock, [SYSCALL_CLOCK_FORCED] = syscall_clock_forced,
 	};
 	const struct syscall_params *p = w->job->params;
 
 	return loops[p->kind](w, ops);
 }
 
-static const char *const syscall_kinds[] = { "floor", "getppid", "read",  "write",	   "stat",
-					     "open",  "epoll",	 "clock", "clock-syscall", NULL };
+static const char *const syscall_kinds[] = { "floor", "getppid",       "read",	"write",
+					     "stat",  "open",	       "epoll", "futex",
+					     "clock", "clock-syscall", NULL };
 
 static const struct bench_option syscall_options[] = {
 	{ .name = "kind",
@@ -261,7 +275,8 @@ static const struct bench_option syscall_options[] = {
 	  .values = syscall_kinds,
 	  .help = "floor: a number that does not exist; read, write: 1 byte of /dev/zero, to "
 		  "/dev/null; "
-		  "open: and close; epoll: a wait of 0; clock: by the vDSO" },
+		  "open: and close; epoll: a wait of 0; futex: a wait that is over; clock: by the "
+		  "vDSO" },
 	{ .name = NULL },
 };
 

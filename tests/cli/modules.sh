@@ -34,9 +34,9 @@ below() {
 }
 
 sync_jobs='syscall,kind=floor syscall,kind=getppid syscall,kind=read syscall,kind=write syscall,kind=stat
-syscall,kind=open syscall,kind=epoll syscall,kind=clock syscall,kind=clock-syscall
+syscall,kind=open syscall,kind=epoll syscall,kind=futex syscall,kind=clock syscall,kind=clock-syscall
 memory,size=4m memory,size=4m,pages=2m memory,mode=read,size=8m memory,mode=write,size=8m
-memory,mode=copy,size=8m memory,mode=triad,size=8m
+memory,mode=copy,size=8m memory,mode=triad,size=8m memory,mode=loaded,size=8m
 sched,mode=pingpong sched,mode=pingpong,by=futex sched,mode=timer sched,mode=wakeup
 sched,mode=messaging,loops=5 sched,mode=messaging,loops=5,by=pipe sched,mode=create sched,mode=fork
 sched,mode=exec sched,mode=yield
@@ -46,7 +46,9 @@ runtimes=blocking
 "$BENCH" list runtimes | grep -q '^uring .*not here' || runtimes='blocking uring'
 for runtime in $runtimes; do
 	jobs=$sync_jobs
-	[ $runtime = blocking ] || jobs="$jobs ring ring,batch=32 ring,mode=wake"
+	# Blocking modules run by the same loop on either: one of each will do.
+	[ $runtime = blocking ] ||
+		jobs='syscall memory,size=4m sched fault ipc c2c ring ring,batch=32 ring,mode=wake'
 	for job in $jobs; do
 		# shellcheck disable=SC2086
 		run "$BENCH" $short --runtime=$runtime -o r.json "$job"
@@ -60,12 +62,13 @@ for runtime in $runtimes; do
 	done
 done
 
-# Children and threads of a module cost what they cost: without them a fork is half of itself.
+# Children and threads of a module cost what they cost: more than the worker's own time, by a part that is
+# never small.
 for mode in fork create; do
 	# shellcheck disable=SC2086
 	run "$BENCH" $short --runtime=blocking --cpus="$cpu" -o r.json sched,mode=$mode
 	below "CPU time of an op of mode=$mode has the part of what it makes" \
-		"$(value task-clock.per_op)" "$(value cpu.per_op)"
+		"$(value task-clock.per_op | awk '{ print $1 * 1.05 }')" "$(value cpu.per_op)"
 done
 
 # One CPU: a round trip is two switches of two workers, by the kernel's count.
@@ -76,12 +79,14 @@ for job in ipc,kind=futex sched,mode=pingpong; do
 	below "$job on one CPU takes hardly more" "$(value switches.per_round_trip)" 2.2
 done
 
-# A number that does not exist cannot be faster than the way there: getppid does more.
+# What a module finds wrong fails the job.
+# shellcheck disable=SC2086
+check 'a program that fails' 1 'wait status' "$BENCH" $short -o none sched,mode=exec,program=/usr/bin/false
 # shellcheck disable=SC2086
 run "$BENCH" $short --runtime=blocking --cpus="$cpu" -o r.json memory,mode=triad,size=1m
 expect 'arrays below four times the caches are noted' "$(grep -c 'STREAM' r.json)" 1
 # shellcheck disable=SC2086
-check 'bytes that no host has' 1 'smaller size=' "$BENCH" $short -o none memory,mode=read,size=100g
+check 'bytes that no host has' 0 'skipped: [0-9]+ MiB are wanted' "$BENCH" $short -o none memory,mode=read,size=100g
 # shellcheck disable=SC2086
 check 'one CPU for c2c' 2 '1 CPU' "$BENCH" --trials=1 --no-probes -q -o none --cpus="$cpu" c2c
 # shellcheck disable=SC2086

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "../../modules/memory.c"
 #include "module/rig.h"
@@ -174,18 +175,95 @@ static void bytes_are_those_of_stream(void **state)
 	static const struct {
 		const char *params;
 		uint64_t bytes;
-	} rows[] = { { "mode=read,size=4m", 1 << 20 },	 { "mode=write,size=4m", 1 << 20 },
-		     { "mode=copy,size=4m", 2 << 20 },	 { "mode=triad,size=4m", 3 << 20 },
-		     { "mode=triad,size=8k", 3 * 8192 }, { "mode=latency,size=1m", 0 } };
+	} rows[] = { { "mode=read,size=4m", 1 << 20 },
+		     { "mode=write,size=4m", 1 << 20 },
+		     { "mode=copy,size=4m", 2 << 20 },
+		     { "mode=triad,size=4m", 3 << 20 },
+		     { "mode=triad,size=8k", 3 * 8192 },
+		     { "mode=latency,size=1m", 0 },
+		     /* Three arrays of an odd number of blocks, in pages that they do not fill. */
+		     { "mode=triad,size=5m,pages=2m", 3 << 20 },
+		     { "mode=triad,size=8k,pages=2m", 3 * 8192 } };
 	char msg[320];
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bench_err err;
 		uint64_t bytes;
 
+		if (strstr(rows[i].params, "2m") && pages_check(PAGES_HUGE, &err))
+			continue;
 		assert_int_equal(run_job(rows[i].params, 7, &bytes, msg), 0);
 		assert_int_equal(bytes, 7 * rows[i].bytes);
 	}
+}
+
+struct loaded {
+	struct bench_worker w[2];
+	int rc;
+};
+
+static void *traffic(void *arg)
+{
+	struct loaded *l = arg;
+
+	l->rc = bench_module_memory.run(&l->w[1], UINT64_MAX);
+	return NULL;
+}
+
+static double loaded_traffic(const char *params)
+{
+	struct loaded l;
+	pthread_t thread;
+	struct rig r;
+	double bytes_per_s;
+
+	rig_init(&r, &bench_module_memory, 2);
+	r.job.metrics = metric_set_new();
+	assert_int_equal(rig_params(&r, params), 0);
+	assert_int_equal(bench_module_memory.setup(&r.job, &r.err), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_worker(&r, &l.w[i], i);
+		assert_int_equal(bench_module_memory.enter(&l.w[i]), 0);
+		assert_int_equal(bench_module_memory.begin(&l.w[i]), 0);
+	}
+	assert_false(l.w[0].passive);
+	assert_true(l.w[1].passive);
+	assert_int_equal(pthread_create(&thread, NULL, traffic, &l), 0);
+	for (uint64_t end = bench_now_ns() + 50 * BENCH_NS_PER_MS; bench_now_ns() < end;)
+		assert_int_equal(bench_module_memory.run(&l.w[0], 10000), 0);
+	bench_module_memory.finish(&l.w[0]);
+	pthread_join(thread, NULL);
+	assert_int_equal(l.rc, 0);
+	metric_set_next_trial(r.job.metrics);
+	for (unsigned i = 0; i < 2; i++)
+		bench_module_memory.end(&l.w[i]);
+	bench_module_memory.report(&r.job, 1);
+	bytes_per_s = metric_set_value(r.job.metrics, "memory.traffic");
+	assert_true(metric_set_value(r.job.metrics, "memory.load") > 0);
+	for (unsigned i = 0; i < 2; i++) {
+		bench_module_memory.leave(&l.w[i]);
+		rig_worker_done(&l.w[i]);
+	}
+	rig_done(&r);
+	return bytes_per_s;
+}
+
+/* A delay thins the traffic out; nobody without a second worker. */
+static void traffic_follows_the_delay(void **state)
+{
+	double full = loaded_traffic("mode=loaded,size=1m");
+	double less = loaded_traffic("mode=loaded,size=1m,delay=200000");
+	struct rig r;
+
+	(void)state;
+	assert_true(less > 0);
+	assert_true(full > 3 * less);
+	rig_init(&r, &bench_module_memory, 1);
+	assert_int_equal(rig_params(&r, "mode=loaded"), 0);
+	assert_int_equal(bench_module_memory.setup(&r.job, &r.err), -EINVAL);
+	assert_int_equal(rig_params(&r, "mode=latency,delay=1"), -EINVAL);
+	rig_done(&r);
 }
 
 static void pages_are_of_the_wanted_size(void **state)
@@ -293,6 +371,7 @@ int main(void)
 		cmocka_unit_test(passes_leave_what_is_expected),
 		cmocka_unit_test(wrong_results_are_errors),
 		cmocka_unit_test(bytes_are_those_of_stream),
+		cmocka_unit_test(traffic_follows_the_delay),
 		cmocka_unit_test(pages_are_of_the_wanted_size),
 		cmocka_unit_test(sizes_that_cannot_be_are_refused),
 		cmocka_unit_test(default_arrays_are_four_times_all_caches),

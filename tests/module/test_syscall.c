@@ -13,8 +13,8 @@
 #include "../../modules/syscall.c"
 #include "module/rig.h"
 
-static const char *const kinds[] = { "floor", "getppid", "read",  "write",	  "stat",
-				     "open",  "epoll",	 "clock", "clock-syscall" };
+static const char *const kinds[] = { "floor", "getppid", "read",  "write", "stat",
+				     "open",  "epoll",	 "futex", "clock", "clock-syscall" };
 
 static int run_kind(const char *kind, uint64_t ops, char *ret_msg)
 {
@@ -95,6 +95,7 @@ static void answers_that_cannot_be_are_errors(void **state)
 	assert_int_equal(with_filter("read", SYS_read, 0), 1);
 	assert_int_equal(with_filter("write", SYS_write, 0), 1);
 	assert_int_equal(with_filter("epoll", SYS_epoll_pwait, EBADF), 1);
+	assert_int_equal(with_filter("futex", SYS_futex, EINVAL), 1);
 	assert_int_equal(with_filter("open", SYS_close, EIO), 1);
 	assert_int_equal(with_filter("clock-syscall", SYS_clock_gettime, 0), 1);
 }

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Modules of the host next to the tools for one purpose each.
+
+    scripts/peers/host_tools.py [--cpu N] [--only ROW,ROW] [--pairs N] ...
+
+syscall    syscall,kind=getppid                 perf bench syscall basic
+futex      syscall,kind=futex                   perf bench futex hash, one thread
+pingpong   sched,mode=pingpong, one CPU         perf bench sched pipe -T, same CPU
+messaging  sched,mode=messaging, two CPUs       perf bench sched messaging -t, same CPUs
+timer      sched,mode=timer, fifo, shallow      cyclictest -m -p80 -i1000, same CPU
+triad      memory,mode=copy and mode=triad      stress-ng --stream, equal arrays
+fault      fault,kind=anon                      bare_fault.c, the same loop and nothing else
+stress     fault,kind=anon                      stress-ng --fault, for orientation: other faults
+
+All run on the same CPUs. Goals are 0.97 of the peer's rate, or 1.03 of its mean latency; met when the
+whole 95 % interval of the ratio is on the good side. stress-ng's stream rate is over copy, scale, add and
+triad together; ours is that of two copies and two triads. Exit status 1 when a goal is not met, 2 when
+there is no answer.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+
+import pairs
+
+MIB = 1 << 20
+
+
+def number(pattern, text):
+    found = re.search(pattern, text)
+    if not found:
+        pairs.fail("no %r in: %s" % (pattern, text[-800:]))
+    return float(found.group(1))
+
+
+def on(cpus, argv):
+    # stress-ng reports on standard error.
+    return pairs.command(["sh", "-c", 'exec "$@" 2>&1', "sh", "taskset", "-c",
+                          ",".join(map(str, cpus))] + argv)
+
+
+def loops(args, cpus, argv, per_loop=1):
+    """A perf bench that takes a number of loops: as many as last the duration."""
+    seconds = r"Total time: *([0-9.]+)"
+    if tuple(argv) not in loops.rate:
+        few = 2000 if per_loop == 1 else 20
+        took = max(number(seconds, on(cpus, argv + ["-l", str(few)])), 1e-3)
+        loops.rate[tuple(argv)] = few / took
+    nr = max(int(loops.rate[tuple(argv)] * args.duration), 1)
+    return {"ops/s": nr * per_loop / number(seconds, on(cpus, argv + ["-l", str(nr)]))}
+
+
+loops.rate = {}
+
+
+def ops(args, cpus, job, metric="ops"):
+    return {"ops/s": pairs.bench(args, "blocking", cpus, job)[metric]}
+
+
+def timer(args, cpu):
+    """Mean latency: cyclictest gives no other average."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "r.json")
+        pairs.command([args.bench, "run", "--runtime=blocking", "--no-probes", "-q", "--trials=1",
+                       "--duration=%gs" % args.duration, "--warmup=%gs" % args.warmup,
+                       "--cpus=%d" % cpu, "-o", path,
+                       "sched,mode=timer,interval=1ms,policy=fifo,idle=shallow"])
+        with open(path, encoding="utf-8") as file:
+            (job,) = json.load(file)["jobs"]
+    (hist,) = [m["hist"] for m in job["metrics"] if m["name"] == "latency"]
+    return {"mean ns": hist["sum"] / hist["count"]}
+
+
+def cyclictest(args, cpu):
+    out = on([cpu], ["cyclictest", "-q", "-N", "-m", "-p80", "-i1000", "-t1", "-a%d" % cpu,
+                     "-l", str(int(args.duration * 1000))])
+    return {"mean ns": number(r"Avg: *([0-9]+)", out)}
+
+
+def stream(args, cpu):
+    copy, triad = (pairs.bench(args, "blocking", [cpu], "memory,mode=%s,size=128m" % mode)["bytes"]
+                   for mode in ("copy", "triad"))
+    return {"B/s": 10 / (4 / copy + 6 / triad)}
+
+
+def stress_stream(args, cpu):
+    """Four arrays' worth of a cache of 32 MiB: 128 MiB each. It tells a rate after 4.5 s only."""
+    out = on([cpu], ["stress-ng", "--stream", "1", "--stream-l3-size", "32m", "--metrics",
+                     "-t", "%ds" % max(args.duration, 7)])
+    return {"B/s": number(r"memory rate: ([0-9.]+) MB", out) * MIB}
+
+
+def bare_fault(args, cpu):
+    path = os.path.join(args.build, "scripts", "peers", "bare_fault")
+    return {"ops/s": float(pairs.command([path, str(cpu), str(args.warmup), str(args.duration)]))}
+
+
+def stress_fault(args, cpu):
+    out = on([cpu], ["stress-ng", "--fault", "1", "--metrics", "-t", "%ds" % max(args.duration, 1)])
+    return {"ops/s": 1e9 / number(r"([0-9.]+) nanosecs per page fault", out)}
+
+
+def rows(args):
+    """Name, what it is, ours, the peer, metric, goal, higher is better."""
+    cpu = args.cpu
+    two = pairs.allowed_cpus()[:2]
+    messages = "sched,mode=messaging,by=socket,groups=1,tasks=20,loops=100,size=100"
+    return [
+        ("syscall", "getppid vs perf bench syscall",
+         lambda: ops(args, [cpu], "syscall,kind=getppid"),
+         lambda: loops(args, [cpu], ["perf", "bench", "syscall", "basic"]), "ops/s", 0.97, True),
+        ("futex", "futex wait vs perf bench futex hash",
+         lambda: ops(args, [cpu], "syscall,kind=futex"),
+         lambda: {"ops/s": number(r"Averaged ([0-9]+)", on([cpu], [
+             "perf", "bench", "futex", "hash", "-t", "1", "-r", str(max(int(args.duration), 1))]))},
+         "ops/s", 0.97, True),
+        ("pingpong", "pipe, one CPU vs perf bench sched pipe",
+         lambda: ops(args, [cpu, cpu], "sched,mode=pingpong,by=pipe"),
+         lambda: loops(args, [cpu], ["perf", "bench", "sched", "pipe", "-T"]), "ops/s", 0.97, True),
+        ("messaging", "groups vs perf bench messaging",
+         lambda: ops(args, two, messages, "messages"),
+         lambda: loops(args, two, ["perf", "bench", "sched", "messaging", "-t", "-g", "1"], 400),
+         "ops/s", 0.97, True),
+        ("timer", "timer vs cyclictest", lambda: timer(args, cpu), lambda: cyclictest(args, cpu),
+         "mean ns", 1.03, False),
+        ("triad", "copy and triad vs stress-ng stream", lambda: stream(args, cpu),
+         lambda: stress_stream(args, cpu), "B/s", 0.97, True),
+        ("fault", "anon vs a bare loop", lambda: ops(args, [cpu], "fault,kind=anon"),
+         lambda: bare_fault(args, cpu), "ops/s", 0.97, True),
+        ("stress", "anon vs stress-ng fault", lambda: ops(args, [cpu], "fault,kind=anon"),
+         lambda: stress_fault(args, cpu), "ops/s", None, True),
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cpu", type=int, default=pairs.allowed_cpus()[0],
+                        help="CPU of what takes one (default: the first allowed)")
+    parser.add_argument("--only", help="rows, separated by commas")
+    args = pairs.arguments(parser)
+    for program, package in (("perf", "linux-perf"), ("cyclictest", "rt-tests"),
+                             ("stress-ng", "stress-ng")):
+        pairs.need(program, package)
+    only = args.only.split(",") if args.only else None
+    unknown = set(only or []) - {r[0] for r in rows(args)}
+    if unknown:
+        pairs.fail("no row %s" % ", ".join(sorted(unknown)))
+    pairs.header(args.pairs)
+    goals = pairs.Goals(args.report)
+    for key, name, ours, peer, metric, goal, higher in rows(args):
+        if only and key not in only:
+            continue
+        c = pairs.Comparison(name, ours, peer)
+        c.run(args.pairs)
+        c.row(metric, goals, goal, higher)
+    return goals.status()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
