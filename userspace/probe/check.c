@@ -117,7 +117,7 @@ static void check_threads(struct probe_set *set)
 		return;
 	values_hist(set, set->sched, SCHED_OFFCPU, set->end_ns, hist);
 	if (fault_injected(set, "sleep")) /* sleeps that look shorter */
-		hist->max /= 2;
+		hist->max /= 1000;
 	if (fault_injected(set, "switches")) /* that do not count */
 		voluntary /= 2;
 	if (hist->max < SLEEP_NS || hist->sum < SLEEP_NS + NAPS * NAP_NS)
@@ -144,7 +144,7 @@ static void check_ledger(struct probe_set *set, const struct known *k)
 	ledger_sum(set, false, &sum);
 	ran = sum.ledger.time_ns[PROBE_RUNNING];
 	if (fault_injected(set, "spin")) /* time on a CPU that looks shorter */
-		ran /= 2;
+		ran /= 1000;
 	for (int i = PROBE_RUNNING; i <= PROBE_BLOCKED; i++)
 		states += (double)sum.ledger.time_ns[i];
 	if (set->mode.regs && sum.ledger.blocked_ns[PROBE_BLOCKED_TIMER] < slept)

@@ -39,8 +39,8 @@ bool depth_close(const struct probe_set *set, unsigned cpu, uint64_t end_ns,
 		d.at_ns[0] = end_ns - set->start_ns;
 		d.depth_ns = d.waiting_ns = 0;
 	}
-	if (fault_injected(set, "gap")) /* time at no depth */
-		d.at_ns[0] /= 2;
+	for (unsigned i = 0; fault_injected(set, "gap") && i < PROBE_DEPTHS; i++)
+		d.at_ns[i] /= 2; /* time at no depth */
 	*ret_depth = d;
 	return true;
 }
