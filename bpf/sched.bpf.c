@@ -101,7 +101,7 @@ static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 		thread_bury(t, prev, n->v, window_clip(n->w, t->born_ns, n->ns));
 		return;
 	}
-	t->blocked = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
+	blocked_now(t, state);
 	if (t->ring)
 		history_blocked(t);
 	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER)
@@ -165,7 +165,7 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 			    .blocked = blocked,
 			    .dead = state & TASK_DEAD };
 	if (config.blame)
-		blame_switch(w, bank, prev, next, steal, now, raw);
+		blame_switch(bank, prev, next, steal, now, raw);
 	out = GET(raw, prev, pid) ? thread_of(prev, raw) : NULL;
 	if (out) {
 		if (!blocked && out->ring) {
@@ -308,8 +308,9 @@ static __always_inline int on_nr_running(__u64 *ctx, bool raw)
 	if (bank == PROBE_NO_WINDOW)
 		return 0;
 	v = values_here(bank);
-	if (v)
-		v->runs[RUN_NR_RUNNING]++;
+	if (!v)
+		return 0;
+	v->runs[RUN_NR_RUNNING]++;
 	depth_refresh(rq, raw, -change, -1, bank, &now);
 	return 0;
 }
