@@ -133,13 +133,13 @@ static __always_inline void blame_pid(struct probe_blame *b, struct task_struct 
 				      __s64 ns)
 {
 	struct probe_thief *thief;
-	__u32 at = (pid * 0x9e3779b1u) >> 24;
+	__u32 at = PROBE_THIEF_AT(pid);
 
 	if (!pid) {
 		b->idle_ns += ns;
 		return;
 	}
-	for (int i = 0; i < 8; i++, at++) {
+	for (int i = 0; i < PROBE_THIEF_TRIES; i++, at++) {
 		thief = &b->thieves[at & (PROBE_THIEVES - 1)];
 		if (thief->pid != pid && thief->pid)
 			continue;
@@ -188,6 +188,7 @@ struct blame_event {
 	__u64 prev, next;   /* addresses */
 	__u64 ran, before;  /* prev, of blame_exec() */
 	__u64 next_ran;
+	__u64 from; /* answer: when the slice began if somebody waited in it, else 0 */
 	__u32 bank, pid, next_pid;
 };
 
@@ -236,7 +237,7 @@ static __always_inline __s64 blame_unseen(struct probe_blame *b, const struct bl
 
 /* At sched_switch, before prev and next change their states: prev's slice ends. A function of its
  * own for the verifier, which walks it once. */
-__noinline int blame_slice(const struct blame_event *e)
+__noinline int blame_slice(struct blame_event *e)
 {
 	struct probe_blame *b;
 	__u64 wait, slice, stolen;
@@ -246,6 +247,7 @@ __noinline int blame_slice(const struct blame_event *e)
 	if (!b)
 		return 0;
 	wait = blame_integral(b, blame_clock(window_span(e->bank), e->now));
+	e->from = wait == b->wait_ns ? 0 : b->since_ns ?: window_span(e->bank)->start_ns;
 	irq = b->hard_ns + b->soft_ns;
 	ns = PROBE_WAIT_DIFF(wait, b->wait_ns) - (irq - b->irq_ns);
 	if (ns) {
@@ -272,8 +274,10 @@ __noinline int blame_slice(const struct blame_event *e)
 	return 0;
 }
 
-static __always_inline void blame_switch(__u32 bank, struct task_struct *prev,
-					 struct task_struct *next, __u64 steal, __u64 now, bool raw)
+/* Returns when the slice began if somebody waited in it, else 0. */
+static __always_inline __u64 blame_switch(__u32 bank, struct task_struct *prev,
+					  struct task_struct *next, __u64 steal, __u64 now,
+					  bool raw)
 {
 	struct blame_event e = {
 		.now = now,
@@ -289,6 +293,7 @@ static __always_inline void blame_switch(__u32 bank, struct task_struct *prev,
 	};
 
 	blame_slice(&e);
+	return e.from;
 }
 
 #endif

@@ -61,6 +61,8 @@ struct probe_irq {
 #define PROBE_WAIT_DIFF(b, a) ((__s64)(((b) - (a)) << PROBE_WAIT_BITS) >> PROBE_WAIT_BITS)
 
 #define PROBE_THIEVES 256 /* tasks per CPU; a power of 2 */
+#define PROBE_THIEF_AT(pid) (((pid) * 0x9e3779b1u) >> 24) /* where the search for one begins ... */
+#define PROBE_THIEF_TRIES 8				  /* ... and how far it goes */
 
 struct probe_thief {
 	__u32 pid; /* 0 = free */
@@ -93,6 +95,24 @@ struct probe_blame {
 	__u64 pad2;
 	struct probe_thief thieves[PROBE_THIEVES];
 } __attribute__((aligned(64)));
+
+/* --- who had the CPU, slice by slice: map "slices", element cpu --- */
+
+#define PROBE_SLICES 2048 /* that a CPU remembers */
+
+/* One in which a tracked thread waited for the CPU. */
+struct probe_slice {
+	__u64 from_ns, to_ns;
+	__u32 pid; /* 0 = idle */
+	__u32 pad;
+};
+
+/* Written by that CPU only. */
+struct probe_slices {
+	__u64 head; /* slices written so far; the newest is (head - 1) % PROBE_SLICES */
+	__u64 pad[7];
+	struct probe_slice ring[PROBE_SLICES];
+};
 
 /* --- work conservation --- */
 

@@ -115,10 +115,10 @@ struct probe_windows {
 	__u32 current;	  /* bank 0 or 1, PROBE_NO_WINDOW = programs return at once */
 	__u32 generation; /* of the tags: those of an older generation are void */
 	__u32 hash_used;  /* some tag had to go to the hash map */
-	__u32 children;	  /* some tag is inherited by children */
+	__u32 heirs;	  /* there are tags, which children may inherit */
 	__u64 no_tag;	  /* tasks that should have been followed and were not */
 	__u32 unread;	  /* the last window's values are still to be read */
-	__u32 pad32;
+	__u32 histories;  /* threads that have one */
 	__u64 pad[4];
 	struct probe_span span[2];
 };
@@ -240,11 +240,8 @@ struct probe_file_ops {
 struct probe_transition {
 	__u64 at_ns;
 	__u8 state, blocked; /* it is in from here on */
-	__u16 cpu;
-	__u32 pid;		     /* waiting: who has the CPU */
+	__u16 cpu;	     /* that it runs on, ran on, or waits for */
 	__u32 taken_ns[PROBE_TAKEN]; /* of the time on CPU that ends here */
-	__u32 pad;
-	char comm[16];
 };
 
 struct probe_history {

@@ -104,7 +104,8 @@ static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 	blocked_now(t, state);
 	if (t->ring)
 		history_blocked(t);
-	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER)
+	/* A kernel worker without work is no riddle. */
+	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER && !(t->flags & PROBE_FLAG_IO_WORKER))
 		stack_take(ctx, t, n);
 }
 
@@ -117,7 +118,7 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 	__u32 bank = window_bank();
 	struct probe_thread *t, *out;
 	struct cfs_rq *cfs;
-	__u64 state, now, steal = 0;
+	__u64 state, now, steal = 0, from;
 	struct rq *rq;
 	struct event e;
 	struct now n;
@@ -164,16 +165,14 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 			    .bank = bank,
 			    .blocked = blocked,
 			    .dead = state & TASK_DEAD };
-	if (config.blame)
-		blame_switch(bank, prev, next, steal, now, raw);
-	out = GET(raw, prev, pid) ? thread_of(prev, raw) : NULL;
-	if (out) {
-		if (!blocked && out->ring) {
-			e.culprit = GET(raw, next, pid);
-			e.comm = (__u64)next->comm;
-		}
-		thread_leaves(out, v, &e);
+	if (config.blame) {
+		from = blame_switch(bank, prev, next, steal, now, raw);
+		if (config.causes && from && READ_ONCE(windows.histories))
+			slice_add(GET(raw, prev, pid), from, now);
 	}
+	out = GET(raw, prev, pid) ? thread_of(prev, raw) : NULL;
+	if (out)
+		thread_leaves(out, v, &e);
 	t = GET(raw, next, pid) ? thread_of(next, raw) : NULL;
 	if (t)
 		thread_comes(t, v, &e);
@@ -187,24 +186,6 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 PROBE_TRACEPOINT(sched_switch, on_switch)
 
 /* --- wake-ups --- */
-
-/* Who has the CPU that it is going to wait for. */
-static __always_inline void wake_culprit(struct task_struct *task, bool raw, struct now *n)
-{
-	struct task_struct *curr;
-	struct cfs_rq *cfs;
-	struct rq *rq;
-
-	if (!bpf_core_field_exists(task->se.cfs_rq->rq))
-		return;
-	cfs = GET(raw, task, se.cfs_rq);
-	rq = cfs ? GET(raw, cfs, rq) : NULL;
-	curr = rq ? GET(raw, rq, curr) : NULL;
-	if (!curr)
-		return;
-	n->culprit = GET(raw, curr, pid);
-	n->comm = curr->comm;
-}
 
 /* A wake-up starts the wait of a blocked thread only: waking one that is queued or running fires
  * the same event. */
@@ -238,8 +219,6 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 			t->blocked = blocked_cause(task, t, TASK_UNINTERRUPTIBLE, false);
 		if (first && t->ring)
 			history_begin(t, &n);
-		if (t->ring)
-			wake_culprit(task, raw, &n);
 		if (t->state == PROBE_BLOCKED)
 			thread_set(t, &n, PROBE_WAITING, *now);
 	}
@@ -323,6 +302,7 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 	__u32 bank = window_bank();
 	struct probe_thread *t;
 	__u64 now = 0;
+	struct now n;
 
 	if (config.depth_events)
 		depth_migrate(task, (int)ctx[1], raw, bank, &now);
@@ -337,9 +317,12 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 		return 0;
 	if (!now)
 		now = bpf_ktime_get_ns();
+	n = (struct now){ .v = v, .w = window_span(bank), .bank = bank, .queue = (__u32)ctx[1] };
 	if (config.blame)
-		blame_migrate(t, window_span(bank), bank, (__u32)ctx[1], now);
-	if (window_has(window_span(bank), now))
+		blame_migrate(t, n.w, bank, n.queue, now);
+	if (t->ring && t->state == PROBE_WAITING && t->serial == n.w->serial)
+		history_again(t, &n, now);
+	if (window_has(n.w, now))
 		v->slot[SCHED_MIGRATIONS]++;
 	return 0;
 }

@@ -18,6 +18,14 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct probe_slices);
+} slices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, PROBE_STACKS);
 	__type(key, __u32);
 	__type(value, struct probe_stack);
@@ -44,8 +52,6 @@ struct now {
 	struct probe_cpu_clock *clock; /* of this CPU; NULL = nobody runs or ran in this event */
 	__u64 ns;
 	__u64 steal; /* the host's share of this CPU so far */
-	__u32 culprit; /* who has the CPU that is waited for */
-	const char *comm;
 };
 
 /* The job's ledger, or the one of io_uring's kernel workers, on this CPU. */
@@ -146,12 +152,9 @@ static __always_inline void history_add(struct probe_thread *t, const struct now
 	e->at_ns = t->since_ns;
 	e->state = t->state;
 	e->blocked = t->blocked;
-	e->cpu = t->cpu;
+	e->cpu = t->state == PROBE_WAITING ? n->queue : t->cpu;
 	for (int i = 0; i < PROBE_TAKEN; i++)
 		e->taken_ns[i] = taken[i];
-	e->pid = n->culprit;
-	if (n->comm)
-		bpf_probe_read_kernel(e->comm, sizeof(e->comm), n->comm);
 	barrier();
 	h->head++;
 }
@@ -166,16 +169,38 @@ static __always_inline void history_blocked(const struct probe_thread *t)
 		h->ring[(h->head - 1) & (PROBE_HISTORY - 1)].blocked = t->blocked;
 }
 
-/* What it did when the window opened; nothing was written down before. */
-static __always_inline void history_begin(struct probe_thread *t, const struct now *n)
+/* A transition to the state that it is in already, at at_ns. */
+static __always_inline void history_again(struct probe_thread *t, const struct now *n, __u64 at_ns)
 {
 	static const __u64 none[PROBE_TAKEN];
 	__u64 since = t->since_ns;
 
-	if (t->since_ns < n->w->start_ns)
-		t->since_ns = n->w->start_ns;
+	t->since_ns = at_ns;
 	history_add(t, n, none);
 	t->since_ns = since;
+}
+
+/* What it did when the window opened; nothing was written down before. */
+static __always_inline void history_begin(struct probe_thread *t, const struct now *n)
+{
+	history_again(t, n, t->since_ns < n->w->start_ns ? n->w->start_ns : t->since_ns);
+}
+
+/* A slice of this CPU ends in which a tracked thread waited: who had it. */
+static __always_inline void slice_add(__u32 pid, __u64 from_ns, __u64 to_ns)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct probe_slices *s = bpf_map_lookup_elem(&slices, &cpu);
+	struct probe_slice *slice;
+
+	if (!s)
+		return;
+	slice = &s->ring[s->head & (PROBE_SLICES - 1)];
+	slice->from_ns = from_ns;
+	slice->to_ns = to_ns;
+	slice->pid = pid;
+	barrier();
+	s->head++;
 }
 
 /* It has been in its state until at_ns, and is in another from then on. */
@@ -283,8 +308,7 @@ static __always_inline void thread_out(struct probe_thread *t, const struct now 
 /* A switch as the functions below are told of it. */
 struct event {
 	__u64 ns, steal;
-	__u64 comm; /* of the culprit */
-	__u32 bank, culprit;
+	__u32 bank;
 	__u32 blocked, dead; /* the one that leaves */
 };
 
@@ -315,8 +339,6 @@ __noinline int thread_leaves(struct probe_thread *t, struct probe_values_element
 	barrier();
 	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_RUNNING) && t->ring)
 		history_begin(t, &n);
-	n.culprit = e->culprit;
-	n.comm = (const char *)e->comm;
 	thread_out(t, &n, e->blocked, e->dead);
 	barrier();
 	t->seq++;

@@ -155,17 +155,21 @@ static __always_inline int on_newtask(__u64 *ctx, bool raw)
 	struct task_struct *child = (void *)ctx[0], *parent;
 	struct probe_thread *t, *mother;
 	struct probe_tag *tag;
-	__u32 slot;
+	__u32 slot, flags;
 
-	if (!READ_ONCE(windows.children))
+	if (!READ_ONCE(windows.heirs))
 		return 0;
 	count_run(RUN_NEWTASK);
 	parent = task_current(raw);
 	tag = tag_of(parent, raw);
-	if (!tag || !(tag->flags & PROBE_FLAG_CHILDREN))
+	if (!tag)
 		return 0;
 	slot = tag->slot;
-	if (tag_task(child, raw, PROBE_FLAG_CHILDREN, bpf_ktime_get_ns()))
+	flags = tag->flags & PROBE_FLAG_CHILDREN;
+	/* What works for its ring is followed in any case. */
+	if (!flags && !(GET(raw, child, flags) & PF_IO_WORKER))
+		return 0;
+	if (tag_task(child, raw, flags, bpf_ktime_get_ns()))
 		return 0;
 	/* A kernel worker is made by the thread it serves, or by another worker of that one. */
 	t = thread_of(child, raw);

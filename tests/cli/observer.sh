@@ -64,4 +64,21 @@ case $out in
 *'1 self-check failed'*'cpu module'*'check failed  probe self-check: '*'wall.time'*) pass 'a failed check is in the report' ;;
 *) fail 'a failed check is in the report' "$out" ;;
 esac
+
+# A trial that does not add up is left out, and only that one.
+run env BENCH_PROBE_FAULT=clock@2 "$BENCH" -q --trials=3 --duration=200ms --warmup=0 -o one.json --workers=1 cpu
+expect 'one bad trial: the run' "$code" 0
+case $out in
+*'wall time'*'left out'*'trial 2: '*'of the wall time is unaccounted for'*) pass 'one bad trial: the report tells which' ;;
+*) fail 'one bad trial: the report tells which' "$out" ;;
+esac
+expect 'one bad trial: the others are there' \
+	"$(json one.json '(lambda r: [r["status"], [t is None for t in r["trials"]], [l["trial"] for l in r["left_out"]], r["value"] > 0.3])(metric(0, "wall.time", cause="user"))')" \
+	"['ok', [False, True, False], [2], True]"
+expect 'one bad trial: the shares sum to 1' \
+	"$(json one.json 'abs(sum(m["value"] or 0 for m in d["jobs"][0]["metrics"] if m["name"] == "wall.time") - 1) < 0.02')" True
+run env BENCH_PROBE_FAULT=clock "$BENCH" -q --trials=2 --duration=200ms --warmup=0 -o all.json --workers=1 cpu
+expect 'all trials bad: no value, and all numbers' \
+	"$(json all.json '(lambda r: [r["status"], r["value"], None in r["trials"], "left_out" in r])(metric(0, "wall.time", cause="user"))')" \
+	"['invalid', None, False, False]"
 finish

@@ -263,11 +263,89 @@ static void history_names_who_had_the_cpu(void **state)
 	/* Others may run on this CPU too. */
 	for (int i = 0; i < PROBE_MAX_CULPRITS; i++)
 		found |= strstr(a.interval.culprits[i].who, who) != NULL;
-	if (!found && busy_host()) {
-		printf("skip: others were in the way more often\n");
-		skip();
-	}
 	assert_true(found);
+}
+
+/* --- slice by slice --- */
+
+struct beside {
+	struct loader hog[2];
+	struct probe_interval interval;
+	uint64_t from, to, ran[2];
+	int ret;
+	pid_t tid;
+	atomic_bool ready, go;
+};
+
+static void *compete(void *arg)
+{
+	struct beside *b = arg;
+
+	bind_to(last_cpu());
+	b->tid = gettid();
+	atomic_store(&b->ready, true);
+	while (!atomic_load(&b->go))
+		sleep_for(MS);
+	b->from = bench_now_ns();
+	for (int i = 0; i < 2; i++)
+		b->ran[i] = thread_cpu_ns(b->hog[i].clock);
+	burn(60 * MS);
+	for (int i = 0; i < 2; i++)
+		b->ran[i] = thread_cpu_ns(b->hog[i].clock) - b->ran[i];
+	b->to = bench_now_ns();
+	b->ret = probe_history(set, b->tid, b->from, b->to, &b->interval);
+	return NULL;
+}
+
+static uint64_t culprit_ns(const struct probe_interval *interval, pid_t tid)
+{
+	char who[16];
+
+	snprintf(who, sizeof(who), "(%d)", (int)tid);
+	for (int i = 0; i < PROBE_MAX_CULPRITS; i++)
+		if (strstr(interval->culprits[i].who, who))
+			return interval->culprits[i].ns;
+	return 0;
+}
+
+/* Many slices of two hogs make up one wait; whoever has the CPU at its beginning is one of them. */
+static void wait_is_split_by_slice(void **state)
+{
+	struct beside b = { 0 };
+	uint64_t sum = 0, blamed[2];
+	double share, truth;
+	pthread_t thread;
+
+	(void)state;
+	need_root();
+	for (int i = 0; i < 2; i++)
+		loader_start(&b.hog[i], LOAD_SPIN, last_cpu());
+	assert_int_equal(setpriority(PRIO_PROCESS, (id_t)b.hog[1].tid, 4), 0);
+	assert_int_equal(pthread_create(&thread, NULL, compete, &b), 0);
+	while (!atomic_load(&b.ready))
+		sleep_for(MS);
+	set_track(set, b.tid, false);
+	(void)set_window(set, 0, 10000 * MS);
+	atomic_store(&b.go, true);
+	pthread_join(thread, NULL);
+	for (int i = 0; i < 2; i++)
+		loader_stop(&b.hog[i]);
+	json_decref(set_read(set, NULL, 0));
+	assert_int_equal(b.ret, 0);
+	for (int i = 0; i < PROBE_MAX_CULPRITS; i++)
+		sum += b.interval.culprits[i].ns;
+	for (int i = 0; i < 2; i++)
+		blamed[i] = culprit_ns(&b.interval, b.hog[i].tid);
+	share = (double)blamed[0] / (double)(blamed[0] + blamed[1]);
+	truth = (double)b.ran[0] / (double)(b.ran[0] + b.ran[1]);
+	printf("  waited %.3f ms: hogs %.3f and %.3f ms, which ran %.3f and %.3f ms; shares %.4f and "
+	       "%.4f\n",
+	       (double)b.interval.ns[PROBE_CAUSE_RUNQUEUE] / MS, (double)blamed[0] / MS,
+	       (double)blamed[1] / MS, (double)b.ran[0] / MS, (double)b.ran[1] / MS, share, truth);
+	assert_int_equal(interval_sum(&b.interval), b.to - b.from);
+	assert_int_equal(sum, b.interval.ns[PROBE_CAUSE_RUNQUEUE]);
+	assert_true(blamed[0] > 10 * MS && blamed[1] > 5 * MS);
+	assert_true(fabs(share - truth) < 0.02);
 }
 
 static void history_before_the_window_is_unknown(void **state)
@@ -410,6 +488,7 @@ int main(void)
 		cmocka_unit_test_teardown(two_on_one_cpu_wait_for_each_other, untrack),
 		cmocka_unit_test_teardown(history_takes_an_interval_apart, untrack),
 		cmocka_unit_test_teardown(history_names_who_had_the_cpu, untrack),
+		cmocka_unit_test_teardown(wait_is_split_by_slice, untrack),
 		cmocka_unit_test_teardown(history_before_the_window_is_unknown, untrack),
 		cmocka_unit_test(nobody_followed_has_no_history),
 		cmocka_unit_test(without_a_fault_no_law_is_broken),

@@ -352,6 +352,46 @@ static void label_that_is_not_utf8_does_not_break_the_document(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* One that cannot be right says nothing about the others. */
+static void trial_that_is_left_out_is_not_joined(void **state)
+{
+	const json_t *m, *one;
+
+	(void)state;
+	put_trial(1);
+	metric_set_next_trial(set);
+	bench_metric_put_left_out(set, &ops, 50, "half of it is missing");
+	put_trial(3);
+	m = render("ops");
+	assert_string_equal(bench_result_str(m, "status"), "ok");
+	assert_true(bench_result_num(m, "value") == 2);
+	assert_int_equal(json_array_size(bench_result_get(m, "trials")), 3);
+	assert_true(json_is_null(json_array_get(bench_result_get(m, "trials"), 1)));
+	assert_int_equal(json_array_size(bench_result_get(m, "left_out")), 1);
+	one = json_array_get(bench_result_get(m, "left_out"), 0);
+	assert_true(bench_result_num(one, "trial") == 2);
+	assert_true(bench_result_num(one, "value") == 50);
+	assert_string_equal(bench_result_str(one, "note"), "half of it is missing");
+}
+
+static void where_all_are_left_out_the_metric_is_invalid(void **state)
+{
+	const json_t *m;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		metric_set_next_trial(set);
+		bench_metric_put_left_out(set, &ops, 50 + i, "half of it is missing");
+	}
+	m = render("ops");
+	assert_string_equal(bench_result_str(m, "status"), "invalid");
+	assert_string_equal(bench_result_str(m, "note"), "half of it is missing");
+	assert_true(json_is_null(bench_result_get(m, "value")));
+	assert_true(json_real_value(json_array_get(bench_result_get(m, "trials"), 1)) == 51 ||
+		    json_integer_value(json_array_get(bench_result_get(m, "trials"), 1)) == 51);
+	assert_null(bench_result_get(m, "left_out"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +403,8 @@ int main(void)
 		TEST(trial_without_value_is_null),
 		TEST(sparse_metric_is_zero_where_it_did_not_occur),
 		TEST(worst_status_wins_with_its_note),
+		TEST(trial_that_is_left_out_is_not_joined),
+		TEST(where_all_are_left_out_the_metric_is_invalid),
 		TEST(sum_with_a_missing_part_is_missing),
 		TEST(scaled_value_is_a_value_and_invalid_is_not),
 		TEST(not_a_number_is_invalid_and_never_zero),

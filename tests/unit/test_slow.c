@@ -17,6 +17,7 @@
 static struct {
 	uint64_t runnable_ns, blocked_ns;
 	uint64_t extra_ns; /* told too much */
+	unsigned crowd; /* so many hogs take turns; 0 = the one */
 	unsigned asked;
 	struct probe_block requests[2];
 	unsigned nr_requests;
@@ -41,7 +42,15 @@ static int made_up_history(const struct probe_set *set, pid_t tid, uint64_t from
 	ret->ns[PROBE_CAUSE_ONCPU] =
 		overlap(from_ns, to_ns, kernel.runnable_ns, kernel.blocked_ns) + kernel.extra_ns;
 	ret->ns[PROBE_CAUSE_DISK] = overlap(from_ns, to_ns, kernel.blocked_ns, UINT64_MAX);
-	if (ret->ns[PROBE_CAUSE_RUNQUEUE]) {
+	for (unsigned i = 0; i < kernel.crowd; i++) {
+		/* Others than last time, and the last one is whoever is left. */
+		snprintf(ret->culprits[i].who, sizeof(ret->culprits[i].who), "hog (%u)",
+			 kernel.asked * 100 + i);
+		ret->culprits[i].ns = ret->ns[PROBE_CAUSE_RUNQUEUE] / kernel.crowd;
+		if (i == PROBE_MAX_CULPRITS - 1)
+			strcpy(ret->culprits[i].who, PROBE_OTHERS);
+	}
+	if (ret->ns[PROBE_CAUSE_RUNQUEUE] && !kernel.crowd) {
 		strcpy(ret->culprits[0].who, "hog (1)");
 		ret->culprits[0].ns = ret->ns[PROBE_CAUSE_RUNQUEUE];
 	}
@@ -96,6 +105,36 @@ static void single_op_is_its_workers_history(void **state)
 	assert_string_equal(op.culprits[0].who, "hog (1)");
 	assert_int_equal(op.culprits[0].ns, 600);
 	assert_int_equal(op.culprits[1].ns, 0);
+}
+
+/* More of them than there are places: nobody's time is lost. */
+static void culprits_sum_to_the_wait(void **state)
+{
+	struct slow_stamps t = { .intended_ns = 100,
+				 .submit_ns = 200,
+				 .done_ns = 4900,
+				 .placed = true,
+				 .place = { .dev = 5, .sector = 64, .bytes = 4096 } };
+	struct slow_op op;
+	uint64_t sum = 0;
+
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.runnable_ns = UINT64_MAX;
+	kernel.blocked_ns = UINT64_MAX;
+	kernel.crowd = PROBE_MAX_CULPRITS;
+	kernel.nr_requests = 1;
+	kernel.requests[0] = (struct probe_block){ 5, 64, 4096, 900, 1000, 4100 };
+	slow_take_apart(&made_up, &t, &op);
+	assert_int_equal(op.ns[PROBE_CAUSE_RUNQUEUE], 1600);
+	for (unsigned i = 0; i < PROBE_MAX_CULPRITS; i++) {
+		sum += op.culprits[i].ns;
+		assert_true(!i || i == PROBE_MAX_CULPRITS - 1 ||
+			    op.culprits[i].ns <= op.culprits[i - 1].ns);
+	}
+	assert_int_equal(sum, 1600);
+	assert_string_equal(op.culprits[PROBE_MAX_CULPRITS - 1].who, PROBE_OTHERS);
+	assert_int_equal(op.culprits[PROBE_MAX_CULPRITS - 1].ns, 900);
 }
 
 /* It waits while its worker sleeps for completions; what the worker does otherwise says nothing. */
@@ -584,6 +623,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(single_op_is_its_workers_history),
+		cmocka_unit_test(culprits_sum_to_the_wait),
 		cmocka_unit_test(one_of_many_is_known_while_its_worker_sleeps),
 		cmocka_unit_test(block_request_fills_the_time_under_way),
 		cmocka_unit_test(blocked_part_of_a_single_op_is_the_requests),

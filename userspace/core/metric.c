@@ -288,6 +288,16 @@ void bench_metric_put_status(struct bench_metric_set *set, const struct bench_me
 	cell->used = true;
 }
 
+void bench_metric_put_left_out(struct bench_metric_set *set, const struct bench_metric_id *id,
+			       double value, const char *note)
+{
+	struct metric *m = set_get(set, id);
+
+	bench_metric_put_status(set, id, BENCH_INVALID, value, note);
+	if (m)
+		m->now.left_out = true;
+}
+
 void bench_metric_put_count(struct bench_metric_set *set, const struct bench_metric_id *id,
 			    enum bench_status status, double value, const char *note,
 			    const struct bench_metric_count *count)

@@ -88,12 +88,32 @@ struct joined {
 	bool used;
 	double enabled_ns, running_ns, error; /* of an event counter: sums, and the worst */
 	unsigned nr_counts;
+	json_t *left_out; /* trials that count for nothing; NULL = none */
 };
 
-static void join_cell(struct joined *j, const struct metric *m, const struct metric_cell *cell)
+/* Its place among the trials is empty. */
+static void join_left_out(struct joined *j, const struct metric_cell *cell)
+{
+	json_t *one;
+
+	json_array_append_new(j->trials, json_null());
+	one = json_pack("{s:i,s:o,s:o}", "trial", (int)json_array_size(j->trials), "value",
+			result_number(cell->value), "note", result_text(cell->note));
+	if (!j->left_out)
+		j->left_out = json_array();
+	json_array_append_new(j->left_out, one);
+}
+
+static void join_cell(struct joined *j, const struct metric *m, const struct metric_cell *cell,
+		      bool all)
 {
 	double value = cell->used ? cell->value : m->sparse ? 0 : NAN;
 	bool first = !j->used;
+
+	if (cell->used && cell->left_out && !all) {
+		join_left_out(j, cell);
+		return;
+	}
 
 	json_array_append_new(j->trials, result_number(value));
 	if (!isnan(value))
@@ -115,9 +135,19 @@ static void join_cell(struct joined *j, const struct metric *m, const struct met
 	}
 }
 
+/* Is there a trial that need not be left out? */
+static bool is_any_good(const struct bench_metric_set *set, const struct metric *m)
+{
+	for (unsigned i = 0; i < set->nr_done && i < m->nr_cells; i++)
+		if (m->cells[i].used && !m->cells[i].left_out)
+			return true;
+	return set->recording && m->now.used && !m->now.left_out;
+}
+
 static bool join(struct joined *j, const struct bench_metric_set *set, const struct metric *m)
 {
 	const struct metric_cell missing = { .value = NAN };
+	bool all = !is_any_good(set, m);
 
 	*j = (struct joined){ .trials = json_array() };
 	j->values = calloc(set->nr_done + 1, sizeof(*j->values));
@@ -127,9 +157,9 @@ static bool join(struct joined *j, const struct bench_metric_set *set, const str
 		return false;
 	}
 	for (unsigned i = 0; i < set->nr_done; i++)
-		join_cell(j, m, i < m->nr_cells ? &m->cells[i] : &missing);
+		join_cell(j, m, i < m->nr_cells ? &m->cells[i] : &missing, all);
 	if (set->recording)
-		join_cell(j, m, &m->now);
+		join_cell(j, m, &m->now, all);
 	return true;
 }
 
@@ -200,6 +230,8 @@ static json_t *metric_json(const struct bench_metric_set *set, const struct metr
 	json_object_set_new(json, "value", result_number(has_value ? median : NAN));
 	json_object_set_new(json, "ci", ci_json(j, has_value));
 	json_object_set(json, "trials", j->trials);
+	if (j->left_out)
+		json_object_set(json, "left_out", j->left_out);
 	if (j->nr_counts) {
 		json_object_set_new(json, "enabled_ns",
 				    result_number(round(j->enabled_ns / j->nr_counts)));
@@ -227,6 +259,7 @@ json_t *metric_set_json(const struct bench_metric_set *set)
 			failed = json_array_append_new(all, metric_json(set, set->metrics[i], &j));
 		free(j.values);
 		json_decref(j.trials);
+		json_decref(j.left_out);
 		if (failed)
 			goto fail;
 	}

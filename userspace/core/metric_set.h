@@ -12,6 +12,7 @@
 /* A metric in one trial. */
 struct metric_cell {
 	bool used; /* it was put in this trial */
+	bool left_out; /* but shall not be joined with the others */
 	enum bench_status status;
 	double value; /* NAN = none */
 	char *note;

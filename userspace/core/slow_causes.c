@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define OTHERS (PROBE_MAX_CULPRITS - 1)
+
 const char *slow_cause_name(unsigned cause)
 {
 	switch (cause) {
@@ -22,12 +24,13 @@ const char *slow_cause_name(unsigned cause)
 }
 
 /* Add to the culprit of that name, else to a free place, else instead of the smallest if that is
- * smaller. */
+ * smaller. What has no place is among the others. */
 static void add_culprit(struct slow_op *op, const struct probe_culprit *culprit)
 {
-	struct probe_culprit *least = &op->culprits[0];
+	struct probe_culprit *least = &op->culprits[0], *others = &op->culprits[OTHERS];
+	uint64_t rest = culprit->ns;
 
-	for (unsigned i = 0; i < PROBE_MAX_CULPRITS; i++) {
+	for (unsigned i = 0; i < OTHERS; i++) {
 		struct probe_culprit *c = &op->culprits[i];
 
 		if (c->ns && strncmp(c->who, culprit->who, sizeof(c->who)) == 0) {
@@ -37,8 +40,14 @@ static void add_culprit(struct slow_op *op, const struct probe_culprit *culprit)
 		if (c->ns < least->ns)
 			least = c;
 	}
-	if (culprit->ns > least->ns)
+	if (culprit->ns > least->ns && strcmp(culprit->who, PROBE_OTHERS) != 0) {
+		rest = least->ns;
 		*least = *culprit;
+	}
+	if (!rest)
+		return;
+	strcpy(others->who, PROBE_OTHERS);
+	others->ns += rest;
 }
 
 /* [from, to) of the worker. Time that was blocked on a disk counts as disk_as; what the history
@@ -121,7 +130,7 @@ static bool find_request(const struct slow_source *s, const struct slow_stamps *
 
 static void sort_culprits(struct probe_culprit *c)
 {
-	for (unsigned i = 1; i < PROBE_MAX_CULPRITS; i++) {
+	for (unsigned i = 1; i < OTHERS; i++) {
 		for (unsigned j = i; j && c[j].ns > c[j - 1].ns; j--) {
 			struct probe_culprit swap = c[j];
 

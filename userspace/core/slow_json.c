@@ -38,11 +38,14 @@ static json_t *op_json(const struct pick *pick)
 		if (op->ns[i])
 			json_object_set_new(causes, slow_cause_name(i),
 					    json_integer((json_int_t)op->ns[i]));
-	for (unsigned i = 0; i < PROBE_MAX_CULPRITS && op->culprits[i].ns; i++)
+	for (unsigned i = 0; i < PROBE_MAX_CULPRITS; i++) {
+		if (!op->culprits[i].ns)
+			continue;
 		json_array_append_new(culprits,
 				      json_pack("{s:o, s:I}", "who",
 						result_text(op->culprits[i].who), "ns",
 						(json_int_t)op->culprits[i].ns));
+	}
 	json = json_pack("{s:I, s:i, s:i, s:I, s:s, s:o, s:o}", "at_ns", (json_int_t)op->at_ns,
 			 "trial", (int)op->trial, "worker", (int)pick->worker, "latency_ns",
 			 (json_int_t)op->latency_ns, "class", class_words[pick->class], "causes",

@@ -105,6 +105,27 @@ void blame_window(struct probe_set *set)
 		balance_seed(set);
 }
 
+const struct probe_blame *blame_here(const struct probe_set *set, unsigned cpu)
+{
+	const struct probe_blames *b = set->blames;
+
+	return b && b->blame ? &b->blame[window_bank(set) * set->nr_cpus + cpu] : NULL;
+}
+
+const struct probe_thief *blame_thief(const struct probe_set *set, unsigned cpu, uint32_t pid)
+{
+	const struct probe_blame *b = blame_here(set, cpu);
+
+	for (unsigned i = 0; b && i < PROBE_THIEF_TRIES; i++) {
+		const struct probe_thief *thief =
+			&b->thieves[(PROBE_THIEF_AT(pid) + i) & (PROBE_THIEVES - 1)];
+
+		if (thief->pid == pid)
+			return thief;
+	}
+	return NULL;
+}
+
 /* --- charges --- */
 
 struct charge {
@@ -142,7 +163,7 @@ static struct charge *charge_add(struct charges *c, const char *prefix, const ch
 	return charge;
 }
 
-static void task_comm(uint32_t pid, char *ret_comm, size_t size)
+void task_comm(uint32_t pid, char *ret_comm, size_t size)
 {
 	char path[32];
 	FILE *f;
@@ -354,7 +375,7 @@ static void blame_put(struct probe_set *set, const struct probe_metric *metric,
 		charges_cpu(set, cpu, &c);
 	if (silent)
 		charge_add(&c, "", "unknown", 0, (int64_t)silent);
-	if (fault_injected("blame"))
+	if (fault_injected(set, "blame"))
 		c.total -= c.total / 8;
 	blame_verify(set->blames, c.total > 0 ? (uint64_t)c.total : 0, waits_ended(set) + open);
 	charges_join_dead(&c);

@@ -36,6 +36,10 @@ void blame_window(struct probe_set *set);
 /* The metrics of kinds PROBE_IRQ, PROBE_BLAME and PROBE_BALANCE. False = of another kind. */
 bool blame_metric(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
 		  unsigned nr, struct bench_metric_set *metrics);
+/* What is charged on a CPU in the current window, NULL = nothing; what to a task there, NULL = not
+ * known. Loads only. */
+const struct probe_blame *blame_here(const struct probe_set *set, unsigned cpu);
+const struct probe_thief *blame_thief(const struct probe_set *set, unsigned cpu, uint32_t pid);
 /* Did the charged time differ from the wait in a window so far? Fills text then. */
 bool blame_breach(const struct probe_set *set, char *text, size_t size);
 

@@ -199,7 +199,7 @@ static void check_block(struct probe_set *set, const struct known *k)
 	uint64_t bytes = values_sum(set, set->block, BLOCK_BYTES + BLOCK_READ);
 	uint64_t least = (uint64_t)k->read * READ_BYTES * 3 / 4;
 
-	if (fault_injected("block"))
+	if (fault_injected(set, "block"))
 		bytes /= 2;
 	if (bytes < least)
 		fault(set,
@@ -282,6 +282,7 @@ void check_run(struct probe_set *set)
 
 	if (pipe2(k.go, O_CLOEXEC) || pipe2(k.ready, O_CLOEXEC))
 		goto out;
+	set->check_serial = set->serial + 1;
 	k.block = set->block && set->block->why.status == BENCH_OK;
 	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (!known_run(set, &k)) {

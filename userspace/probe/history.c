@@ -4,13 +4,17 @@
 #include "probe/ledger.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "probe/blame.h"
 #include "probe/set.h"
 
 /* Entries that the kernel may write while we read; older ones are left alone. */
 #define MARGIN 64
-#define MAX_WHO 16
+#define MAX_WHO 32
+#define IDLE 0u		    /* pids of nobody */
+#define UNKNOWN UINT32_MAX
 
 struct walk {
 	const struct probe_set *set;
@@ -18,29 +22,71 @@ struct walk {
 	const struct probe_history *history;
 	uint64_t from_ns, to_ns;
 	struct probe_interval *interval;
-	struct probe_culprit who[MAX_WHO];
+	struct who {
+		uint32_t pid, cpu; /* of a task: a CPU that it was met on */
+		uint64_t ns;
+	} who[MAX_WHO];
 	unsigned nr_who;
+	uint64_t others_ns; /* who has no place in who */
+	uint32_t slice_cpu; /* where the search for slices stopped, ... */
+	uint64_t slice_at;  /* ... before this one */
 };
 
-static void blame(struct walk *w, uint64_t ns, const char *name, unsigned pid)
+static void blame(struct walk *w, uint32_t cpu, uint32_t pid, uint64_t ns)
 {
-	char who[sizeof(w->who->who)];
-
 	if (!ns)
 		return;
-	if (pid)
-		snprintf(who, sizeof(who), "%.15s (%u)", name, pid);
-	else
-		snprintf(who, sizeof(who), "%.15s", name);
 	for (unsigned i = 0; i < w->nr_who; i++)
-		if (!strcmp(w->who[i].who, who)) {
+		if (w->who[i].pid == pid) {
 			w->who[i].ns += ns;
 			return;
 		}
 	if (w->nr_who == MAX_WHO)
-		return;
-	memcpy(w->who[w->nr_who].who, who, sizeof(who));
-	w->who[w->nr_who++].ns = ns;
+		w->others_ns += ns;
+	else
+		w->who[w->nr_who++] = (struct who){ pid, cpu, ns };
+}
+
+static uint64_t overlap(uint64_t a_from, uint64_t a_to, uint64_t b_from, uint64_t b_to)
+{
+	uint64_t from = a_from > b_from ? a_from : b_from, to = a_to < b_to ? a_to : b_to;
+
+	return to > from ? to - from : 0;
+}
+
+/* It waited for this CPU: who had it. Waits come in the order from the newest back, so the search
+ * goes on where it stopped. A slice of which nobody knows leaves a gap. */
+static void waited(struct walk *w, uint32_t cpu, uint64_t from, uint64_t to)
+{
+	const struct probe_slices *s = cpu < w->set->nr_cpus ? &w->set->slices[cpu] : NULL;
+	const struct probe_blame *now = s ? blame_here(w->set, cpu) : NULL;
+	uint64_t left = to - from, head, oldest, ns;
+
+	if (now && now->since_ns) { /* the slice that is not over yet */
+		ns = overlap(now->since_ns, UINT64_MAX, from, to);
+		blame(w, cpu, now->owner, ns);
+		left -= ns;
+	}
+	head = s ? __atomic_load_n(&s->head, __ATOMIC_ACQUIRE) : 0;
+	oldest = head > PROBE_SLICES - MARGIN ? head - (PROBE_SLICES - MARGIN) : 0;
+	if (w->slice_cpu != cpu || w->slice_at > head || !w->slice_at) {
+		w->slice_cpu = cpu;
+		w->slice_at = head;
+	}
+	for (; w->slice_at > oldest; w->slice_at--) {
+		const struct probe_slice *e = &s->ring[(w->slice_at - 1) % PROBE_SLICES];
+
+		if (e->to_ns <= from)
+			break;
+		ns = overlap(e->from_ns, e->to_ns, from, to);
+		if (ns > left)
+			ns = left;
+		blame(w, cpu, e->pid, ns);
+		left -= ns;
+		if (e->from_ns < from)
+			break;
+	}
+	blame(w, cpu, UNKNOWN, left);
 }
 
 /* Part of what interrupts and the host took of a slice that only partly belongs to the interval. */
@@ -53,14 +99,12 @@ static uint64_t part(uint64_t taken, uint64_t ns, uint64_t slice_ns, uint64_t le
 
 static void running(struct walk *w, uint64_t ns, uint64_t slice_ns, const uint64_t *taken)
 {
-	static const char *const names[] = { "irq", "softirq", "host" };
 	uint64_t left = ns;
 
 	for (int i = 0; i < PROBE_TAKEN; i++) {
 		uint64_t t = part(taken[i], ns, slice_ns, left);
 
 		w->interval->ns[PROBE_CAUSE_HARDIRQ + i] += t;
-		blame(w, t, names[i], 0);
 		left -= t;
 	}
 	w->interval->ns[PROBE_CAUSE_ONCPU] += left;
@@ -83,7 +127,7 @@ static void segment(struct walk *w, const struct probe_transition *e, uint64_t u
 		return;
 	case PROBE_WAITING:
 		cause = PROBE_CAUSE_RUNQUEUE;
-		blame(w, ns, e->pid ? e->comm : "idle", e->pid);
+		waited(w, e->cpu, from, to);
 		break;
 	case PROBE_BLOCKED:
 		cause = PROBE_CAUSE_DISK + e->blocked % PROBE_BLOCKED_CAUSES;
@@ -92,6 +136,14 @@ static void segment(struct walk *w, const struct probe_transition *e, uint64_t u
 		cause = PROBE_CAUSE_UNACCOUNTED;
 	}
 	w->interval->ns[cause] += ns;
+}
+
+static void walk_start(struct walk *w)
+{
+	memset(w->interval, 0, sizeof(*w->interval));
+	w->nr_who = 0;
+	w->others_ns = 0;
+	w->slice_at = 0;
 }
 
 /* From the newest transition back to the beginning. False = the ring was overwritten meanwhile. */
@@ -123,19 +175,41 @@ static bool walk(struct walk *w, uint64_t head)
 	return __atomic_load_n(&w->history->head, __ATOMIC_ACQUIRE) - head < MARGIN;
 }
 
+static int by_ns_down(const void *a, const void *b)
+{
+	uint64_t x = ((const struct who *)a)->ns, y = ((const struct who *)b)->ns;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void culprit_name(const struct walk *w, const struct who *who, char *ret_name, size_t size)
+{
+	const struct probe_thief *thief = blame_thief(w->set, who->cpu, who->pid);
+
+	if (who->pid == IDLE || who->pid == UNKNOWN)
+		snprintf(ret_name, size, "%s", who->pid == IDLE ? "idle" : "unknown");
+	else
+		snprintf(ret_name, size, "%.15s (%u)", thief && thief->comm[0] ? thief->comm : "task",
+			 who->pid);
+}
+
 static void culprits(struct walk *w)
 {
-	for (unsigned n = 0; n < PROBE_MAX_CULPRITS; n++) {
-		unsigned best = 0;
+	struct probe_culprit *c = w->interval->culprits, *others = &c[PROBE_MAX_CULPRITS - 1];
 
-		for (unsigned i = 1; i < w->nr_who; i++)
-			if (w->who[i].ns > w->who[best].ns)
-				best = i;
-		if (!w->nr_who || !w->who[best].ns)
-			return;
-		w->interval->culprits[n] = w->who[best];
-		w->who[best].ns = 0;
+	qsort(w->who, w->nr_who, sizeof(*w->who), by_ns_down);
+	for (unsigned i = 0; i < w->nr_who; i++) {
+		if (i < PROBE_MAX_CULPRITS - 1) {
+			culprit_name(w, &w->who[i], c[i].who, sizeof(c[i].who));
+			c[i].ns = w->who[i].ns;
+		} else {
+			w->others_ns += w->who[i].ns;
+		}
 	}
+	if (!w->others_ns)
+		return;
+	strcpy(others->who, PROBE_OTHERS);
+	others->ns = w->others_ns;
 }
 
 int probe_history(const struct probe_set *set, pid_t tid, uint64_t from_ns, uint64_t to_ns,
@@ -158,15 +232,13 @@ int probe_history(const struct probe_set *set, pid_t tid, uint64_t from_ns, uint
 	w.history = &set->history[t->ring - 1];
 	w.interval = ret_interval;
 	for (int i = 0; i < 3 && !ok; i++) {
-		memset(ret_interval, 0, sizeof(*ret_interval));
-		w.nr_who = 0;
+		walk_start(&w);
 		head = __atomic_load_n(&w.history->head, __ATOMIC_ACQUIRE);
 		ok = walk(&w, head);
 	}
 	/* It ran all the time since the window opened: nothing was written down. */
 	if (t->serial != set->serial && tid == gettid()) {
-		memset(ret_interval, 0, sizeof(*ret_interval));
-		w.nr_who = 0;
+		walk_start(&w);
 		ret_interval->ns[PROBE_CAUSE_ONCPU] = w.to_ns - w.from_ns;
 	}
 	ret_interval->ns[PROBE_CAUSE_UNACCOUNTED] += before;

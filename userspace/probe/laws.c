@@ -15,28 +15,34 @@
 #define COUNT_SLACK 0.01
 #define UNACCOUNTED_MAX 0.01
 
-bool fault_injected(const char *what)
+bool fault_injected(const struct probe_set *set, const char *what)
 {
 	const char *env = getenv("BENCH_PROBE_FAULT"), *p = env;
 	size_t len = strlen(what);
 
-	for (; p && (p = strstr(p, what)); p += len)
-		if ((p == env || p[-1] == ',') && (!p[len] || p[len] == ','))
+	for (; p && (p = strstr(p, what)); p += len) {
+		if (p != env && p[-1] != ',')
+			continue;
+		if (!p[len] || p[len] == ',')
 			return true;
+		if (p[len] == '@' &&
+		    strtoull(p + len + 1, NULL, 10) == set->serial - set->check_serial)
+			return true;
+	}
 	return false;
 }
 
-void fault_inject(struct ledger_sum *sum)
+void fault_inject(const struct probe_set *set, struct ledger_sum *sum)
 {
 	struct probe_ledger *l = &sum->ledger;
 
-	if (fault_injected("clock")) /* time that nobody sees */
+	if (fault_injected(set, "clock")) /* time that nobody sees */
 		l->time_ns[PROBE_RUNNING] -= l->time_ns[PROBE_RUNNING] / 8;
-	if (fault_injected("lost")) /* switches away that reach no program */
+	if (fault_injected(set, "lost")) /* switches away that reach no program */
 		l->outs -= l->outs / 8;
-	if (fault_injected("wait")) /* waits that do not end */
+	if (fault_injected(set, "wait")) /* waits that do not end */
 		l->time_ns[PROBE_WAITING] = 2 * l->time_ns[PROBE_WAITING] + sum->wall_ns / 4;
-	if (fault_injected("cause")) { /* sleeps that are taken for something else */
+	if (fault_injected(set, "cause")) { /* sleeps that are taken for something else */
 		l->blocked_ns[PROBE_BLOCKED_OTHER] += l->blocked_ns[PROBE_BLOCKED_TIMER];
 		l->blocked_ns[PROBE_BLOCKED_TIMER] = 0;
 	}

@@ -62,7 +62,8 @@ int ledger_open(struct probe_set *set)
 {
 	set->history = object_map(set->sched, "history", &set->history_bytes);
 	set->stacks = object_map(set->sched, "stacks", &set->stacks_bytes);
-	if (!set->history || !set->stacks)
+	set->slices = object_map(set->sched, "slices", &set->slices_bytes);
+	if (!set->history || !set->stacks || !set->slices)
 		return -ENOMEM;
 	files_learn(set);
 	return 0;
@@ -74,12 +75,15 @@ void ledger_close(struct probe_set *set)
 	stacks_free(set);
 	if (set->history)
 		munmap(set->history, set->history_bytes);
+	if (set->slices)
+		munmap(set->slices, set->slices_bytes);
 	if (set->stacks)
 		munmap(set->stacks, set->stacks_bytes);
 	if (set->file_ops)
 		munmap(set->file_ops, (size_t)sysconf(_SC_PAGESIZE));
 	free(set->follows);
 	set->history = NULL;
+	set->slices = NULL;
 	set->stacks = NULL;
 	set->file_ops = NULL;
 	set->follows = NULL;
@@ -247,5 +251,5 @@ void ledger_sum(const struct probe_set *set, bool io_workers, struct ledger_sum 
 			ledger_open_interval(set, t, ret_sum);
 	}
 	if (!io_workers)
-		fault_inject(ret_sum);
+		fault_inject(set, ret_sum);
 }

@@ -37,16 +37,18 @@ enum probe_cause {
 /* "user", "blocked.disk", ..., "oncpu". Static string. */
 const char *probe_cause_name(enum probe_cause cause);
 
-/* Who ran, or was served, while the thread waited for a CPU. */
+/* Who had the CPU while the thread waited for it, slice by slice. What interrupted a slice counts
+ * with it. */
 struct probe_culprit {
-	char who[40]; /* "kworker/1:1 (38)", "irq:virtio0-req.0", "softirq:NET_RX", "host" */
+	char who[40]; /* "kworker/1:1 (38)", "idle", "unknown"; PROBE_OTHERS */
 	uint64_t ns;
 };
 
-#define PROBE_MAX_CULPRITS 4
+#define PROBE_MAX_CULPRITS 8 /* the last place is for the sum of all others */
+#define PROBE_OTHERS "others"
 
 /* An interval of one thread. The causes sum to its length; what the history no longer holds or
- * never knew is PROBE_CAUSE_UNACCOUNTED. */
+ * never knew is PROBE_CAUSE_UNACCOUNTED. The culprits sum to PROBE_CAUSE_RUNQUEUE. */
 struct probe_interval {
 	uint64_t ns[PROBE_NR_INTERVAL_CAUSES];
 	struct probe_culprit culprits[PROBE_MAX_CULPRITS]; /* largest first; unused: ns 0 */

@@ -283,7 +283,7 @@ static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 		if (per_bank(name))
 			ret = bpf_map__set_max_entries(map, 2 * set->nr_cpus);
 		else if (!strcmp(name, "queues") || !strcmp(name, "cpu_clock") ||
-			 !strcmp(name, "block_rings"))
+			 !strcmp(name, "block_rings") || !strcmp(name, "slices"))
 			ret = bpf_map__set_max_entries(map, set->nr_cpus);
 		else if (!strcmp(name, "history"))
 			ret = bpf_map__set_max_entries(map, set->nr_rings);
@@ -326,7 +326,8 @@ static void config_set(struct bpf_object *bpf, const struct probe_set *set)
 		.storage = set->mode.storage,
 		.depth_exact = set->mode.depth_exact,
 		.depth_events = !set->mode.depth_exact,
-		.blame = kind_wanted(set, PROBE_BLAME),
+		/* A history names who had the CPU. */
+		.blame = kind_wanted(set, PROBE_BLAME) || set->mode.causes,
 		.balance = kind_wanted(set, PROBE_BALANCE),
 		.regs = set->mode.regs,
 		.stacks = set->mode.causes,

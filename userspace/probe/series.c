@@ -63,7 +63,7 @@ static uint64_t events_seen(const struct probe_set *set)
 /* As ledger_sum(), in the middle of a window and without looking at slots that are not in use. */
 static void sum_now(const struct probe_set *set, struct ledger_sum *sum)
 {
-	if (set->windows->children) {
+	if (set->trees) {
 		ledger_sum(set, false, sum);
 		return;
 	}

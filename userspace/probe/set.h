@@ -119,12 +119,15 @@ struct probe_set {
 	unsigned nr_unlinked;
 
 	struct probe_history *history; /* nr_rings */
+	struct probe_slices *slices;   /* nr_cpus */
+	size_t slices_bytes;
 	struct probe_stack *stacks;
 	struct probe_file_ops *file_ops;
 	size_t history_bytes, stacks_bytes;
 	unsigned nr_rings;
 	struct probe_follow *follows; /* threads that probe_track() was asked for */
 	unsigned nr_follows;
+	bool trees; /* some of them with all that they fork */
 	struct probe_stack_sums *stack_sums; /* stacks.c */
 	struct probe_breach breaches[PROBE_LAWS];
 	unsigned nr_windows; /* read so far */
@@ -132,6 +135,7 @@ struct probe_set {
 	struct probe_why no_samples;
 	int *sample_fds; /* nr_cpus; -1 = none */
 
+	uint64_t check_serial; /* of the self-check's window */
 	uint64_t serial, start_ns;
 	uint64_t end_ns; /* once closed */
 	/* The end that programs went by before it was set to something earlier; 0 = it was not. */
@@ -185,6 +189,9 @@ int window_run_on(int prog_fd, unsigned cpu);
 void window_close(struct probe_set *set);
 void window_sync(const struct probe_set *set);
 
+/* blame.c: what a thread is called; "task" when it is gone. */
+void task_comm(uint32_t pid, char *ret_comm, size_t size);
+
 /* ledger.c */
 #define LEDGER_MAX_RINGS 64
 /* Map what the ledger's programs write. */
@@ -216,9 +223,10 @@ void sample_enable(const struct probe_set *set, bool on);
 /* laws.c */
 void laws_check(struct probe_set *set); /* the closed window */
 void laws_warn(const struct probe_set *set, json_t *warnings);
-/* BENCH_PROBE_FAULT names what, in a comma list. */
-bool fault_injected(const char *what);
-void fault_inject(struct ledger_sum *sum);
+/* BENCH_PROBE_FAULT names what, in a comma list; "what@N" is for the Nth window only, not counting
+ * that of the self-check, which is 0. */
+bool fault_injected(const struct probe_set *set, const char *what);
+void fault_inject(const struct probe_set *set, struct ledger_sum *sum);
 
 /* stacks.c */
 void stacks_add(struct probe_set *set); /* those of the closed window */

@@ -3,6 +3,7 @@
  * inherited in the kernel from then on. */
 #include "probe/set.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -85,7 +86,7 @@ static void slots_free(struct probe_set *set)
 	int hash = bpf_object__find_map_fd_by_name(set->track->bpf, "tags_hash");
 	uint32_t old = set->windows->generation, tid;
 
-	set->windows->children = 0;
+	set->windows->heirs = 0;
 	__atomic_store_n(&set->windows->generation, old + 1, __ATOMIC_SEQ_CST);
 	window_sync(set); /* no program gives a slot back from here on */
 	for (uint32_t slot = 0; slot < PROBE_THREADS; slot++) {
@@ -139,6 +140,32 @@ int track_open(struct probe_set *set)
 	return slots_fill(set);
 }
 
+/* The kernel threads that work for the ring of a thread and are there already, left from a job
+ * before: their names end in its number. If one cannot be followed its row is not there. */
+static void track_ring_workers(struct probe_set *set, pid_t tid)
+{
+	char path[32], want[2][16], comm[32];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)tid);
+	snprintf(want[0], sizeof(want[0]), "iou-wrk-%d", (int)tid);
+	snprintf(want[1], sizeof(want[1]), "iou-sqp-%d", (int)tid);
+	dir = opendir(path);
+	set->request->flags = 0;
+	while (dir && (entry = readdir(dir))) {
+		pid_t worker = atoi(entry->d_name);
+
+		if (worker <= 0 || worker == tid)
+			continue;
+		task_comm((uint32_t)worker, comm, sizeof(comm));
+		if (!strcmp(comm, want[0]) || !strcmp(comm, want[1]))
+			(void)track_visit(set, set->track, "visit", worker, 0);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct bench_err *err)
 {
 	int ret;
@@ -146,8 +173,9 @@ int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct ben
 	/* Without programs there is nothing to follow; each metric says why it has no value. */
 	if (!set->windows)
 		return 0;
+	set->windows->heirs = 1;
 	if (with_children) {
-		set->windows->children = 1;
+		set->trees = true;
 		ledger_foreign(set, true);
 	}
 	set->request->op = PROBE_OP_TAG;
@@ -164,6 +192,9 @@ int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct ben
 		return bench_fail(err, -ESRCH, "follow thread %d: no such thread", (int)tid);
 	if (set->follows && set->nr_follows < PROBE_THREADS)
 		set->follows[set->nr_follows++] = (struct probe_follow){ tid, set->request->slot };
+	set->windows->histories = set->request->rings;
+	if (!with_children)
+		track_ring_workers(set, tid);
 	return 0;
 }
 
@@ -175,6 +206,8 @@ void probe_untrack_all(struct probe_set *set)
 	for (unsigned i = 0; set->history && i < set->request->rings; i++)
 		set->history[i].head = 0;
 	set->request->rings = 0;
+	set->windows->histories = 0;
 	ledger_foreign(set, false);
 	set->nr_follows = 0;
+	set->trees = false;
 }

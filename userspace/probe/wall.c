@@ -149,18 +149,27 @@ static enum bench_status row_status(const struct probe_set *set, const struct sh
 	return BENCH_OK;
 }
 
+/* Is too much of this window unaccounted for? Says how much. */
+static bool is_broken(const struct ledger_sum *sum, const struct share *s, char *note, size_t size)
+{
+	double left = s->ns[PROBE_CAUSE_UNACCOUNTED], wall = (double)sum->wall_ns;
+
+	snprintf(note, size, "%.2f %% of the wall time is unaccounted for", 100 * left / wall);
+	return fabs(left) > UNACCOUNTED_MAX * wall;
+}
+
 static void job_put(const struct probe_set *set, struct bench_metric_set *metrics)
 {
+	char note[160], why[80];
 	struct ledger_sum sum;
 	struct share s;
-	char note[160];
 	bool broken;
 	double wall;
 
 	ledger_sum(set, false, &sum);
 	split(set, &sum, NULL, &s);
 	wall = (double)sum.wall_ns;
-	broken = fabs(s.ns[PROBE_CAUSE_UNACCOUNTED]) > UNACCOUNTED_MAX * wall;
+	broken = is_broken(&sum, &s, why, sizeof(why));
 	for (enum probe_cause c = 0; c < PROBE_NR_CAUSES; c++) {
 		struct bench_metric_id id = row_id("wall.time", c, NULL);
 		enum bench_status status = row_status(set, &s, c);
@@ -170,9 +179,8 @@ static void job_put(const struct probe_set *set, struct bench_metric_set *metric
 			status = BENCH_NOT_COUNTED;
 			snprintf(note, sizeof(note), "no thread was followed in the window");
 		} else if (broken && status == BENCH_OK) {
-			status = BENCH_INVALID;
-			snprintf(note, sizeof(note), "%.2f %% of the wall time is unaccounted for",
-				 100 * s.ns[PROBE_CAUSE_UNACCOUNTED] / wall);
+			bench_metric_put_left_out(metrics, &id, s.ns[c] / wall, why);
+			continue;
 		}
 		bench_metric_put_status(metrics, &id, status, sum.wall_ns ? s.ns[c] / wall : 0,
 					note[0] ? note : NULL);
@@ -191,13 +199,15 @@ struct tasks {
 	unsigned nr, max;
 };
 
-/* Names of kernel workers end in a number that changes from run to run. */
+/* Names of kernel workers end in a number that changes from run to run. A new one may still be
+ * called as the thread that it works for. */
 static struct task *task_named(struct tasks *tasks, const char *comm, bool io_worker)
 {
 	char name[32];
 
 	if (io_worker)
-		snprintf(name, sizeof(name), "io_uring workers");
+		snprintf(name, sizeof(name), "io_uring %s",
+			 strncmp(comm, "iou-sqp", 7) ? "workers" : "SQPOLL");
 	else
 		snprintf(name, sizeof(name), "%.15s", comm);
 	for (unsigned i = 0; i < tasks->nr; i++)
@@ -260,7 +270,8 @@ static void tasks_dead(const struct probe_set *set, struct tasks *tasks)
 		prev = key;
 		if (bpf_map_lookup_elem(fd, key, &grave) || grave.serial != set->serial)
 			continue;
-		task = task_named(tasks, key, !strncmp(key, "iou-wrk", 7));
+		task = task_named(tasks, key, !strncmp(key, "iou-wrk", 7) ||
+							!strncmp(key, "iou-sqp", 7));
 		if (task)
 			sum_add(&task->sum, &grave.ledger);
 	}
@@ -273,8 +284,9 @@ static int by_wall_down(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
+/* why: the window is broken, so is this; NULL = it is not. */
 static void task_put(const struct probe_set *set, const struct task *task, const struct share *all,
-		     struct bench_metric_set *metrics)
+		     const char *why, struct bench_metric_set *metrics)
 {
 	struct share s;
 	char note[160];
@@ -287,6 +299,11 @@ static void task_put(const struct probe_set *set, const struct task *task, const
 		/* A row that says nothing, of up to 512. */
 		if (s.ns[c] == 0)
 			continue;
+		if (why && status == BENCH_OK) {
+			bench_metric_put_left_out(metrics, &id,
+						  s.ns[c] / (double)task->sum.wall_ns, why);
+			continue;
+		}
 		row_note(set, &s, c, note, sizeof(note));
 		bench_metric_put_status(metrics, &id, status, s.ns[c] / (double)task->sum.wall_ns,
 					note[0] ? note : NULL);
@@ -298,6 +315,8 @@ static void tasks_put(const struct probe_set *set, struct bench_metric_set *metr
 	struct tasks tasks = { 0 };
 	struct ledger_sum sum;
 	struct share all;
+	char why[80];
+	bool broken;
 
 	tasks_living(set, &tasks);
 	tasks_dead(set, &tasks);
@@ -313,9 +332,10 @@ static void tasks_put(const struct probe_set *set, struct bench_metric_set *metr
 	}
 	ledger_sum(set, false, &sum);
 	split(set, &sum, NULL, &all);
+	broken = is_broken(&sum, &all, why, sizeof(why));
 	for (unsigned i = 0; i < tasks.nr && i < MAX_TASKS; i++)
 		if (tasks.task[i].sum.wall_ns)
-			task_put(set, &tasks.task[i], &all, metrics);
+			task_put(set, &tasks.task[i], &all, broken ? why : NULL, metrics);
 	free(tasks.task);
 }
 

@@ -51,6 +51,11 @@ void bench_metric_put(struct bench_metric_set *set, const struct bench_metric_id
  * the value, for the others it is ignored. note is copied; NULL = none. */
 void bench_metric_put_status(struct bench_metric_set *set, const struct bench_metric_id *id,
 			     enum bench_status status, double value, const char *note);
+/* This trial's value cannot be right, which says nothing about the others: the metric is joined
+ * without it, and "left_out" has value and note, which is why. In all trials: the metric is
+ * BENCH_INVALID. */
+void bench_metric_put_left_out(struct bench_metric_set *set, const struct bench_metric_id *id,
+			       double value, const char *note);
 /* How an event counter came to its value in this trial. */
 struct bench_metric_count {
 	uint64_t enabled_ns, running_ns; /* time it was meant to count, and did */

@@ -59,8 +59,7 @@ static const char *cause_words(const char *name)
 
 /* --- one by one --- */
 
-/* " behind kworker/1:1 (38) and apt (812)": who made up a tenth or more of the wait. One with more
- * than all of it interrupted the thread while that ran. */
+/* " behind kworker/1:1 (38) and apt (812)": who made up a tenth or more of the wait. */
 static void behind(char *text, size_t size, const json_t *op, double waited_ns)
 {
 	const json_t *culprits = bench_result_get(op, "culprits"), *culprit;
@@ -72,7 +71,7 @@ static void behind(char *text, size_t size, const json_t *op, double waited_ns)
 		const char *who = bench_result_str(culprit, "who");
 		double ns = bench_result_num(culprit, "ns");
 
-		if (nr < 2 && *who && len < size && ns >= waited_ns / 10 && ns <= waited_ns)
+		if (nr < 2 && *who && len < size && ns >= waited_ns / 10)
 			len += (size_t)snprintf(text + len, size - len, "%s%.40s",
 						nr++ ? " and " : " behind ", who);
 	}

@@ -134,6 +134,20 @@ static void wall_bars(struct text *t)
 	free(list);
 }
 
+/* Trials that are in none of the rows above. */
+static void trials_left_out(struct text *t)
+{
+	const json_t *metric = bench_result_metric(t->job, "wall.time", "cause", "unaccounted"), *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(metric, "left_out"), i, one) {
+		text_row(t, i ? "" : "left out");
+		text_put(t, TEXT_YELLOW, "trial %.0f: %.120s", bench_result_num(one, "trial"),
+			 bench_result_str(one, "note"));
+		text_end(t);
+	}
+}
+
 /* --- tasks that are unlike the rest --- */
 
 static double job_share(const struct text *t, const char *cause)
@@ -274,6 +288,7 @@ static void job_warnings(struct text *t)
 void section_wall(struct text *t)
 {
 	wall_bars(t);
+	trials_left_out(t);
 	unlike_tasks(t);
 	thieves(t);
 	stacks(t);
