@@ -52,6 +52,7 @@ const struct probe_program programs[] SEC(".rodata.programs") = {
 enum { RUN_SWITCH, RUN_WAKEUP, RUN_WAKEUP_NEW, RUN_NR_RUNNING, RUN_MIGRATE, RUN_PLACE, RUN_SAMPLE };
 
 PROBE_VALUES(SCHED_SLOTS)
+#include "memo.bpf.h"
 #include "thread.bpf.h"
 
 #include "foreign.bpf.h"
@@ -170,10 +171,10 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 		if (config.causes && from && READ_ONCE(windows.histories))
 			slice_add(GET(raw, prev, pid), from, now);
 	}
-	out = GET(raw, prev, pid) ? thread_of(prev, raw) : NULL;
+	out = GET(raw, prev, pid) ? memo_thread(v, prev, raw) : NULL;
 	if (out)
 		thread_leaves(out, v, &e);
-	t = GET(raw, next, pid) ? thread_of(next, raw) : NULL;
+	t = GET(raw, next, pid) ? memo_thread(v, next, raw) : NULL;
 	if (t)
 		thread_comes(t, v, &e);
 	v->slot[SCHED_LAST_NS] = now;
@@ -193,7 +194,7 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 					__u64 *now, struct probe_values_element *v)
 {
 	struct now n = { .v = v, .w = window_span(bank), .bank = bank };
-	struct probe_thread *t = thread_of(task, raw);
+	struct probe_thread *t = memo_thread(v, task, raw);
 	bool first;
 
 	if (!t || GET(raw, task, on_cpu))
@@ -312,7 +313,7 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 	if (!v)
 		return 0;
 	v->runs[RUN_MIGRATE]++;
-	t = thread_of(task, raw);
+	t = memo_thread(v, task, raw);
 	if (!t)
 		return 0;
 	if (!now)
