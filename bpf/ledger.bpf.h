@@ -292,9 +292,9 @@ static __always_inline __u32 poll_cause(struct fdtable *fdt, struct probe_thread
 	return file_cause(class, true);
 }
 
-/* Why is this task blocked? It is current, or it is asleep. */
-static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thread *t,
-				      __u32 state, bool memory)
+/* Why is this task blocked? It is current, or it is asleep; memory: it is current. */
+static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_thread *t,
+					__u32 state, bool memory)
 {
 	struct task_struct___ledger *l = (void *)task;
 	bool deep = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
@@ -336,12 +336,19 @@ static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thr
 	}
 }
 
-/* The same for the current task, which leaves its CPU. A function of its own for the verifier, which
+/* Of a task that is asleep. */
+static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thread *t,
+				      __u32 state)
+{
+	return blocked_on(task, t, state, false);
+}
+
+/* Of the current task, which leaves its CPU. A function of its own for the verifier, which
  * walks it once. */
 __noinline int blocked_now(struct probe_thread *t, __u32 state)
 {
 	if (t)
-		t->blocked = blocked_cause(bpf_get_current_task_btf(), t, state, true);
+		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true);
 	return 0;
 }
 

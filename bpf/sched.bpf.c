@@ -165,7 +165,7 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 			    .steal = steal,
 			    .bank = bank,
 			    .blocked = blocked,
-			    .dead = state & TASK_DEAD };
+			    .dead = !!(state & TASK_DEAD) };
 	if (config.blame) {
 		from = blame_switch(bank, prev, next, steal, now, raw);
 		if (config.causes && from && READ_ONCE(windows.histories))
@@ -195,9 +195,10 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 {
 	struct now n = { .v = v, .w = window_span(bank), .bank = bank };
 	struct probe_thread *t = memo_thread(v, task, raw);
+	struct change c;
 	bool first;
 
-	if (!t || GET(raw, task, on_cpu))
+	if (!t)
 		return;
 	if (!*now)
 		*now = bpf_ktime_get_ns();
@@ -217,11 +218,13 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 		first = thread_begin(t, n.w, NULL, 0, PROBE_BLOCKED);
 		/* It went to sleep before the window: it still is where it did. */
 		if (config.causes && first && !raw)
-			t->blocked = blocked_cause(task, t, TASK_UNINTERRUPTIBLE, false);
+			t->blocked = blocked_cause(task, t, TASK_UNINTERRUPTIBLE);
 		if (first && t->ring)
 			history_begin(t, &n);
-		if (t->state == PROBE_BLOCKED)
-			thread_set(t, &n, PROBE_WAITING, *now);
+		if (t->state == PROBE_BLOCKED) {
+			c = change_now(&n, PROBE_WAITING, *now);
+			thread_change(t, v, &c, PROBE_BLOCKED);
+		}
 	}
 	barrier();
 	t->seq++;
@@ -245,8 +248,8 @@ static __always_inline int wake(__u64 *ctx, bool raw, bool born)
 	if (!v)
 		return 0;
 	v->runs[born ? RUN_WAKEUP_NEW : RUN_WAKEUP]++;
-	/* Waking oneself changes nothing, and holds no run-queue lock. */
-	if ((__u64)task == bpf_get_current_task())
+	/* Waking one that runs, mostly oneself, changes nothing, and may hold no run-queue lock. */
+	if (GET(raw, task, on_cpu))
 		return 0;
 	if (config.depth_events)
 		depth_wakeup(task, raw, bank, &now);

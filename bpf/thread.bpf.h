@@ -204,23 +204,16 @@ struct change {
 	__u32 pad;
 };
 
-/* It has been in its state until then, and is in another from then on. A function of its own for the
- * verifier, which walks it once. */
-__noinline int thread_change(struct probe_thread *t, struct probe_values_element *v,
-			     const struct change *c)
+/* It has been in its state, old, until then, and is in another from then on. */
+static __always_inline void thread_change(struct probe_thread *t, struct probe_values_element *v,
+					  const struct change *c, __u32 old)
 {
-	const volatile struct probe_span *w;
+	const volatile struct probe_span *w = window_span(c->bank);
+	__u64 ns = window_clip(w, t->since_ns, c->at_ns);
+	struct probe_ledger *all = ledger_of(t, v);
 	__u64 taken[PROBE_TAKEN] = {};
-	struct probe_ledger *all;
-	__u32 old, cause;
-	__u64 ns;
+	__u32 cause;
 
-	if (!t || !v || !c)
-		return 0;
-	w = window_span(c->bank);
-	ns = window_clip(w, t->since_ns, c->at_ns);
-	all = ledger_of(t, v);
-	old = t->state;
 	if (c->at_ns < t->since_ns)
 		v->slot[SCHED_BACKWARDS]++;
 	t->ledger.time_ns[old & (PROBE_STATES - 1)] += ns;
@@ -240,19 +233,24 @@ __noinline int thread_change(struct probe_thread *t, struct probe_values_element
 	t->since_ns = c->at_ns;
 	if (t->ring)
 		history_add(t, c->queue, taken);
+}
+
+/* From any state; rare. A function of its own for the verifier, which walks it once. */
+__noinline int thread_change_any(struct probe_thread *t, struct probe_values_element *v,
+				 const struct change *c)
+{
+	if (t && v && c)
+		thread_change(t, v, c, t->state);
 	return 0;
 }
 
-static __always_inline void thread_set(struct probe_thread *t, const struct now *n, __u32 state,
-				       __u64 at_ns)
+static __always_inline struct change change_now(const struct now *n, __u32 state, __u64 at_ns)
 {
-	struct change c = { .at_ns = at_ns,
-			    .steal = n->steal,
-			    .bank = n->bank,
-			    .queue = n->queue,
-			    .state = state };
-
-	thread_change(t, n->v, &c);
+	return (struct change){ .at_ns = at_ns,
+				.steal = n->steal,
+				.bank = n->bank,
+				.queue = n->queue,
+				.state = state };
 }
 
 static __always_inline void thread_repaired(const struct now *n, __u64 from, __u64 until)
@@ -266,6 +264,7 @@ static __always_inline void thread_repaired(const struct now *n, __u64 from, __u
  * when, so the time stays where it was, and is counted as ambiguous. */
 static __always_inline void thread_in(struct probe_thread *t, const struct now *n, __u64 at_ns)
 {
+	struct change c = change_now(n, PROBE_RUNNING, at_ns);
 	struct probe_ledger *all = ledger_of(t, n->v);
 	__u64 ns;
 
@@ -286,7 +285,10 @@ static __always_inline void thread_in(struct probe_thread *t, const struct now *
 	}
 	t->off_ns = 0;
 	t->cpu = bpf_get_smp_processor_id();
-	thread_set(t, n, PROBE_RUNNING, at_ns);
+	if (t->state == PROBE_WAITING)
+		thread_change(t, n->v, &c, PROBE_WAITING);
+	else
+		thread_change_any(t, n->v, &c);
 	if (n->clock) {
 		t->taken_at[PROBE_TAKEN_HARDIRQ] = n->clock->hardirq_ns;
 		t->taken_at[PROBE_TAKEN_SOFTIRQ] = n->clock->softirq_ns;
@@ -298,36 +300,11 @@ static __always_inline void thread_in(struct probe_thread *t, const struct now *
 	}
 }
 
-static __always_inline void thread_out(struct probe_thread *t, const struct now *n, bool blocked,
-				       bool dead)
-{
-	struct probe_ledger *all = ledger_of(t, n->v);
-	__u64 in;
-
-	if (t->state != PROBE_RUNNING) {
-		/* Its switch-in was missed: no earlier than its own and this CPU's last event. */
-		in = n->v->slot[SCHED_LAST_NS];
-		if (in < t->since_ns)
-			in = t->since_ns;
-		thread_in(t, n, in);
-		thread_repaired(n, in, n->ns);
-	}
-	t->blocked = PROBE_BLOCKED_OTHER; /* until more is known */
-	thread_set(t, n, dead ? PROBE_DEAD : blocked ? PROBE_BLOCKED : PROBE_WAITING, n->ns);
-	t->off_ns = dead ? 0 : n->ns;
-	if (window_has(n->w, n->ns)) {
-		t->switches[blocked ? 0 : 1]++;
-		n->v->slot[SCHED_SWITCHES + (blocked ? 0 : 1)]++;
-		t->ledger.outs++;
-		all->outs++;
-	}
-}
-
 /* A switch as the functions below are told of it. */
 struct event {
 	__u64 ns, steal;
 	__u32 bank;
-	__u32 blocked, dead; /* the one that leaves */
+	__u32 blocked, dead; /* the one that leaves: 1 or 0 */
 };
 
 static __always_inline struct now event_now(struct probe_values_element *v, const struct event *e)
@@ -341,6 +318,47 @@ static __always_inline struct now event_now(struct probe_values_element *v, cons
 		.ns = e->ns,
 		.steal = e->steal,
 	};
+}
+
+/* It leaves its CPU, and its switch-in was missed: no earlier than its own and this CPU's last event.
+ * Rare, hence a function of its own. */
+__noinline int thread_missed(struct probe_thread *t, struct probe_values_element *v,
+			     const struct event *e)
+{
+	struct now n;
+	__u64 in;
+
+	if (!t || !v || !e)
+		return 0;
+	n = event_now(v, e);
+	in = v->slot[SCHED_LAST_NS];
+	if (in < t->since_ns)
+		in = t->since_ns;
+	thread_in(t, &n, in);
+	thread_repaired(&n, in, n.ns);
+	return 0;
+}
+
+static __always_inline void thread_out(struct probe_thread *t, const struct now *n,
+				       const struct event *e)
+{
+	struct probe_ledger *all = ledger_of(t, n->v);
+	struct change c;
+	__u32 kind = e->blocked ? 0 : 1;
+
+	if (t->state != PROBE_RUNNING)
+		thread_missed(t, n->v, e);
+	t->blocked = PROBE_BLOCKED_OTHER; /* until more is known */
+	/* Waiting, blocked and dead follow each other; the verifier need not know which it is. */
+	c = change_now(n, PROBE_WAITING + e->blocked + (2 - e->blocked) * e->dead, n->ns);
+	thread_change(t, n->v, &c, PROBE_RUNNING);
+	t->off_ns = e->dead ? 0 : n->ns;
+	if (window_has(n->w, n->ns)) {
+		t->switches[kind]++;
+		n->v->slot[SCHED_SWITCHES + kind]++;
+		t->ledger.outs++;
+		all->outs++;
+	}
 }
 
 /* The next two are functions of their own for the verifier, which walks each of them once instead of
@@ -357,7 +375,7 @@ __noinline int thread_leaves(struct probe_thread *t, struct probe_values_element
 	barrier();
 	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_RUNNING) && t->ring)
 		history_begin(t, &n);
-	thread_out(t, &n, e->blocked, e->dead);
+	thread_out(t, &n, e);
 	barrier();
 	t->seq++;
 	return 0;

@@ -130,7 +130,7 @@ int visit(struct bpf_iter__task *ctx)
 	} else {
 		thread->peek_state = PROBE_BLOCKED;
 		if (bpf_core_field_exists(task->__state))
-			thread->peek_blocked = blocked_cause(task, thread, task->__state, false);
+			thread->peek_blocked = blocked_cause(task, thread, task->__state);
 	}
 	thread->peek_serial = windows.span[windows.current & 1].serial;
 	request.found++;
