@@ -317,10 +317,9 @@ static bool kind_wanted(const struct probe_set *set, uint32_t kind)
 	return false;
 }
 
-static void config_set(struct bpf_object *bpf, const struct probe_set *set)
+struct probe_config config_make(const struct probe_set *set)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata.config");
-	struct probe_config config = {
+	return (struct probe_config){
 		.nr_cpus = set->nr_cpus,
 		.prev_state_arg = set->mode.prev_state,
 		.storage = set->mode.storage,
@@ -338,9 +337,14 @@ static void config_set(struct bpf_object *bpf, const struct probe_set *set)
 		.uring_punt_args = set->mode.uring_punt_args,
 		.net = set->mode.net,
 	};
+}
+
+static void config_set(struct bpf_object *bpf, const struct probe_config *config)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata.config");
 
 	if (map)
-		(void)bpf_map__set_initial_value(map, &config, sizeof(config)); /* size is ours */
+		(void)bpf_map__set_initial_value(map, config, sizeof(*config)); /* size is ours */
 }
 
 static void load_why(struct probe_object *object, int code)
@@ -388,6 +392,7 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 			 const struct probe_object *owner)
 {
 	char rejected[MAX_REJECTED][64];
+	struct probe_config config;
 	unsigned nr_rejected = 0;
 	struct bpf_program *prog;
 	int ret;
@@ -405,7 +410,9 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 		}
 		if (!set->mode.atomics)
 			balance_strip(object->bpf);
-		config_set(object->bpf, set);
+		/* What the scheduler's object has lost may have changed meanwhile. */
+		config = object == set->sched || !owner ? config_make(set) : set->config;
+		config_set(object->bpf, &config);
 		ret = maps_prepare(object->bpf, set, owner);
 		typed_kernel = set->kernel;
 		ret = ret ? ret : bpf_object__load(object->bpf);

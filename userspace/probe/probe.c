@@ -3,6 +3,8 @@
 #include "probe/probe.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -263,6 +265,39 @@ static void sched_open(struct probe_set *set)
 		(void)sample_open(set); /* no_samples says why not */
 }
 
+static void *others_load(void *arg)
+{
+	struct probe_set *set = arg;
+
+	for (unsigned i = 0; i < set->nr_objects; i++) {
+		struct probe_object *object = &set->objects[i];
+
+		if (object != set->track && object != set->sched && object_needed(set, object))
+			(void)object_load(object, set); /* object->why says why not */
+	}
+	return NULL;
+}
+
+/* The scheduler's object takes as long as all others together: beside them. */
+static void rest_load(struct probe_set *set)
+{
+	sigset_t all, old;
+	pthread_t thread;
+	bool beside;
+
+	set->config = config_make(set);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the other threads */
+	beside = set->sched && !pthread_create(&thread, NULL, others_load, set);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (set->sched)
+		(void)object_load(set->sched, set); /* its why says why not */
+	if (beside)
+		pthread_join(thread, NULL);
+	else
+		others_load(set);
+}
+
 static void objects_load(struct probe_set *set)
 {
 	int ret;
@@ -280,10 +315,11 @@ static void objects_load(struct probe_set *set)
 			"the kernel's types cannot be kept in memory: %s", strerror(-ret));
 	if (ret || track_load(set))
 		return;
+	rest_load(set);
 	for (unsigned i = 0; i < set->nr_objects; i++) {
 		struct probe_object *object = &set->objects[i];
 
-		if (object == set->track || !object_needed(set, object) || object_load(object, set))
+		if (!object->bpf)
 			continue;
 		if (object == set->sched)
 			sched_open(set);

@@ -93,6 +93,7 @@ struct probe_set {
 	int types_fd;	      /* the kernel's types that objects look at ... */
 	char types[32];	      /* ... as a path */
 	struct probe_mode mode;
+	struct probe_config config; /* of the objects that are loaded beside the scheduler's */
 	unsigned nr_cpus;  /* possible CPUs */
 	cpu_set_t allowed; /* of the process when the set was opened */
 	struct probe_object *objects;
@@ -164,6 +165,7 @@ struct bpf_link *program_attach(const struct bpf_program *prog);
 /* Load and attach with the shared maps of set->track (when that is not object itself). On failure
  * object->why says why, and metrics that miss an event have a why of their own. */
 int object_load(struct probe_object *object, struct probe_set *set);
+struct probe_config config_make(const struct probe_set *set);
 void object_close(struct probe_object *object);
 /* Map the values of a map; *ret_bytes may be NULL. */
 void *object_map(struct probe_object *object, const char *map, size_t *ret_bytes);
