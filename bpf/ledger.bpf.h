@@ -138,6 +138,17 @@ __noinline int file_class_of(struct probe_thread *t, __u64 file)
 	return class;
 }
 
+/* The same without a call in the usual case, that it is of the kind of the one before. */
+static __always_inline __u32 file_class_again(struct probe_thread *t, __u64 file)
+{
+	struct file *f = (void *)file;
+	__u64 op = (__u64)BPF_CORE_READ(f, f_op);
+
+	if (op && op == t->file_op && t->file_class != FILE_SOCKET)
+		return t->file_class;
+	return file_class_of(t, file);
+}
+
 /* The file behind a descriptor of the task that has this table; 0 = none. */
 static __always_inline __u64 file_at(struct fdtable *fdt, __u64 fd)
 {
@@ -326,7 +337,7 @@ static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_t
 	case SYSCALL_DISK:
 		return deep ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
 	case SYSCALL_FILE:
-		return file_cause(file_class_of(t, file_at(fdt, s.arg[0])), deep);
+		return file_cause(file_class_again(t, file_at(fdt, s.arg[0])), deep);
 	case SYSCALL_POLL:
 	case SYSCALL_SELECT:
 	case SYSCALL_EPOLL:
