@@ -137,18 +137,17 @@ static __always_inline struct depth_now depth_read(struct rq *rq, bool raw)
 /* What depth_refresh() has found. */
 struct depth_event {
 	__u64 now;
-	__u32 bank, cpu;
+	__u32 bank, pad;
 	__u32 before, before_waiting;
 	__u32 depth, waiting;
 };
 
-/* A function of its own for the verifier, which walks it once. */
+/* A function of its own for the verifier, which walks it once. balance_set() is not part of it:
+ * userspace can take its atomic operations out of programs, but not out of what they call. */
 __noinline int depth_change(struct probe_depth *slot, struct depth_event *e)
 {
 	if (!slot || !e)
 		return 0;
-	if (!slot->touched || slot->depth != e->depth)
-		balance_set(e->cpu, e->depth, e->bank, &e->now);
 	depth_set(slot, window_span(e->bank), e->before, e->before_waiting, e->depth, e->waiting,
 		  &e->now);
 	return 0;
@@ -160,11 +159,15 @@ static __always_inline void depth_refresh(struct rq *rq, bool raw, int gone, int
 					  __u32 bank, __u64 *now)
 {
 	struct depth_now d = depth_read(rq, raw);
-	struct depth_event e = { .now = *now, .bank = bank, .cpu = GET(raw, rq, cpu) };
-	struct probe_depth *slot = depth_slot(bank, e.cpu);
+	struct depth_event e = { .bank = bank };
+	__u32 cpu = GET(raw, rq, cpu);
+	struct probe_depth *slot = depth_slot(bank, cpu);
 
 	if (!slot || (slot->touched && slot->depth == d.depth && slot->waiting == d.waiting))
 		return;
+	if (!slot->touched || slot->depth != d.depth)
+		balance_set(cpu, d.depth, bank, now);
+	e.now = *now;
 	e.depth = d.depth;
 	e.waiting = d.waiting;
 	e.before = (int)d.depth + gone > 0 ? d.depth + gone : 0;
