@@ -172,26 +172,46 @@ static __always_inline __u64 blame_exec(struct task_struct *task, bool raw)
 	return GET(raw, exec, se.sum_exec_runtime);
 }
 
+/* The same as of when its slice began. */
+static __always_inline __u64 blame_exec_before(struct task_struct *task, bool raw)
+{
+	struct task_struct___exec *exec = (void *)task;
+
+	if (!bpf_core_field_exists(exec->se.prev_sum_exec_runtime))
+		return 0;
+	return GET(raw, exec, se.prev_sum_exec_runtime);
+}
+
+/* A switch, as blame_slice() is told of it. */
+struct blame_event {
+	__u64 now, steal;   /* steal: the host's share of this CPU until now */
+	__u64 prev, next;   /* addresses */
+	__u64 ran, before;  /* prev, of blame_exec() */
+	__u64 next_ran;
+	__u64 from; /* answer: when the slice began if somebody waited in it, else 0 */
+	__u32 bank, pid, next_pid;
+};
+
 /* Switches may be missed (thread.bpf.h), and then prev did not run all of the slice. What it ran
  * for, what the task ran for that was seen to begin the slice, and the rest, which somebody unseen
  * did. Small differences are those of the kernel's clock. */
-static __always_inline __s64 blame_unseen(struct probe_blame *b, struct task_struct *prev,
-					  __u32 pid, __s64 ns, __u64 slice, bool raw)
+static __always_inline __s64 blame_unseen(struct probe_blame *b, const struct blame_event *e,
+					  __s64 ns, __u64 slice)
 {
-	struct task_struct___exec *exec = (void *)prev, *first = (void *)b->task;
-	__u64 ran, other = 0, rest;
+	struct task_struct *task = (void *)b->task;
+	struct task_struct___exec *first = (void *)task;
+	__u64 ran = e->ran, other = 0, rest;
 	__s64 part;
 
 	if (ns <= 0 || !b->since_ns || (b->owner && !b->exec_ns))
 		return ns;
-	ran = blame_exec(prev, raw);
-	if (pid == b->owner) {
+	if (e->pid == b->owner) {
 		ran -= b->exec_ns;
 	} else {
-		ran -= BPF_CORE_READ(exec, se.prev_sum_exec_runtime);
+		ran -= e->before;
 		if (!b->owner)
 			other = slice;
-		else if ((__u32)BPF_CORE_READ((struct task_struct *)first, pid) == b->owner)
+		else if ((__u32)BPF_CORE_READ(task, pid) == b->owner)
 			other = BPF_CORE_READ(first, se.sum_exec_runtime) - b->exec_ns;
 	}
 	if (ran > slice)
@@ -201,7 +221,7 @@ static __always_inline __s64 blame_unseen(struct probe_blame *b, struct task_str
 	rest = slice - ran - other;
 	if (rest < 100000 || rest < slice / 8)
 		rest = 0;
-	if (pid != b->owner) {
+	if (e->pid != b->owner) {
 		part = blame_share(ns, slice - ran - rest, slice);
 		blame_pid(b, NULL, b->owner, part);
 		ns -= part;
@@ -215,46 +235,65 @@ static __always_inline __s64 blame_unseen(struct probe_blame *b, struct task_str
 	return ns;
 }
 
-/* At sched_switch, before prev and next change their states: prev's slice ends. steal: the host's
- * share of this CPU until now. Returns when the slice began if somebody waited in it, else 0. */
-static __always_inline __u64 blame_switch(const volatile struct probe_span *w, __u32 bank,
-					  struct task_struct *prev, struct task_struct *next,
-					  __u64 steal, __u64 now, bool raw)
+/* At sched_switch, before prev and next change their states: prev's slice ends. A function of its
+ * own for the verifier, which walks it once. */
+__noinline int blame_slice(struct blame_event *e)
 {
-	struct probe_blame *b = blame_of(bank, bpf_get_smp_processor_id());
-	__u64 wait, slice, stolen, from;
+	struct probe_blame *b;
+	__u64 wait, slice, stolen;
 	__s64 ns, host, irq;
-	__u32 pid;
 
+	b = e ? blame_of(e->bank, bpf_get_smp_processor_id()) : NULL;
 	if (!b)
 		return 0;
-	pid = GET(raw, prev, pid);
-	wait = blame_integral(b, blame_clock(w, now));
-	from = wait == b->wait_ns ? 0 : b->since_ns ?: w->start_ns;
+	wait = blame_integral(b, blame_clock(window_span(e->bank), e->now));
+	e->from = wait == b->wait_ns ? 0 : b->since_ns ?: window_span(e->bank)->start_ns;
 	irq = b->hard_ns + b->soft_ns;
 	ns = PROBE_WAIT_DIFF(wait, b->wait_ns) - (irq - b->irq_ns);
 	if (ns) {
-		slice = now - b->since_ns;
-		stolen = steal - b->steal_ns;
+		slice = e->now - b->since_ns;
+		stolen = e->steal - b->steal_ns;
 		if (!b->since_ns || stolen > 1ull << 40)
 			stolen = 0;
 		if (stolen > slice)
 			stolen = slice;
-		host = ns > 0 ? blame_share(ns, stolen, slice) : 0;
+		host = ns > 0 && stolen ? blame_share(ns, stolen, slice) : 0;
 		b->host_ns += host;
 		ns -= host;
-		if (pid)
-			ns = blame_unseen(b, prev, pid, ns, slice - stolen, raw);
-		blame_pid(b, prev, pid, ns);
+		if (e->pid)
+			ns = blame_unseen(b, e, ns, slice - stolen);
+		blame_pid(b, (void *)e->prev, e->pid, ns);
 	}
 	b->wait_ns = wait;
 	b->irq_ns = irq;
-	b->since_ns = now;
-	b->steal_ns = steal;
-	b->owner = GET(raw, next, pid);
-	b->task = (__u64)next;
-	b->exec_ns = b->owner ? blame_exec(next, raw) : 0;
-	return from;
+	b->since_ns = e->now;
+	b->steal_ns = e->steal;
+	b->owner = e->next_pid;
+	b->task = e->next;
+	b->exec_ns = e->next_ran;
+	return 0;
+}
+
+/* Returns when the slice began if somebody waited in it, else 0. */
+static __always_inline __u64 blame_switch(__u32 bank, struct task_struct *prev,
+					  struct task_struct *next, __u64 steal, __u64 now,
+					  bool raw)
+{
+	struct blame_event e = {
+		.now = now,
+		.steal = steal,
+		.prev = (__u64)prev,
+		.next = (__u64)next,
+		.ran = blame_exec(prev, raw),
+		.before = blame_exec_before(prev, raw),
+		.next_ran = blame_exec(next, raw),
+		.bank = bank,
+		.pid = GET(raw, prev, pid),
+		.next_pid = GET(raw, next, pid),
+	};
+
+	blame_slice(&e);
+	return e.from;
 }
 
 #endif

@@ -344,8 +344,8 @@ static __always_inline struct gendisk *disk_of(struct request *rq, bool raw)
 
 	if (bpf_core_field_exists(old->rq_disk))
 		return BPF_CORE_READ(old, rq_disk);
-	q = GET(raw, rq, q);
-	return q ? GET(raw, q, disk) : NULL;
+	q = GET(raw, rq, q); /* what is read at NULL is 0 */
+	return GET(raw, q, disk);
 }
 
 /* Its place in the table of devices, or -1. */
@@ -394,10 +394,9 @@ static __always_inline void remember(const struct underway *r, __u32 dev, __u64 
 
 /* Its last part is done. */
 static __always_inline void finished(struct probe_values_element *v, __u64 *word,
-				     const struct underway *r, struct request *rq, __u64 op,
+				     const struct underway *r, struct gendisk *disk, __u64 op,
 				     bool counts, __u64 now, bool raw, __u64 sector)
 {
-	struct gendisk *disk = disk_of(rq, raw);
 	__u32 dev;
 	__u64 i;
 
@@ -425,12 +424,15 @@ static __always_inline int on_complete(__u64 *ctx, bool raw)
 	__u64 *word = request_begin(rq, bank, RUN_COMPLETE), now, op;
 	const volatile struct probe_span *w;
 	struct probe_values_element *v;
+	struct gendisk *disk;
 	struct underway *r;
 	bool in, job;
 
 	v = word ? values_here(bank) : NULL;
 	if (!v)
 		return 0;
+	/* Here, where all ways lead to: the verifier takes a millisecond for it each time. */
+	disk = disk_of(rq, raw);
 	w = window_span(bank);
 	r = underway_find(READ_ONCE(*word), w->serial, word);
 	now = bpf_ktime_get_ns();
@@ -452,7 +454,7 @@ static __always_inline int on_complete(__u64 *ctx, bool raw)
 	if (in && job && !r->done && op == BLOCK_WRITE)
 		v->slot[BLOCK_FLUSHES]++;
 	if (r->issue_ns && r->done)
-		finished(v, word, r, rq, op, in && job && !error, now, raw,
+		finished(v, word, r, disk, op, in && job && !error, now, raw,
 			 GET(raw, rq, __sector) - ((r->done - bytes) >> 9));
 	r->rq = 0;
 	return 0;

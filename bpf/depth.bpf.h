@@ -134,24 +134,46 @@ static __always_inline struct depth_now depth_read(struct rq *rq, bool raw)
 	return d;
 }
 
+/* What depth_refresh() has found. */
+struct depth_event {
+	__u64 now;
+	__u32 bank, pad;
+	__u32 before, before_waiting;
+	__u32 depth, waiting;
+};
+
+/* A function of its own for the verifier, which walks it once. balance_set() is not part of it:
+ * userspace can take its atomic operations out of programs, but not out of what they call. */
+__noinline int depth_change(struct probe_depth *slot, struct depth_event *e)
+{
+	if (!slot || !e)
+		return 0;
+	depth_set(slot, window_span(e->bank), e->before, e->before_waiting, e->depth, e->waiting,
+		  &e->now);
+	return 0;
+}
+
 /* Something happened to rq: refresh. gone: how many more were runnable just before the event than
  * now. was_running: a task, not idle, was on that CPU before it. */
 static __always_inline void depth_refresh(struct rq *rq, bool raw, int gone, int was_running,
 					  __u32 bank, __u64 *now)
 {
-	const volatile struct probe_span *w = window_span(bank);
 	struct depth_now d = depth_read(rq, raw);
-	__u32 cpu = GET(raw, rq, cpu), before;
-	struct probe_depth *slot;
+	struct depth_event e = { .bank = bank };
+	__u32 cpu = GET(raw, rq, cpu);
+	struct probe_depth *slot = depth_slot(bank, cpu);
 
-	slot = depth_slot(bank, cpu);
-	if (!slot)
+	if (!slot || (slot->touched && slot->depth == d.depth && slot->waiting == d.waiting))
 		return;
 	if (!slot->touched || slot->depth != d.depth)
 		balance_set(cpu, d.depth, bank, now);
-	before = (int)d.depth + gone > 0 ? d.depth + gone : 0;
-	depth_set(slot, w, before, depth_less(before, was_running < 0 ? d.running : was_running),
-		  d.depth, d.waiting, now);
+	e.now = *now;
+	e.depth = d.depth;
+	e.waiting = d.waiting;
+	e.before = (int)d.depth + gone > 0 ? d.depth + gone : 0;
+	e.before_waiting = depth_less(e.before, was_running < 0 ? d.running : was_running);
+	depth_change(slot, &e);
+	*now = e.now;
 }
 
 /* --- events --- */

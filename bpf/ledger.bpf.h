@@ -138,12 +138,20 @@ __noinline int file_class_of(struct probe_thread *t, __u64 file)
 	return class;
 }
 
-/* The file behind a descriptor of the task; 0 = none. */
-static __always_inline __u64 file_at(struct task_struct *task, __u64 fd)
+/* The same without a call in the usual case, that it is of the kind of the one before. */
+static __always_inline __u32 file_class_again(struct probe_thread *t, __u64 file)
 {
-	struct task_struct___ledger *l = (void *)task;
-	struct files_struct *files = l->files;
-	struct fdtable *fdt = files ? files->fdt : NULL;
+	struct file *f = (void *)file;
+	__u64 op = (__u64)BPF_CORE_READ(f, f_op);
+
+	if (op && op == t->file_op && t->file_class != FILE_SOCKET)
+		return t->file_class;
+	return file_class_of(t, file);
+}
+
+/* The file behind a descriptor of the task that has this table; 0 = none. */
+static __always_inline __u64 file_at(struct fdtable *fdt, __u64 fd)
+{
 	__u64 file = 0;
 
 	if (!fdt || (__u32)fd >= fdt->max_fds)
@@ -195,7 +203,7 @@ struct pollfd {
 };
 
 /* The first few descriptors of poll(), in the memory of the task, which is current. */
-static __always_inline __u32 poll_class(struct task_struct *task, struct probe_thread *t,
+static __always_inline __u32 poll_class(struct fdtable *fdt, struct probe_thread *t,
 					__u64 array, __u64 nr)
 {
 	__u32 class = FILE_UNKNOWN;
@@ -205,7 +213,7 @@ static __always_inline __u32 poll_class(struct task_struct *task, struct probe_t
 
 		if (bpf_probe_read_user(&p, sizeof(p), (void *)(array + i * sizeof(p))) || p.fd < 0)
 			continue;
-		class = file_merge(class, file_class_of(t, file_at(task, p.fd)));
+		class = file_merge(class, file_class_of(t, file_at(fdt, p.fd)));
 		if (class == FILE_NET)
 			break;
 	}
@@ -213,7 +221,7 @@ static __always_inline __u32 poll_class(struct task_struct *task, struct probe_t
 }
 
 /* The lowest descriptors of the sets of select(). */
-static __always_inline __u32 select_class(struct task_struct *task, struct probe_thread *t,
+static __always_inline __u32 select_class(struct fdtable *fdt, struct probe_thread *t,
 					  __u64 reads, __u64 writes)
 {
 	__u64 bits = 0, more = 0;
@@ -225,7 +233,7 @@ static __always_inline __u32 select_class(struct task_struct *task, struct probe
 		bpf_probe_read_user(&more, sizeof(more), (void *)writes);
 	bits |= more;
 	for (__u32 i = 0; i < POLL_FILES && bits; i++) {
-		class = file_merge(class, file_class_of(t, file_at(task, bit_highest(bits & -bits))));
+		class = file_merge(class, file_class_of(t, file_at(fdt, bit_highest(bits & -bits))));
 		bits &= bits - 1;
 	}
 	return class;
@@ -272,22 +280,22 @@ static __always_inline __u32 uring_cause(const struct probe_thread *t)
 }
 
 /* poll() and its family; memory: the task is current, its memory can be read. */
-static __always_inline __u32 poll_cause(struct task_struct *task, struct probe_thread *t,
+static __always_inline __u32 poll_cause(struct fdtable *fdt, struct probe_thread *t,
 					const struct syscall_now *s, bool memory)
 {
 	__u32 class = FILE_UNKNOWN;
 	__u64 file;
 
 	if (s->class == SYSCALL_EPOLL) {
-		file = file_at(task, s->arg[0]);
+		file = file_at(fdt, s->arg[0]);
 		if (file)
 			class = epoll_class(t, file);
 	} else if (!memory) {
 		return PROBE_BLOCKED_OTHER;
 	} else if (s->class == SYSCALL_POLL) {
-		class = poll_class(task, t, s->arg[0], (__u32)s->arg[1]);
+		class = poll_class(fdt, t, s->arg[0], (__u32)s->arg[1]);
 	} else if (s->arg[0]) {
-		class = select_class(task, t, s->arg[1], s->arg[2]);
+		class = select_class(fdt, t, s->arg[1], s->arg[2]);
 	}
 	/* Nothing to wait for but the end of time. */
 	if (class == FILE_UNKNOWN)
@@ -295,12 +303,14 @@ static __always_inline __u32 poll_cause(struct task_struct *task, struct probe_t
 	return file_cause(class, true);
 }
 
-/* Why is this task blocked? It is current, or it is asleep. */
-static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thread *t,
-				      __u32 state, bool memory)
+/* Why is this task blocked? It is current, or it is asleep; memory: it is current. */
+static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_thread *t,
+					__u32 state, bool memory)
 {
 	struct task_struct___ledger *l = (void *)task;
 	bool deep = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
+	/* Once for all that need it: the verifier takes a millisecond for each walk from a task. */
+	struct fdtable *fdt = l->files->fdt;
 	struct syscall_now s;
 	bool iowait;
 
@@ -327,14 +337,30 @@ static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thr
 	case SYSCALL_DISK:
 		return deep ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
 	case SYSCALL_FILE:
-		return file_cause(file_class_of(t, file_at(task, s.arg[0])), deep);
+		return file_cause(file_class_again(t, file_at(fdt, s.arg[0])), deep);
 	case SYSCALL_POLL:
 	case SYSCALL_SELECT:
 	case SYSCALL_EPOLL:
-		return poll_cause(task, t, &s, memory);
+		return poll_cause(fdt, t, &s, memory);
 	default:
 		return PROBE_BLOCKED_OTHER;
 	}
+}
+
+/* Of a task that is asleep. */
+static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thread *t,
+				      __u32 state)
+{
+	return blocked_on(task, t, state, false);
+}
+
+/* Of the current task, which leaves its CPU. A function of its own for the verifier, which
+ * walks it once. */
+__noinline int blocked_now(struct probe_thread *t, __u32 state)
+{
+	if (t)
+		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true);
+	return 0;
 }
 
 #endif

@@ -119,7 +119,9 @@ struct probe_windows {
 	__u64 no_tag;	  /* tasks that should have been followed and were not */
 	__u32 unread;	  /* the last window's values are still to be read */
 	__u32 histories;  /* threads that have one */
-	__u64 pad[4];
+	__u32 epoch; /* changes with the tags: what was remembered of them is void */
+	__u32 pad32;
+	__u64 pad[3];
 	struct probe_span span[2];
 };
 
@@ -322,6 +324,16 @@ struct probe_cpu_clock {
 
 /* --- sched.bpf.c --- */
 
+#define PROBE_MEMOS 16u /* a power of 2 */
+
+/* Which thread a task is: see memo.bpf.h. */
+struct probe_memo {
+	__u64 task; /* address */
+	__u32 epoch;
+	__u32 slot; /* of map "threads"; PROBE_THREADS = it is not followed */
+};
+#define PROBE_MEMO_SLOTS (sizeof(struct probe_memo) / 8 * PROBE_MEMOS)
+
 /* Slots of its values. */
 enum {
 	SCHED_LATENCY = 0,
@@ -338,7 +350,8 @@ enum {
 	SCHED_STACK_NS,	 /* last time a stack was taken here */
 	SCHED_LEDGER,	 /* struct probe_ledger of all tracked threads ... */
 	SCHED_LEDGER_IO = SCHED_LEDGER + PROBE_LEDGER_SLOTS, /* ... and io_uring's kernel workers */
-	SCHED_SLOTS = SCHED_LEDGER_IO + PROBE_LEDGER_SLOTS,
+	SCHED_MEMO = SCHED_LEDGER_IO + PROBE_LEDGER_SLOTS,
+	SCHED_SLOTS = SCHED_MEMO + PROBE_MEMO_SLOTS,
 };
 
 #define PROBE_DEPTHS 64 /* the last one means "that many or more" */

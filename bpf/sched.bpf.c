@@ -52,6 +52,7 @@ const struct probe_program programs[] SEC(".rodata.programs") = {
 enum { RUN_SWITCH, RUN_WAKEUP, RUN_WAKEUP_NEW, RUN_NR_RUNNING, RUN_MIGRATE, RUN_PLACE, RUN_SAMPLE };
 
 PROBE_VALUES(SCHED_SLOTS)
+#include "memo.bpf.h"
 #include "thread.bpf.h"
 
 #include "foreign.bpf.h"
@@ -101,7 +102,7 @@ static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 		thread_bury(t, prev, n->v, window_clip(n->w, t->born_ns, n->ns));
 		return;
 	}
-	t->blocked = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
+	blocked_now(t, state);
 	if (t->ring)
 		history_blocked(t);
 	/* A kernel worker without work is no riddle. */
@@ -164,16 +165,16 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 			    .steal = steal,
 			    .bank = bank,
 			    .blocked = blocked,
-			    .dead = state & TASK_DEAD };
+			    .dead = !!(state & TASK_DEAD) };
 	if (config.blame) {
-		from = blame_switch(w, bank, prev, next, steal, now, raw);
+		from = blame_switch(bank, prev, next, steal, now, raw);
 		if (config.causes && from && READ_ONCE(windows.histories))
 			slice_add(GET(raw, prev, pid), from, now);
 	}
-	out = GET(raw, prev, pid) ? thread_of(prev, raw) : NULL;
+	out = GET(raw, prev, pid) ? memo_thread(v, prev, raw) : NULL;
 	if (out)
 		thread_leaves(out, v, &e);
-	t = GET(raw, next, pid) ? thread_of(next, raw) : NULL;
+	t = GET(raw, next, pid) ? memo_thread(v, next, raw) : NULL;
 	if (t)
 		thread_comes(t, v, &e);
 	v->slot[SCHED_LAST_NS] = now;
@@ -193,10 +194,11 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 					__u64 *now, struct probe_values_element *v)
 {
 	struct now n = { .v = v, .w = window_span(bank), .bank = bank };
-	struct probe_thread *t = thread_of(task, raw);
+	struct probe_thread *t = memo_thread(v, task, raw);
+	struct change c;
 	bool first;
 
-	if (!t || GET(raw, task, on_cpu))
+	if (!t)
 		return;
 	if (!*now)
 		*now = bpf_ktime_get_ns();
@@ -216,11 +218,13 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 		first = thread_begin(t, n.w, NULL, 0, PROBE_BLOCKED);
 		/* It went to sleep before the window: it still is where it did. */
 		if (config.causes && first && !raw)
-			t->blocked = blocked_cause(task, t, TASK_UNINTERRUPTIBLE, false);
+			t->blocked = blocked_cause(task, t, TASK_UNINTERRUPTIBLE);
 		if (first && t->ring)
 			history_begin(t, &n);
-		if (t->state == PROBE_BLOCKED)
-			thread_set(t, &n, PROBE_WAITING, *now);
+		if (t->state == PROBE_BLOCKED) {
+			c = change_now(&n, PROBE_WAITING, *now);
+			thread_change(t, v, &c, PROBE_BLOCKED);
+		}
 	}
 	barrier();
 	t->seq++;
@@ -244,8 +248,8 @@ static __always_inline int wake(__u64 *ctx, bool raw, bool born)
 	if (!v)
 		return 0;
 	v->runs[born ? RUN_WAKEUP_NEW : RUN_WAKEUP]++;
-	/* Waking oneself changes nothing, and holds no run-queue lock. */
-	if ((__u64)task == bpf_get_current_task())
+	/* Waking one that runs, mostly oneself, changes nothing, and may hold no run-queue lock. */
+	if (GET(raw, task, on_cpu))
 		return 0;
 	if (config.depth_events)
 		depth_wakeup(task, raw, bank, &now);
@@ -287,8 +291,9 @@ static __always_inline int on_nr_running(__u64 *ctx, bool raw)
 	if (bank == PROBE_NO_WINDOW)
 		return 0;
 	v = values_here(bank);
-	if (v)
-		v->runs[RUN_NR_RUNNING]++;
+	if (!v)
+		return 0;
+	v->runs[RUN_NR_RUNNING]++;
 	depth_refresh(rq, raw, -change, -1, bank, &now);
 	return 0;
 }
@@ -311,7 +316,7 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 	if (!v)
 		return 0;
 	v->runs[RUN_MIGRATE]++;
-	t = thread_of(task, raw);
+	t = memo_thread(v, task, raw);
 	if (!t)
 		return 0;
 	if (!now)

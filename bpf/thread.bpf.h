@@ -102,29 +102,23 @@ static __always_inline __u64 take(__u64 now, __u64 then, __u64 *left)
 	return ns;
 }
 
-/* A slice of CPU time that ends: its length, the CPU's sums now, and, as the answer, what interrupts
- * and the host took of it. */
-struct slice {
-	__u64 ns;
-	__u64 now[PROBE_TAKEN], taken[PROBE_TAKEN];
-};
-
-/* A function of its own for the verifier, which walks it once. */
-__noinline int slice_end(struct probe_thread *t, struct probe_values_element *v, struct slice *s)
+/* A slice of CPU time ends, of which interrupts and the host took some. */
+static __always_inline void slice_end(struct probe_thread *t, struct probe_ledger *all, __u64 left,
+				      __u64 steal, __u64 *ret_taken)
 {
-	struct probe_ledger *all;
-	__u64 left;
+	const struct probe_cpu_clock *clock = cpu_clock_here();
+	__u64 now[PROBE_TAKEN];
 
-	if (!t || !v || !s)
-		return 0;
-	all = ledger_of(t, v);
-	left = s->ns;
+	if (!clock)
+		return;
+	now[PROBE_TAKEN_HARDIRQ] = clock->hardirq_ns;
+	now[PROBE_TAKEN_SOFTIRQ] = clock->softirq_ns;
+	now[PROBE_TAKEN_STEAL] = steal;
 	for (int i = 0; i < PROBE_TAKEN; i++) {
-		s->taken[i] = take(s->now[i], t->taken_at[i], &left);
-		t->ledger.taken_ns[i] += s->taken[i];
-		all->taken_ns[i] += s->taken[i];
+		ret_taken[i] = take(now[i], t->taken_at[i], &left);
+		t->ledger.taken_ns[i] += ret_taken[i];
+		all->taken_ns[i] += ret_taken[i];
 	}
-	return 0;
 }
 
 /* A block ends that a stack was taken of. */
@@ -139,8 +133,7 @@ static __always_inline void stack_close(struct probe_thread *t, const volatile s
 	t->stack = 0;
 }
 
-static __always_inline void history_add(struct probe_thread *t, const struct now *n,
-					const __u64 *taken)
+static __always_inline void history_add(struct probe_thread *t, __u32 queue, const __u64 *taken)
 {
 	__u32 key = t->ring - 1;
 	struct probe_history *h = bpf_map_lookup_elem(&history, &key);
@@ -152,7 +145,7 @@ static __always_inline void history_add(struct probe_thread *t, const struct now
 	e->at_ns = t->since_ns;
 	e->state = t->state;
 	e->blocked = t->blocked;
-	e->cpu = t->state == PROBE_WAITING ? n->queue : t->cpu;
+	e->cpu = t->state == PROBE_WAITING ? queue : t->cpu;
 	for (int i = 0; i < PROBE_TAKEN; i++)
 		e->taken_ns[i] = taken[i];
 	barrier();
@@ -176,7 +169,7 @@ static __always_inline void history_again(struct probe_thread *t, const struct n
 	__u64 since = t->since_ns;
 
 	t->since_ns = at_ns;
-	history_add(t, n, none);
+	history_add(t, n->queue, none);
 	t->since_ns = since;
 }
 
@@ -203,18 +196,26 @@ static __always_inline void slice_add(__u32 pid, __u64 from_ns, __u64 to_ns)
 	s->head++;
 }
 
-/* It has been in its state until at_ns, and is in another from then on. */
-static __always_inline void thread_set(struct probe_thread *t, const struct now *n, __u32 state,
-				       __u64 at_ns)
+/* A thread changes its state, at at_ns. */
+struct change {
+	__u64 at_ns, steal;
+	__u32 bank, queue; /* as in struct now */
+	__u32 state;
+	__u32 pad;
+};
+
+/* It has been in its state, old, until then, and is in another from then on. */
+static __always_inline void thread_change(struct probe_thread *t, struct probe_values_element *v,
+					  const struct change *c, __u32 old)
 {
-	__u64 ns = window_clip(n->w, t->since_ns, at_ns);
-	struct probe_ledger *all = ledger_of(t, n->v);
-	struct slice slice = { .ns = ns };
-	__u64 old = t->state;
+	const volatile struct probe_span *w = window_span(c->bank);
+	__u64 ns = window_clip(w, t->since_ns, c->at_ns);
+	struct probe_ledger *all = ledger_of(t, v);
+	__u64 taken[PROBE_TAKEN] = {};
 	__u32 cause;
 
-	if (at_ns < t->since_ns)
-		n->v->slot[SCHED_BACKWARDS]++;
+	if (c->at_ns < t->since_ns)
+		v->slot[SCHED_BACKWARDS]++;
 	t->ledger.time_ns[old & (PROBE_STATES - 1)] += ns;
 	all->time_ns[old & (PROBE_STATES - 1)] += ns;
 	if (old == PROBE_BLOCKED) {
@@ -222,19 +223,34 @@ static __always_inline void thread_set(struct probe_thread *t, const struct now 
 		t->ledger.blocked_ns[cause] += ns;
 		all->blocked_ns[cause] += ns;
 		if (t->stack)
-			stack_close(t, n->w, ns);
-	} else if (old == PROBE_RUNNING && n->clock) {
-		slice.now[PROBE_TAKEN_HARDIRQ] = n->clock->hardirq_ns;
-		slice.now[PROBE_TAKEN_SOFTIRQ] = n->clock->softirq_ns;
-		slice.now[PROBE_TAKEN_STEAL] = n->steal;
-		slice_end(t, n->v, &slice);
+			stack_close(t, w, ns);
+	} else if (old == PROBE_RUNNING) {
+		slice_end(t, all, ns, c->steal, taken);
 	}
 	if (config.blame)
-		blame_wait(t, n->w, n->bank, old, state, n->queue, at_ns);
-	t->state = state;
-	t->since_ns = at_ns;
+		blame_wait(t, w, c->bank, old, c->state, c->queue, c->at_ns);
+	t->state = c->state;
+	t->since_ns = c->at_ns;
 	if (t->ring)
-		history_add(t, n, slice.taken);
+		history_add(t, c->queue, taken);
+}
+
+/* From any state; rare. A function of its own for the verifier, which walks it once. */
+__noinline int thread_change_any(struct probe_thread *t, struct probe_values_element *v,
+				 const struct change *c)
+{
+	if (t && v && c)
+		thread_change(t, v, c, t->state);
+	return 0;
+}
+
+static __always_inline struct change change_now(const struct now *n, __u32 state, __u64 at_ns)
+{
+	return (struct change){ .at_ns = at_ns,
+				.steal = n->steal,
+				.bank = n->bank,
+				.queue = n->queue,
+				.state = state };
 }
 
 static __always_inline void thread_repaired(const struct now *n, __u64 from, __u64 until)
@@ -248,6 +264,7 @@ static __always_inline void thread_repaired(const struct now *n, __u64 from, __u
  * when, so the time stays where it was, and is counted as ambiguous. */
 static __always_inline void thread_in(struct probe_thread *t, const struct now *n, __u64 at_ns)
 {
+	struct change c = change_now(n, PROBE_RUNNING, at_ns);
 	struct probe_ledger *all = ledger_of(t, n->v);
 	__u64 ns;
 
@@ -268,7 +285,10 @@ static __always_inline void thread_in(struct probe_thread *t, const struct now *
 	}
 	t->off_ns = 0;
 	t->cpu = bpf_get_smp_processor_id();
-	thread_set(t, n, PROBE_RUNNING, at_ns);
+	if (t->state == PROBE_WAITING)
+		thread_change(t, n->v, &c, PROBE_WAITING);
+	else
+		thread_change_any(t, n->v, &c);
 	if (n->clock) {
 		t->taken_at[PROBE_TAKEN_HARDIRQ] = n->clock->hardirq_ns;
 		t->taken_at[PROBE_TAKEN_SOFTIRQ] = n->clock->softirq_ns;
@@ -280,36 +300,11 @@ static __always_inline void thread_in(struct probe_thread *t, const struct now *
 	}
 }
 
-static __always_inline void thread_out(struct probe_thread *t, const struct now *n, bool blocked,
-				       bool dead)
-{
-	struct probe_ledger *all = ledger_of(t, n->v);
-	__u64 in;
-
-	if (t->state != PROBE_RUNNING) {
-		/* Its switch-in was missed: no earlier than its own and this CPU's last event. */
-		in = n->v->slot[SCHED_LAST_NS];
-		if (in < t->since_ns)
-			in = t->since_ns;
-		thread_in(t, n, in);
-		thread_repaired(n, in, n->ns);
-	}
-	t->blocked = PROBE_BLOCKED_OTHER; /* until more is known */
-	thread_set(t, n, dead ? PROBE_DEAD : blocked ? PROBE_BLOCKED : PROBE_WAITING, n->ns);
-	t->off_ns = dead ? 0 : n->ns;
-	if (window_has(n->w, n->ns)) {
-		t->switches[blocked ? 0 : 1]++;
-		n->v->slot[SCHED_SWITCHES + (blocked ? 0 : 1)]++;
-		t->ledger.outs++;
-		all->outs++;
-	}
-}
-
 /* A switch as the functions below are told of it. */
 struct event {
 	__u64 ns, steal;
 	__u32 bank;
-	__u32 blocked, dead; /* the one that leaves */
+	__u32 blocked, dead; /* the one that leaves: 1 or 0 */
 };
 
 static __always_inline struct now event_now(struct probe_values_element *v, const struct event *e)
@@ -323,6 +318,47 @@ static __always_inline struct now event_now(struct probe_values_element *v, cons
 		.ns = e->ns,
 		.steal = e->steal,
 	};
+}
+
+/* It leaves its CPU, and its switch-in was missed: no earlier than its own and this CPU's last event.
+ * Rare, hence a function of its own. */
+__noinline int thread_missed(struct probe_thread *t, struct probe_values_element *v,
+			     const struct event *e)
+{
+	struct now n;
+	__u64 in;
+
+	if (!t || !v || !e)
+		return 0;
+	n = event_now(v, e);
+	in = v->slot[SCHED_LAST_NS];
+	if (in < t->since_ns)
+		in = t->since_ns;
+	thread_in(t, &n, in);
+	thread_repaired(&n, in, n.ns);
+	return 0;
+}
+
+static __always_inline void thread_out(struct probe_thread *t, const struct now *n,
+				       const struct event *e)
+{
+	struct probe_ledger *all = ledger_of(t, n->v);
+	struct change c;
+	__u32 kind = e->blocked ? 0 : 1;
+
+	if (t->state != PROBE_RUNNING)
+		thread_missed(t, n->v, e);
+	t->blocked = PROBE_BLOCKED_OTHER; /* until more is known */
+	/* Waiting, blocked and dead follow each other; the verifier need not know which it is. */
+	c = change_now(n, PROBE_WAITING + e->blocked + (2 - e->blocked) * e->dead, n->ns);
+	thread_change(t, n->v, &c, PROBE_RUNNING);
+	t->off_ns = e->dead ? 0 : n->ns;
+	if (window_has(n->w, n->ns)) {
+		t->switches[kind]++;
+		n->v->slot[SCHED_SWITCHES + kind]++;
+		t->ledger.outs++;
+		all->outs++;
+	}
 }
 
 /* The next two are functions of their own for the verifier, which walks each of them once instead of
@@ -339,7 +375,7 @@ __noinline int thread_leaves(struct probe_thread *t, struct probe_values_element
 	barrier();
 	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_RUNNING) && t->ring)
 		history_begin(t, &n);
-	thread_out(t, &n, e->blocked, e->dead);
+	thread_out(t, &n, e);
 	barrier();
 	t->seq++;
 	return 0;

@@ -85,6 +85,7 @@ static __always_inline int tag_task(struct task_struct *task, bool raw, __u32 fl
 	tag->flags = flags;
 	thread->generation = windows.generation;
 	WRITE_ONCE(tag->generation, windows.generation); /* last: it makes the tag valid */
+	__sync_fetch_and_add(&windows.epoch, 1);
 	return 0;
 fail:
 	__sync_fetch_and_add(&windows.no_tag, 1);
@@ -129,7 +130,7 @@ int visit(struct bpf_iter__task *ctx)
 	} else {
 		thread->peek_state = PROBE_BLOCKED;
 		if (bpf_core_field_exists(task->__state))
-			thread->peek_blocked = blocked_cause(task, thread, task->__state, false);
+			thread->peek_blocked = blocked_cause(task, thread, task->__state);
 	}
 	thread->peek_serial = windows.span[windows.current & 1].serial;
 	request.found++;
@@ -235,8 +236,10 @@ static __always_inline int on_freed(__u64 *ctx, bool raw)
 	count_run(RUN_FREED);
 	tag = tag_of(task, raw);
 	slot = tag ? tag->slot : PROBE_THREADS;
-	if (tag)
+	if (tag) {
 		tag->generation = 0;
+		__sync_fetch_and_add(&windows.epoch, 1);
+	}
 	thread = bpf_map_lookup_elem(&threads, &slot);
 	if (thread && thread->task == (__u64)task && thread_is_open(thread)) {
 		/* What it did in this window is still to be read: untracking frees the slot. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+#include <bpf/btf.h>
 
 #include "probe/set.h"
 
@@ -86,26 +87,30 @@ static void names_are_those_of_the_kernels_enum(void **state)
 				   .found_enum = "io_uring_op",
 				   .found_prefix = "IORING_OP_" };
 	struct probe_object object = { 0 };
-	struct probe_set set = { .btf = btf__new_empty() };
+	struct btf *btf = btf__new_empty();
+	struct probe_set set = { 0 };
 	struct value_row row;
 
 	(void)state;
-	assert_non_null(set.btf);
-	assert_true(btf__add_enum(set.btf, "io_uring_op", 4) > 0);
-	assert_int_equal(btf__add_enum_value(set.btf, "IORING_OP_NOP", 0), 0);
-	assert_int_equal(btf__add_enum_value(set.btf, "IORING_OP_FSYNC", 3), 0);
+	assert_non_null(btf);
+	assert_true(btf__add_enum(btf, "io_uring_op", 4) > 0);
+	assert_int_equal(btf__add_enum_value(btf, "IORING_OP_NOP", 0), 0);
+	assert_int_equal(btf__add_enum_value(btf, "IORING_OP_FSYNC", 3), 0);
+	set.kernel = kernel_from(btf);
+	assert_non_null(set.kernel);
 	assert_true(value_row(&desc, 3, &row));
 	value_row_name(&set, &object, &desc, &row);
 	assert_string_equal(row.labels[0].value, "fsync");
-	assert_int_equal(kernel_enum_value(set.btf, "io_uring_op", "IORING_OP_FSYNC"), 3);
-	assert_int_equal(kernel_enum_value(set.btf, "io_uring_op", "IORING_OP_OTHER"), -1);
-	btf__free(set.btf);
+	assert_int_equal(kernel_enum_value(set.kernel, "io_uring_op", "IORING_OP_FSYNC"), 3);
+	assert_int_equal(kernel_enum_value(set.kernel, "io_uring_op", "IORING_OP_OTHER"), -1);
+	kernel_close(set.kernel);
 }
 
 /* struct s { int a; struct { int b; int c; }; } */
 static void a_field_is_found_inside_unnamed_structures(void **state)
 {
 	struct btf *btf = btf__new_empty();
+	struct kernel *kernel;
 	int number, inner;
 
 	(void)state;
@@ -117,11 +122,13 @@ static void a_field_is_found_inside_unnamed_structures(void **state)
 	assert_true(btf__add_struct(btf, "s", 12) > 0);
 	assert_int_equal(btf__add_field(btf, "a", number, 0, 0), 0);
 	assert_int_equal(btf__add_field(btf, NULL, inner, 32, 0), 0);
-	assert_int_equal(kernel_field_offset(btf, "s", "a"), 0);
-	assert_int_equal(kernel_field_offset(btf, "s", "c"), 8);
-	assert_int_equal(kernel_field_offset(btf, "s", "d"), -1);
-	assert_int_equal(kernel_field_offset(btf, "t", "a"), -1);
-	btf__free(btf);
+	kernel = kernel_from(btf);
+	assert_non_null(kernel);
+	assert_int_equal(kernel_field_offset(kernel, "s", "a"), 0);
+	assert_int_equal(kernel_field_offset(kernel, "s", "c"), 8);
+	assert_int_equal(kernel_field_offset(kernel, "s", "d"), -1);
+	assert_int_equal(kernel_field_offset(kernel, "t", "a"), -1);
+	kernel_close(kernel);
 }
 
 static void a_label_without_values_has_no_rows(void **state)

@@ -30,7 +30,7 @@ static void objects_describe_themselves(void **state)
 	for (const struct bpf_image *i = registry_bpf_images; i->name; i++) {
 		struct probe_object object;
 
-		assert_int_equal(object_describe(&object, i), 0);
+		assert_int_equal(object_describe(&object, i, NULL), 0);
 		for (unsigned k = 0; k < object.nr_metrics; k++) {
 			const struct probe_desc *d = &object.metrics[k].desc;
 
@@ -42,6 +42,7 @@ static void objects_describe_themselves(void **state)
 		}
 		/* Metrics need programs that count their runs. */
 		assert_true(!object.nr_metrics || object.nr_runs);
+		object_close(&object);
 	}
 }
 
@@ -55,7 +56,7 @@ static void scheduler_metrics_have_their_names(void **state)
 	struct probe_object object;
 
 	(void)state;
-	assert_int_equal(object_describe(&object, image("sched")), 0);
+	assert_int_equal(object_describe(&object, image("sched"), NULL), 0);
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		bool found = false;
 
@@ -64,6 +65,7 @@ static void scheduler_metrics_have_their_names(void **state)
 		if (!found)
 			fail_msg("%s is missing", names[i]);
 	}
+	object_close(&object);
 }
 
 static void garbage_is_not_a_probe(void **state)
@@ -73,7 +75,7 @@ static void garbage_is_not_a_probe(void **state)
 	struct probe_object object;
 
 	(void)state;
-	assert_int_equal(object_describe(&object, &bad), -EINVAL);
+	assert_int_equal(object_describe(&object, &bad, NULL), -EINVAL);
 }
 
 static void list_names_every_metric(void **state)
@@ -87,9 +89,10 @@ static void list_names_every_metric(void **state)
 	probe_list(out);
 	fclose(out);
 	for (const struct bpf_image *i = registry_bpf_images; i->name; i++) {
-		assert_int_equal(object_describe(&object, i), 0);
+		assert_int_equal(object_describe(&object, i, NULL), 0);
 		for (unsigned k = 0; k < object.nr_metrics; k++)
 			assert_non_null(strstr(text, object.metrics[k].desc.name));
+		object_close(&object);
 	}
 	free(text);
 }
@@ -99,22 +102,22 @@ static void missing_tracepoint_is_not_supported(void **state)
 	struct probe_metric depth = { .desc = { .kind = PROBE_DEPTH,
 						.events = "sched_switch no_such_event" } };
 	struct probe_metric ok = { .desc = { .kind = PROBE_HIST, .events = "sched_switch" } };
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct kernel *kernel = kernel_open();
 
 	(void)state;
-	if (!btf) {
+	if (!kernel) {
 		printf("skip: this kernel has no type information\n");
 		skip();
 	}
-	metric_check(&depth, btf);
+	metric_check(&depth, kernel);
 	assert_int_equal(depth.why.status, BENCH_NOT_SUPPORTED);
 	assert_non_null(strstr(depth.why.text, "no_such_event"));
-	metric_check(&ok, btf);
+	metric_check(&ok, kernel);
 	assert_int_equal(ok.why.status, BENCH_OK);
-	assert_true(kernel_tracepoint_args(btf, "sched_switch") >= 3);
-	assert_true(kernel_has_field(btf, "task_struct", "pid"));
-	assert_false(kernel_has_field(btf, "task_struct", "no_such_field"));
-	btf__free(btf);
+	assert_true(kernel_tracepoint_args(kernel, "sched_switch") >= 3);
+	assert_true(kernel_has_field(kernel, "task_struct", "pid"));
+	assert_false(kernel_has_field(kernel, "task_struct", "no_such_field"));
+	kernel_close(kernel);
 }
 
 static void unknown_name_is_an_error_with_the_nearest(void **state)

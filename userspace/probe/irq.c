@@ -119,8 +119,8 @@ void irq_open(struct probe_set *set, struct probe_object *object)
 
 		snprintf(entry, sizeof(entry), "%s_entry", vectors[i].tracepoint);
 		snprintf(exit_, sizeof(exit_), "%s_exit", vectors[i].tracepoint);
-		if (kernel_has_tracepoint(set->btf, entry) &&
-		    kernel_has_tracepoint(set->btf, exit_) &&
+		if (kernel_has_tracepoint(set->kernel, entry) &&
+		    kernel_has_tracepoint(set->kernel, exit_) &&
 		    attach_one(object, "on_vector_exit_raw", exit_))
 			(void)attach_one(object, "on_vector_entry_raw", entry); /* else no rows */
 	}
@@ -176,10 +176,10 @@ static void missing_put(struct irq_row *row)
 
 	for (unsigned i = 0; vectors[i].name; i++) {
 		snprintf(tracepoint, sizeof(tracepoint), "%s_entry", vectors[i].tracepoint);
-		if (!kernel_has_tracepoint(row->set->btf, tracepoint))
+		if (!kernel_has_tracepoint(row->set->kernel, tracepoint))
 			vector_missing(row, vectors[i].name, tracepoint);
 	}
-	if (!vectors[0].name && !kernel_has_tracepoint(row->set->btf, "ipi_entry"))
+	if (!vectors[0].name && !kernel_has_tracepoint(row->set->kernel, "ipi_entry"))
 		vector_missing(row, "ipi", "ipi_entry");
 }
 

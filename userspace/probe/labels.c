@@ -44,18 +44,6 @@ bool value_row(const struct probe_desc *desc, unsigned index, struct value_row *
 	return true;
 }
 
-/* The name of a value of an enum of this kernel. */
-static const char *enum_name(const struct btf *btf, const char *type, unsigned value)
-{
-	int id = btf__find_by_name_kind(btf, type, BTF_KIND_ENUM);
-	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
-
-	for (unsigned i = 0; t && i < btf_vlen(t); i++)
-		if ((unsigned)btf_enum(t)[i].val == value)
-			return btf__name_by_offset(btf, btf_enum(t)[i].name_off);
-	return NULL;
-}
-
 void value_row_name(const struct probe_set *set, const struct probe_object *object,
 		    const struct probe_desc *desc, struct value_row *row)
 {
@@ -65,7 +53,7 @@ void value_row_name(const struct probe_set *set, const struct probe_object *obje
 	if (!desc->found_key[0])
 		return;
 	if (desc->found_enum[0])
-		name = enum_name(set->btf, desc->found_enum, row->found);
+		name = kernel_enum_name(set->kernel, desc->found_enum, row->found);
 	else if (object->keys)
 		name = object->keys[row->found].name;
 	if (name && len && !strncmp(name, desc->found_prefix, len))

@@ -138,7 +138,7 @@ void ledger_foreign(struct probe_set *set, bool on)
 	bpf_object__for_each_program(prog, set->sched->bpf)
 		if (nr < 2 && bpf_program__autoload(prog) &&
 		    !strncmp(bpf_program__name(prog), "foreign_", 8)) {
-			set->foreign[nr] = bpf_program__attach(prog);
+			set->foreign[nr] = program_attach(prog);
 			/* Without both the counts mean nothing: such waits stay blocked.uring. */
 			if (!set->foreign[nr++])
 				break;

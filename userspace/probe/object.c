@@ -6,11 +6,14 @@
 #include "probe/set.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
 
 /* libbpf's print callback has no argument of ours, hence thread-local. */
 static __thread struct {
@@ -60,9 +63,14 @@ __attribute__((format(printf, 2, 0))) static int keep_print(enum libbpf_print_le
 	return 0;
 }
 
+static void typed_register(void);
+
 void object_quiet(void)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
 	libbpf_set_print(keep_print);
+	pthread_once(&once, typed_register);
 }
 
 void why_set(struct probe_why *why, enum bench_status status, const char *fmt, ...)
@@ -75,64 +83,9 @@ void why_set(struct probe_why *why, enum bench_status status, const char *fmt, .
 	va_end(ap);
 }
 
-/* --- what the kernel has --- */
+/* --- describing --- */
 
-static const struct btf_type *tracepoint_proto(const struct btf *btf, const char *name)
-{
-	const struct btf_type *t;
-	char type[80];
-	int id;
-
-	/* BTF of a tracepoint: typedef btf_trace_NAME of a pointer to its callback's prototype. */
-	snprintf(type, sizeof(type), "btf_trace_%s", name);
-	id = btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF);
-	if (id < 0)
-		return NULL;
-	t = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
-	if (!t || !btf_is_ptr(t))
-		return NULL;
-	t = btf__type_by_id(btf, t->type);
-	return t && btf_is_func_proto(t) ? t : NULL;
-}
-
-bool kernel_has_tracepoint(const struct btf *btf, const char *name)
-{
-	return tracepoint_proto(btf, name);
-}
-
-unsigned kernel_tracepoint_args(const struct btf *btf, const char *name)
-{
-	const struct btf_type *proto = tracepoint_proto(btf, name);
-
-	return proto && btf_vlen(proto) ? btf_vlen(proto) - 1 : 0; /* the first is void * */
-}
-
-static bool has_member(const struct btf *btf, const struct btf_type *t, const char *field,
-		       int depth)
-{
-	const struct btf_member *m = btf_members(t);
-
-	for (unsigned i = 0; i < btf_vlen(t); i++, m++) {
-		const char *name = btf__name_by_offset(btf, m->name_off);
-		const struct btf_type *inner = btf__type_by_id(btf, m->type);
-
-		if (!strcmp(name, field))
-			return true;
-		if (!*name && depth < 4 && inner && btf_is_composite(inner) &&
-		    has_member(btf, inner, field, depth + 1))
-			return true;
-	}
-	return false;
-}
-
-bool kernel_has_field(const struct btf *btf, const char *type, const char *field)
-{
-	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
-
-	return id > 0 && has_member(btf, btf__type_by_id(btf, (__u32)id), field, 0);
-}
-
-void metric_check(struct probe_metric *metric, const struct btf *btf)
+void metric_check(struct probe_metric *metric, const struct kernel *kernel)
 {
 	char events[sizeof(metric->desc.events)], *save, *event;
 
@@ -142,7 +95,7 @@ void metric_check(struct probe_metric *metric, const struct btf *btf)
 		if (metric->desc.kind == PROBE_DEPTH &&
 		    !strcmp(event, "sched_update_nr_running_tp"))
 			continue;
-		if (!kernel_has_tracepoint(btf, event)) {
+		if (!kernel_has_tracepoint(kernel, event)) {
 			why_set(&metric->why, BENCH_NOT_SUPPORTED,
 				"this kernel has no tracepoint %s that programs can attach to",
 				event);
@@ -150,8 +103,6 @@ void metric_check(struct probe_metric *metric, const struct btf *btf)
 		}
 	}
 }
-
-/* --- describing --- */
 
 static const void *section(struct bpf_object *bpf, const char *name, size_t *ret_size)
 {
@@ -186,15 +137,17 @@ static int keep_metrics(struct probe_object *object, const struct probe_desc *de
 	return 0;
 }
 
-static struct bpf_object *image_open(const struct bpf_image *image)
+static struct bpf_object *image_open(const struct bpf_image *image, const char *types)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = image->name);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = image->name,
+		    .btf_custom_path = types);
 
 	object_quiet();
 	return bpf_object__open_mem(image->start, (size_t)(image->end - image->start), &opts);
 }
 
-int object_describe(struct probe_object *ret_object, const struct bpf_image *image)
+int object_describe(struct probe_object *ret_object, const struct bpf_image *image,
+		    const char *types)
 {
 	const struct probe_program *programs;
 	struct bpf_object *bpf;
@@ -204,7 +157,7 @@ int object_describe(struct probe_object *ret_object, const struct bpf_image *ima
 
 	memset(ret_object, 0, sizeof(*ret_object));
 	ret_object->image = image;
-	bpf = image_open(image);
+	bpf = image_open(image, types);
 	if (!bpf)
 		return -EINVAL;
 	metrics = section(bpf, ".rodata.probe", &size);
@@ -217,13 +170,56 @@ int object_describe(struct probe_object *ret_object, const struct bpf_image *ima
 		ret_object->runs[i].prog_fd = -1;
 		ret_object->nr_runs++;
 	}
-	bpf_object__close(bpf);
+	ret_object->opened = bpf;
 	return ret;
 }
 
 /* --- loading --- */
 
 #define MAX_REJECTED 8
+
+/* Of the object that this thread loads; libbpf's callback has no argument of ours. */
+static __thread const struct kernel *typed_kernel;
+
+/* libbpf would read all types of the kernel for each object with a typed program, to find what the
+ * program attaches to. It does not when the program is a raw one until it is loaded, and what it
+ * attaches to is told here. */
+static int typed_prepare(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
+{
+	const char *name = strchr(bpf_program__section_name(prog), '/') + 1;
+	char iter[64];
+	int ret;
+
+	(void)cookie;
+	if (!strncmp(bpf_program__section_name(prog), "iter/", 5)) {
+		snprintf(iter, sizeof(iter), "bpf_iter_%s", name);
+		opts->expected_attach_type = BPF_TRACE_ITER;
+		opts->attach_btf_id = kernel_type(typed_kernel, iter, BTF_KIND_FUNC, 0);
+	} else {
+		opts->expected_attach_type = BPF_TRACE_RAW_TP;
+		opts->attach_btf_id = kernel_tracepoint(typed_kernel, name);
+	}
+	if (!opts->attach_btf_id)
+		return -ESRCH;
+	/* opts is for the load; these are for attaching it. */
+	ret = bpf_program__set_expected_attach_type(prog, opts->expected_attach_type);
+	return ret ? ret : bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING);
+}
+
+static void typed_register(void)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = typed_prepare);
+
+	/* Without it libbpf's own way is taken. */
+	(void)libbpf_register_prog_handler("tp_btf+", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, &opts);
+	(void)libbpf_register_prog_handler("iter+", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, &opts);
+}
+
+struct bpf_link *program_attach(const struct bpf_program *prog)
+{
+	return bpf_program__type(prog) == BPF_PROG_TYPE_TRACING ? bpf_program__attach_trace(prog)
+								: bpf_program__attach(prog);
+}
 
 /* Is there a typed form of this raw_tp program? */
 static bool has_typed(const struct bpf_object *bpf, const char *tracepoint)
@@ -261,7 +257,7 @@ static bool program_wanted(const struct bpf_object *bpf, const struct bpf_progra
 		return false;
 	if (!strncmp(bpf_program__name(prog), "on_soft_", 8) && set->mode.realtime)
 		return false;
-	return kernel_has_tracepoint(set->btf, tp + 1);
+	return kernel_has_tracepoint(set->kernel, tp + 1);
 }
 
 /* Maps that track.bpf.c owns, and one window for all. */
@@ -321,10 +317,9 @@ static bool kind_wanted(const struct probe_set *set, uint32_t kind)
 	return false;
 }
 
-static void config_set(struct bpf_object *bpf, const struct probe_set *set)
+struct probe_config config_make(const struct probe_set *set)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata.config");
-	struct probe_config config = {
+	return (struct probe_config){
 		.nr_cpus = set->nr_cpus,
 		.prev_state_arg = set->mode.prev_state,
 		.storage = set->mode.storage,
@@ -342,9 +337,14 @@ static void config_set(struct bpf_object *bpf, const struct probe_set *set)
 		.uring_punt_args = set->mode.uring_punt_args,
 		.net = set->mode.net,
 	};
+}
+
+static void config_set(struct bpf_object *bpf, const struct probe_config *config)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata.config");
 
 	if (map)
-		(void)bpf_map__set_initial_value(map, &config, sizeof(config)); /* size is ours */
+		(void)bpf_map__set_initial_value(map, config, sizeof(*config)); /* size is ours */
 }
 
 static void load_why(struct probe_object *object, int code)
@@ -392,13 +392,15 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 			 const struct probe_object *owner)
 {
 	char rejected[MAX_REJECTED][64];
+	struct probe_config config;
 	unsigned nr_rejected = 0;
 	struct bpf_program *prog;
 	int ret;
 
 	for (;;) {
 		memset(&said, 0, sizeof(said));
-		object->bpf = image_open(object->image);
+		object->bpf = object->opened ?: image_open(object->image, set->types);
+		object->opened = NULL;
 		if (!object->bpf)
 			return -EINVAL;
 		bpf_object__for_each_program(prog, object->bpf) {
@@ -408,8 +410,11 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 		}
 		if (!set->mode.atomics)
 			balance_strip(object->bpf);
-		config_set(object->bpf, set);
+		/* What the scheduler's object has lost may have changed meanwhile. */
+		config = object == set->sched || !owner ? config_make(set) : set->config;
+		config_set(object->bpf, &config);
 		ret = maps_prepare(object->bpf, set, owner);
+		typed_kernel = set->kernel;
 		ret = ret ? ret : bpf_object__load(object->bpf);
 		if (!ret)
 			return 0;
@@ -469,7 +474,7 @@ static void attach(struct probe_object *object)
 			continue;
 		if (!strncmp(bpf_program__name(prog), "foreign_", 8))
 			continue; /* ledger.c attaches them when they are needed */
-		link = object->nr_links < PROBE_MAX_LINKS ? bpf_program__attach(prog) : NULL;
+		link = object->nr_links < PROBE_MAX_LINKS ? program_attach(prog) : NULL;
 		if (link) {
 			object->links[object->nr_links++] = link;
 			run_attached(object, prog);
@@ -557,6 +562,8 @@ void object_close(struct probe_object *object)
 	object->keys = NULL;
 	bpf_object__close(object->bpf);
 	object->bpf = NULL;
+	bpf_object__close(object->opened);
+	object->opened = NULL;
 	for (unsigned i = 0; i < object->nr_runs; i++)
 		object->runs[i].prog_fd = -1;
 }

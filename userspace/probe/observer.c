@@ -62,7 +62,7 @@ static int link_again(const struct probe_unlinked *u)
 	struct bpf_link *link;
 
 	link = u->tracepoint[0] ? bpf_program__attach_raw_tracepoint(u->prog, u->tracepoint)
-				: bpf_program__attach(u->prog);
+				: program_attach(u->prog);
 	if (!link)
 		return -errno;
 	u->object->links[u->index] = link;

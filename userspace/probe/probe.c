@@ -3,11 +3,14 @@
 #include "probe/probe.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include "bench/clock.h"
 #include "core/nearest.h"
 #include "probe/blame.h"
@@ -30,7 +33,7 @@ static bool may_load(void)
 	return caps >> 21 & 1 || (caps >> 38 & 1 && caps >> 39 & 1);
 }
 
-static unsigned images_describe(struct probe_object **ret_objects)
+static unsigned images_describe(struct probe_object **ret_objects, const char *types)
 {
 	struct probe_object *objects;
 	unsigned nr = 0, nr_images = 0;
@@ -42,7 +45,7 @@ static unsigned images_describe(struct probe_object **ret_objects)
 	for (unsigned i = 0; objects && i < nr_images; i++) {
 		struct probe_object *object = &objects[nr++];
 
-		if (object_describe(object, &registry_bpf_images[i]))
+		if (object_describe(object, &registry_bpf_images[i], types))
 			why_set(&object->why, BENCH_NOT_SUPPORTED,
 				"its description is not one that this program understands");
 	}
@@ -141,29 +144,29 @@ static bool forced(const char *what)
 
 /* The depth can be read from the run queue when its changes are announced, when a task leads to
  * its queue, and when sleepers that are still counted (sched_delayed, 6.12) can be told apart. */
-static bool depth_readable(const struct btf *btf)
+static bool depth_readable(const struct kernel *kernel)
 {
-	if (!kernel_has_tracepoint(btf, "sched_update_nr_running_tp") ||
-	    !kernel_has_field(btf, "cfs_rq", "rq") || !kernel_has_field(btf, "rq", "curr"))
+	if (!kernel_has_tracepoint(kernel, "sched_update_nr_running_tp") ||
+	    !kernel_has_field(kernel, "cfs_rq", "rq") || !kernel_has_field(kernel, "rq", "curr"))
 		return false;
-	return !kernel_has_field(btf, "sched_entity", "sched_delayed") ||
-	       kernel_has_field(btf, "cfs_rq", "h_nr_runnable") ||
-	       kernel_has_field(btf, "cfs_rq", "h_nr_delayed");
+	return !kernel_has_field(kernel, "sched_entity", "sched_delayed") ||
+	       kernel_has_field(kernel, "cfs_rq", "h_nr_runnable") ||
+	       kernel_has_field(kernel, "cfs_rq", "h_nr_delayed");
 }
 
 /* sk_buff has had these fields ever since; and without a reason there is no tracepoint to attach.
  */
 static void mode_find_net(struct probe_set *set)
 {
-	const struct btf *btf = set->btf;
+	const struct kernel *kernel = set->kernel;
 
 	set->mode.net = (struct probe_net_config){
-		.skb_head = (__u32)kernel_field_offset(btf, "sk_buff", "head"),
-		.skb_network_header = (__u32)kernel_field_offset(btf, "sk_buff", "network_header"),
-		.skb_protocol = (__u32)kernel_field_offset(btf, "sk_buff", "protocol"),
-		.skb_segments = (__u32)(kernel_field_offset(btf, "sk_buff", "cb") +
-					kernel_field_offset(btf, "tcp_skb_cb", "tcp_gso_segs")),
-		.no_reason = (__u32)kernel_enum_value(btf, "skb_drop_reason",
+		.skb_head = (__u32)kernel_field_offset(kernel, "sk_buff", "head"),
+		.skb_network_header = (__u32)kernel_field_offset(kernel, "sk_buff", "network_header"),
+		.skb_protocol = (__u32)kernel_field_offset(kernel, "sk_buff", "protocol"),
+		.skb_segments = (__u32)(kernel_field_offset(kernel, "sk_buff", "cb") +
+					kernel_field_offset(kernel, "tcp_skb_cb", "tcp_gso_segs")),
+		.no_reason = (__u32)kernel_enum_value(kernel, "skb_drop_reason",
 						      "SKB_DROP_REASON_NOT_SPECIFIED"),
 	};
 }
@@ -174,8 +177,8 @@ static void mode_find(struct probe_set *set)
 	set->mode.storage = !set->mode.raw && !forced("storage") &&
 			    libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
 	set->mode.depth_forced = forced("depth");
-	set->mode.depth_exact = !set->mode.depth_forced && depth_readable(set->btf);
-	set->mode.prev_state = kernel_tracepoint_args(set->btf, "sched_switch") >= 4;
+	set->mode.depth_exact = !set->mode.depth_forced && depth_readable(set->kernel);
+	set->mode.prev_state = kernel_tracepoint_args(set->kernel, "sched_switch") >= 4;
 	set->mode.regs =
 		!forced("regs") && libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
 							   BPF_FUNC_task_pt_regs, NULL) == 1;
@@ -186,10 +189,33 @@ static void mode_find(struct probe_set *set)
 	/* Without privileges nothing can be tried, and the reason will be that. */
 	set->mode.atomics = !forced("atomics") && (!may_load() || balance_possible());
 	set->nr_rings = 4 * set->nr_cpus < LEDGER_MAX_RINGS ? 4 * set->nr_cpus : LEDGER_MAX_RINGS;
-	set->mode.block_rq_arg = kernel_tracepoint_args(set->btf, "block_rq_issue") > 1;
-	set->mode.cqe_arg = kernel_tracepoint_args(set->btf, "io_uring_complete") == 3;
-	set->mode.uring_punt_args = kernel_tracepoint_args(set->btf, "io_uring_queue_async_work");
+	set->mode.block_rq_arg = kernel_tracepoint_args(set->kernel, "block_rq_issue") > 1;
+	set->mode.cqe_arg = kernel_tracepoint_args(set->kernel, "io_uring_complete") == 3;
+	set->mode.uring_punt_args = kernel_tracepoint_args(set->kernel, "io_uring_queue_async_work");
 	mode_find_net(set);
+}
+
+/* The kernel's types, for libbpf to relocate all objects with; all of them where they cannot be cut. */
+static int types_prepare(struct probe_set *set)
+{
+	const struct btf **objects = calloc(set->nr_objects, sizeof(*objects));
+	unsigned nr = 0;
+	uint32_t size;
+	const char *data;
+	int ret;
+
+	for (unsigned i = 0; objects && i < set->nr_objects; i++)
+		if (set->objects[i].opened && bpf_object__btf(set->objects[i].opened))
+			objects[nr++] = bpf_object__btf(set->objects[i].opened);
+	ret = !objects || forced("types") ||
+	      types_write(set->kernel, objects, nr, set->types_fd);
+	free(objects);
+	if (!ret)
+		return 0;
+	data = btf__raw_data(kernel_btf(set->kernel), &size);
+	if (!data || ftruncate(set->types_fd, 0))
+		return -errno;
+	return pwrite(set->types_fd, data, size, 0) == (ssize_t)size ? 0 : -EIO;
 }
 
 /* Followed threads are kept by track.bpf.c. Where the kernel does not take it in its typed form
@@ -239,21 +265,61 @@ static void sched_open(struct probe_set *set)
 		(void)sample_open(set); /* no_samples says why not */
 }
 
+static void *others_load(void *arg)
+{
+	struct probe_set *set = arg;
+
+	for (unsigned i = 0; i < set->nr_objects; i++) {
+		struct probe_object *object = &set->objects[i];
+
+		if (object != set->track && object != set->sched && object_needed(set, object))
+			(void)object_load(object, set); /* object->why says why not */
+	}
+	return NULL;
+}
+
+/* The scheduler's object takes as long as all others together: beside them. */
+static void rest_load(struct probe_set *set)
+{
+	sigset_t all, old;
+	pthread_t thread;
+	bool beside;
+
+	set->config = config_make(set);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the other threads */
+	beside = set->sched && !pthread_create(&thread, NULL, others_load, set);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (set->sched)
+		(void)object_load(set->sched, set); /* its why says why not */
+	if (beside)
+		pthread_join(thread, NULL);
+	else
+		others_load(set);
+}
+
 static void objects_load(struct probe_set *set)
 {
+	int ret;
+
 	for (unsigned i = 0; i < set->nr_objects; i++) {
 		struct probe_object *object = &set->objects[i];
 
 		for (unsigned k = 0; k < object->nr_metrics; k++)
-			metric_check(&object->metrics[k], set->btf);
+			metric_check(&object->metrics[k], set->kernel);
 		blame_check(set, object);
 	}
-	if (track_load(set))
+	ret = types_prepare(set);
+	if (ret)
+		why_set(&set->why, BENCH_NOT_SUPPORTED,
+			"the kernel's types cannot be kept in memory: %s", strerror(-ret));
+	if (ret || track_load(set))
 		return;
+	rest_load(set);
 	for (unsigned i = 0; i < set->nr_objects; i++) {
 		struct probe_object *object = &set->objects[i];
 
-		if (object == set->track || !object_needed(set, object) || object_load(object, set))
+		if (!object->bpf)
 			continue;
 		if (object == set->sched)
 			sched_open(set);
@@ -270,7 +336,11 @@ static int set_init(struct probe_set *set, const char *list, struct bench_err *e
 	int ret, nr = libbpf_num_possible_cpus();
 	bool any = false;
 
-	set->nr_objects = images_describe(&set->objects);
+	set->types_fd = memfd_create("types", MFD_CLOEXEC);
+	if (set->types_fd < 0)
+		return bench_fail(err, -errno, "probes: no memory file: %s", strerror(errno));
+	snprintf(set->types, sizeof(set->types), "/proc/self/fd/%d", set->types_fd);
+	set->nr_objects = images_describe(&set->objects, set->types);
 	if (!set->objects || nr <= 0)
 		return bench_fail(err, -ENOMEM, "probes: out of memory");
 	ret = list_choose(set->objects, set->nr_objects, list, err);
@@ -308,8 +378,8 @@ int probe_open(struct probe_set **ret_set, const char *list, struct bench_err *e
 	if (ret)
 		goto out;
 	if (set->why.status == BENCH_OK) {
-		set->btf = btf__load_vmlinux_btf();
-		if (!set->btf)
+		set->kernel = kernel_open();
+		if (!set->kernel)
 			why_set(&set->why, BENCH_NOT_SUPPORTED,
 				"this kernel has no type information (/sys/kernel/btf/vmlinux): it "
 				"needs CONFIG_DEBUG_INFO_BTF");
@@ -354,7 +424,9 @@ void probe_close(struct probe_set *set)
 	unmap(set->queues, set->queues_bytes);
 	unmap(set->block_rings, set->block_bytes);
 	fault_close(set);
-	btf__free(set->btf);
+	kernel_close(set->kernel);
+	if (set->types_fd >= 0)
+		close(set->types_fd);
 	free(set->lost_by_cpu);
 	free(set->unlinked);
 	free(set->objects);
@@ -380,8 +452,8 @@ static const char *kind_name(uint32_t kind)
 void probe_list(FILE *out)
 {
 	struct probe_object *objects;
-	unsigned nr = images_describe(&objects);
-	struct btf *btf = btf__load_vmlinux_btf();
+	unsigned nr = images_describe(&objects, NULL);
+	struct kernel *kernel = kernel_open();
 	bool may = may_load();
 	struct probe_set *set = may ? cost_open() : NULL;
 
@@ -391,12 +463,12 @@ void probe_list(FILE *out)
 		for (unsigned k = 0; k < objects[i].nr_metrics; k++) {
 			struct probe_metric *m = &objects[i].metrics[k];
 
-			if (!btf)
+			if (!kernel)
 				why_set(&m->why, BENCH_NOT_SUPPORTED,
 					"this kernel has no type information: it needs "
 					"CONFIG_DEBUG_INFO_BTF");
 			else
-				metric_check(m, btf);
+				metric_check(m, kernel);
 			if (m->why.status == BENCH_OK && !may)
 				why_set(&m->why, BENCH_NOT_PERMITTED,
 					"needs CAP_BPF and CAP_PERFMON: run as root");
@@ -409,8 +481,10 @@ void probe_list(FILE *out)
 		if (objects[i].nr_metrics)
 			cost_print(set, objects[i].image->name, out);
 	}
+	for (unsigned i = 0; objects && i < nr; i++)
+		object_close(&objects[i]);
 	probe_close(set);
-	btf__free(btf);
+	kernel_close(kernel);
 	free(objects);
 }
 

@@ -4,9 +4,9 @@
 #define PROBE_SET_H
 
 #include <sched.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include "core/registry.h"
+#include "probe/kernel.h"
 #include "probe/probe.h"
 #include "probe_abi.h"
 
@@ -42,7 +42,8 @@ struct probe_object {
 	unsigned nr_runs;
 	struct probe_why why; /* of the whole object */
 
-	struct bpf_object *bpf; /* NULL = not loaded */
+	struct bpf_object *opened; /* described and not loaded yet */
+	struct bpf_object *bpf;	   /* NULL = not loaded */
 	struct bpf_link *links[PROBE_MAX_LINKS];
 	unsigned nr_links;
 	char *values; /* mapped; element bank * nr_cpus + cpu */
@@ -87,9 +88,12 @@ struct probe_losses {
 };
 
 struct probe_set {
-	struct btf *btf;
+	struct kernel *kernel;
 	struct probe_why why; /* nothing can be loaded */
+	int types_fd;	      /* the kernel's types that objects look at ... */
+	char types[32];	      /* ... as a path */
 	struct probe_mode mode;
+	struct probe_config config; /* of the objects that are loaded beside the scheduler's */
 	unsigned nr_cpus;  /* possible CPUs */
 	cpu_set_t allowed; /* of the process when the set was opened */
 	struct probe_object *objects;
@@ -153,22 +157,23 @@ struct probe_set {
 
 /* object.c: what libbpf has to say is kept, never printed. */
 void object_quiet(void);
-/* Read the descriptors. Needs no privileges. -EINVAL: not ours, or of another ABI. */
-int object_describe(struct probe_object *ret_object, const struct bpf_image *image);
+/* Read the descriptors. Needs no privileges. -EINVAL: not ours, or of another ABI. types: path of the
+ * kernel's types as they will be when it is loaded; NULL = all of them. */
+int object_describe(struct probe_object *ret_object, const struct bpf_image *image,
+		    const char *types);
+/* The tracepoint is that of the program's section. NULL with errno = it failed. */
+struct bpf_link *program_attach(const struct bpf_program *prog);
 /* Load and attach with the shared maps of set->track (when that is not object itself). On failure
  * object->why says why, and metrics that miss an event have a why of their own. */
 int object_load(struct probe_object *object, struct probe_set *set);
+struct probe_config config_make(const struct probe_set *set);
 void object_close(struct probe_object *object);
 /* Map the values of a map; *ret_bytes may be NULL. */
 void *object_map(struct probe_object *object, const char *map, size_t *ret_bytes);
 int object_prog_fd(const struct probe_object *object, const char *program);
 struct probe_values *object_values(const struct probe_object *object, unsigned element);
-/* Does the kernel have this tracepoint; this field (dotted once at most)? */
-bool kernel_has_tracepoint(const struct btf *btf, const char *name);
-unsigned kernel_tracepoint_args(const struct btf *btf, const char *name);
-bool kernel_has_field(const struct btf *btf, const char *type, const char *field);
 /* Is there a tracepoint missing that the metric cannot do without? Fills its why. */
-void metric_check(struct probe_metric *metric, const struct btf *btf);
+void metric_check(struct probe_metric *metric, const struct kernel *kernel);
 void why_set(struct probe_why *why, enum bench_status status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -251,10 +256,6 @@ void fault_open(struct probe_set *set, struct probe_object *object);
 void fault_begin(struct probe_set *set); /* the window was set */
 void fault_end(struct probe_set *set);	 /* it is about to be closed */
 void fault_close(struct probe_set *set);
-
-/* field.c: -1 = this kernel does not have it. */
-int kernel_field_offset(const struct btf *btf, const char *type, const char *field);
-int kernel_enum_value(const struct btf *btf, const char *type, const char *name);
 
 /* labels.c: the slots of a COUNT or HIST, and the labels of each. */
 struct value_row {

@@ -88,6 +88,7 @@ static void slots_free(struct probe_set *set)
 
 	set->windows->heirs = 0;
 	__atomic_store_n(&set->windows->generation, old + 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&set->windows->epoch, 1, __ATOMIC_SEQ_CST);
 	window_sync(set); /* no program gives a slot back from here on */
 	for (uint32_t slot = 0; slot < PROBE_THREADS; slot++) {
 		if (set->threads[slot].generation != old)
@@ -119,6 +120,7 @@ void track_collect(struct probe_set *set)
 			continue;
 		}
 		t->generation = 0;
+		__atomic_add_fetch(&set->windows->epoch, 1, __ATOMIC_SEQ_CST);
 		(void)bpf_map_update_elem(stack, NULL, &slot, BPF_ANY); /* it came from there */
 	}
 }

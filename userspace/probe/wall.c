@@ -124,7 +124,7 @@ static void row_note(const struct probe_set *set, const struct share *s, enum pr
 				 s->user * 100, s->error * 100);
 		break;
 	case PROBE_CAUSE_STEAL:
-		if (!kernel_has_field(set->btf, "rq", "prev_steal_time_rq"))
+		if (!kernel_has_field(set->kernel, "rq", "prev_steal_time_rq"))
 			snprintf(note, size, "this kernel does not say what the host takes");
 		break;
 	case PROBE_CAUSE_OBSERVER:
@@ -144,7 +144,7 @@ static enum bench_status row_status(const struct probe_set *set, const struct sh
 {
 	if (cause == PROBE_CAUSE_USER && (!set->mode.samples || s->error >= 1))
 		return set->mode.samples ? BENCH_NOT_COUNTED : set->no_samples.status;
-	if (cause == PROBE_CAUSE_STEAL && !kernel_has_field(set->btf, "rq", "prev_steal_time_rq"))
+	if (cause == PROBE_CAUSE_STEAL && !kernel_has_field(set->kernel, "rq", "prev_steal_time_rq"))
 		return BENCH_NOT_SUPPORTED;
 	return BENCH_OK;
 }
