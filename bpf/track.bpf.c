@@ -273,6 +273,9 @@ int socket_peek(__u64 *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct probe_thread *thread = thread_of(task, config.raw);
+	struct task_struct___ledger *l = (void *)task;
+	struct fdtable *fdt = BPF_CORE_READ(l, files, fdt);
+	struct file **files = BPF_CORE_READ(fdt, fd);
 	struct tcp_sock *tcp = NULL;
 	struct socket *socket;
 	struct file *file;
@@ -280,7 +283,9 @@ int socket_peek(__u64 *ctx)
 	if (!thread || !bpf_core_field_exists(tcp->tcp_wstamp_ns))
 		return 0;
 	for (int i = 0; i < 2; i++) {
-		file = (struct file *)file_at(task, ctx[i]);
+		file = NULL;
+		if ((__u32)ctx[i] < BPF_CORE_READ(fdt, max_fds))
+			bpf_probe_read_kernel(&file, sizeof(file), files + (__u32)ctx[i]);
 		socket = file ? BPF_CORE_READ(file, private_data) : NULL;
 		tcp = socket ? (void *)BPF_CORE_READ(socket, sk) : NULL;
 		thread->socket_sent_ns[i] = tcp ? BPF_CORE_READ(tcp, tcp_wstamp_ns) : 0;
