@@ -88,10 +88,10 @@ tail_of_console() {
 }
 
 guest() {
-	line=$(grep -E "^$name[[:space:]]" "$here/guests") || fail "is not in $here/guests"
+	line=$(grep -E "^${name}[[:space:]]" "$here/guests") || fail "is not in $here/guests"
 	# shellcheck disable=SC2086
 	set -- $line
-	arch=$2 suite=$3 package=$4 seconds=$5 run=$6
+	arch=$2 suite=$3 package=$4 seconds=$5 run=${BENCH_LAB_RUN:-$6}
 	shift 6
 	dir=$lab/$name
 	rm -rf "$dir" && mkdir -p "$dir" || exit
