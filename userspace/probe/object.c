@@ -359,11 +359,13 @@ static void load_why(struct probe_object *object, int code)
 			said.line[0] ? said.line : strerror(-code));
 }
 
-/* Is event one of the words of the metric's list? */
+/* Is event one of the words of the metric's list? Programs that userspace runs have none. */
 static bool rests_on(const struct probe_metric *m, const char *event)
 {
 	size_t len = strlen(event);
 
+	if (!len)
+		return false;
 	for (const char *p = m->desc.events; (p = strstr(p, event)); p += len)
 		if ((p == m->desc.events || p[-1] == ' ') && (!p[len] || p[len] == ' '))
 			return true;

@@ -1,0 +1,134 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The lab: boot Debian kernels in qemu, without KVM, run this build inside and compare what it says
+# with what docs/lab.md foresees.
+#
+#   sh tests/vm/lab.sh names [PATTERN]      the guests whose name contains PATTERN
+#   sh tests/vm/lab.sh guest NAME           one guest, end to end; exit 0 passed, 77 skipped, else failed
+#   sh tests/vm/lab.sh start [PATTERN]      all of them, two at a time
+#   sh tests/vm/lab.sh wait NAME            wait for a guest that `start` runs, print its log, exit as it did
+#   sh tests/vm/lab.sh matrix               write build/lab/matrix.md from what was measured
+#
+# A guest is a line of tests/vm/guests:
+#   name      of the guest, of its directory build/lab/NAME and of its column in docs/lab.md
+#   arch      Debian's name of the architecture: amd64, arm64
+#   suite     Debian suite that the kernel comes from
+#   package   of the kernel; a metapackage is followed (fetch.sh)
+#   seconds   after which it is stopped, which is a failure
+#   run       guest/RUN.sh is what runs inside, as root in /scratch (ext4 on a virtio disk), guest/RUN.files
+#             what it needs besides bench and busybox; it writes to /results
+#   qemu ...  the rest of the line goes to qemu
+# What the host needs: qemu for the architecture, and BENCH_LAB_BUILD_arch or, without it, build/ for the
+# host's own architecture and build/ARCH for another.
+#
+# Afterwards build/lab/NAME has: console (all that the guest said), results/ (what it wrote to /results).
+# compare.py judges them. How a guest is made: fetch.sh, initramfs.sh, guest/init.
+set -u
+cd "$(dirname "$0")/../.." || exit
+
+here=tests/vm
+lab=${BENCH_LAB_OUT:-build/lab}
+
+names() { # [pattern]
+	awk -v pattern="${1:-}" '!/^#/ && NF && index($1, pattern) { print $1 }' "$here/guests"
+}
+
+fail() {
+	echo "$name: $*"
+	exit 1
+}
+
+skip() {
+	echo "$name: $*"
+	exit 77
+}
+
+# The build for an architecture.
+build_of() {
+	eval "build=\${BENCH_LAB_BUILD_$1:-}"
+	if [ -z "$build" ]; then
+		build=build/$1
+		[ "$1" != "$(dpkg --print-architecture)" ] || build=build
+	fi
+	[ -x "$build/bench" ] || fail "there is no $build/bench"
+}
+
+# /path of a package's files, or a skip with the reason.
+fetched() { # arch suite package
+	sh "$here/fetch.sh" "$@" 2>"$dir/fetch.log" || {
+		code=$?
+		tail -n 1 "$dir/fetch.log" >&2
+		return "$code"
+	}
+}
+
+boot() { # kernel image, initramfs, qemu arguments...
+	image=$1 initramfs=$2
+	shift 2
+	truncate -s 64M "$dir/results.img"
+	mke2fs -q -F -t ext4 -O ^metadata_csum_seed,^orphan_file -E lazy_itable_init=1 "$dir/scratch.img" 512M >"$dir/mke2fs.log" 2>&1 ||
+		mke2fs -q -F -t ext4 "$dir/scratch.img" 512M || return
+	case $arch in
+	amd64) set -- qemu-system-x86_64 -M q35 -cpu max -append "console=ttyS0 $append" "$@" ;;
+	arm64) set -- qemu-system-aarch64 -M virt -append "console=ttyAMA0 $append" "$@" ;;
+	*) fail "no machine for $arch" ;;
+	esac
+	command -v "$1" >/dev/null || skip "$1 is not installed"
+	timeout -k 5 "$seconds" "$@" -accel "tcg" -m 1G -nodefaults -no-user-config -display none -no-reboot \
+		-serial "file:$dir/console" -kernel "$image" -initrd "$initramfs" \
+		-drive "file=$dir/scratch.img,format=raw,if=none,id=scratch,cache=unsafe" \
+		-device virtio-blk-pci,drive=scratch,serial=scratch \
+		-drive "file=$dir/results.img,format=raw,if=none,id=results,cache=unsafe" \
+		-device virtio-blk-pci,drive=results,serial=results >"$dir/qemu.log" 2>&1 </dev/null
+}
+
+tail_of_console() {
+	echo "$name: the last lines of $dir/console:"
+	tail -n 30 "$dir/console" 2>/dev/null | tr -d '\r' | sed 's/^/    /'
+}
+
+guest() {
+	line=$(grep -E "^${name}[[:space:]]" "$here/guests") || fail "is not in $here/guests"
+	# shellcheck disable=SC2086
+	set -- $line
+	arch=$2 suite=$3 package=$4 seconds=$5 run=${BENCH_LAB_RUN:-$6}
+	shift 6
+	dir=$lab/$name
+	rm -rf "$dir" && mkdir -p "$dir" || exit
+	build_of "$arch"
+	began=$(date +%s)
+	kernel=$(fetched "$arch" "$suite" "$package") || exit
+	busybox=$(fetched "$arch" bookworm busybox-static) || exit
+	got=$(date +%s)
+	sh "$here/initramfs.sh" "$kernel" "$busybox" "$build" "$run" "$dir/initramfs" || fail "no initramfs"
+	append="panic=-1 loglevel=4 rdinit=/init"
+	made=$(date +%s)
+	boot "$(echo "$kernel"/boot/vmlinu[xz]-*)" "$dir/initramfs" "$@"
+	code=$?
+	ended=$(date +%s)
+	mkdir -p "$dir/results"
+	tar -xf "$dir/results.img" -C "$dir/results" 2>/dev/null
+	rm -f "$dir/results.img" "$dir/scratch.img" "$dir/initramfs"
+	echo "$name: fetched in $((got - began)) s, prepared in $((made - got)) s," \
+		"ran $((ended - made)) s, booted in $(cat "$dir/results/booted" 2>/dev/null) s"
+	if [ "$code" != 0 ] || [ ! -s "$dir/results/status" ]; then
+		tail_of_console
+		[ "$code" != 124 ] || fail "still ran after $seconds s"
+		[ "$code" = 0 ] || fail "qemu ended with $code: $(tail -n 1 "$dir/qemu.log")"
+		fail "ended without results"
+	fi
+	status=$(cat "$dir/results/status")
+	if [ "$status" != 0 ]; then
+		tail_of_console
+		fail "$run.sh ended with $status"
+	fi
+}
+
+case ${1:-} in
+names) names "${2:-}" ;;
+guest) name=$2 && guest ;;
+*)
+	sed -n '3,/^set /p' "$0" | sed '$d; s/^# \{0,1\}//'
+	exit 2
+	;;
+esac
