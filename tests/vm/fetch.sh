@@ -5,6 +5,9 @@
 #
 #   sh tests/vm/fetch.sh ARCH SUITE PACKAGE      prints the directory that it was unpacked into
 #
+# PACKAGE sysroot is what building for the architecture and running perf there take: the packages named
+# below with all that they depend on.
+#
 # Sources are the machine's own, with the suite replaced; signatures are checked as always. A kernel's
 # metapackage is followed to the packages that hold the image and the modules, all of which go into
 # one directory. The cache is BENCH_LAB_CACHE, or bench-lab in XDG_CACHE_HOME (~/.cache). Lists are
@@ -16,6 +19,8 @@ set -u
 arch=$1 suite=$2 package=$3
 cache=${BENCH_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bench-lab}
 state=$cache/$suite-$arch
+sysroot="libc6-dev libbpf-dev libelf-dev zlib1g-dev libpfm4-dev liburing-dev libhwloc-dev libncurses-dev
+libcmocka-dev libjansson-dev libinih-dev uuid-dev linux-perf"
 named=$state/names/$package # the directory that the package was unpacked into last
 
 missing() {
@@ -130,9 +135,17 @@ exec 9>>"$state/lock"
 flock 9
 configure
 update
-packages=$(closure "$package" | sort -u)
-last=$(closure "$package" | tail -n 1)
-version=$(apt-cache show "$last" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1)
+if [ "$package" = sysroot ]; then
+	# Nothing is installed in this apt's eyes, so that all that is needed is listed.
+	# shellcheck disable=SC2086
+	packages=$(apt-get install -s --no-install-recommends $sysroot 2>"$state/sysroot.log" |
+		sed -n 's/^Inst \([^ ]*\) (\([^ ]*\) .*/\1=\2/p' | sort)
+	version=${packages:+$(echo "$packages" | cksum | cut -d ' ' -f 1)}
+else
+	packages=$(closure "$package" | sort -u)
+	last=$(closure "$package" | tail -n 1)
+	version=$(apt-cache show "$last" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1)
+fi
 [ -n "$version" ] || missing "no such package"
 root=$state/unpacked/${package}_$version
 mkdir -p "$state/unpacked"

@@ -3,15 +3,15 @@
 # Make the root of a guest: a static busybox, files of the host with the shared libraries that they
 # need, and the modules of its kernel that a guest may load.
 #
-#   sh tests/vm/initramfs.sh KERNEL BUSYBOX BUILD RUN OUT
+#   sh tests/vm/initramfs.sh KERNEL BUSYBOX BUILD RUN OUT [SYSROOT]
 #
 # KERNEL and BUSYBOX are directories of fetch.sh, BUILD that of the program under test, RUN the name
 # of what runs inside: guest/RUN.sh and guest/RUN.files. A line of the latter names a file: below
-# BUILD when it starts with build/, in this directory when it starts with vm/, else the host's (or,
-# for another architecture, one of the cross libraries). All go to /bin of the guest.
+# BUILD when it starts with build/, in this directory when it starts with vm/, else the host's. For another
+# architecture than the host's, those and all libraries are taken from SYSROOT. All go to /bin of the guest.
 set -eu
 
-kernel=$1 busybox=$2 build=$3 run=$4 out=$5
+kernel=$1 busybox=$2 build=$3 run=$4 out=$5 sysroot=${6:-}
 here=$(dirname "$0")
 root=$out.root
 
@@ -22,10 +22,10 @@ nvme loop dm_mod dm_delay dm_flakey sch_netem sch_prio cls_u32 veth null_blk tcp
 rm -rf "$root"
 mkdir -p "$root/bin" "$root/lib" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" "$root/results"
 
-# The C library's directories for binaries of this machine type, cross libraries included.
+# The directories of libraries for binaries of this machine type.
 library() { # name machine
-	for dir in /lib/"$2" /usr/lib/"$2" /usr/"$2"/lib; do
-		[ ! -e "$dir/$1" ] || { echo "$dir/$1" && return; }
+	for dir in /lib/"$2" /usr/lib/"$2" /lib; do
+		[ ! -e "$sysroot$dir/$1" ] || { echo "$sysroot$dir/$1" && return; }
 	done
 	echo "initramfs: no $1 for $2" >&2
 	return 1
@@ -63,7 +63,7 @@ while read -r file; do
 	'' | '#'*) continue ;;
 	build/*) copy "$build/${file#build/}" "/bin/$(basename "$file")" ;;
 	vm/*) copy "$here/${file#vm/}" "/bin/$(basename "$file")" ;;
-	*) copy "$file" "/bin/$(basename "$file")" ;;
+	*) copy "$sysroot$file" "/bin/$(basename "$file")" ;;
 	esac
 done <"$here/guest/$run.files"
 chmod +x "$root/init" "$root/bin/run"

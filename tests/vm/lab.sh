@@ -43,13 +43,18 @@ skip() {
 	exit 77
 }
 
-# The build for an architecture.
+# The build for an architecture, and where its libraries are.
 build_of() {
+	sysroot=
 	eval "build=\${BENCH_LAB_BUILD_$1:-}"
-	if [ -z "$build" ]; then
-		build=build/$1
-		[ "$1" != "$(dpkg --print-architecture)" ] || build=build
+	if [ "$1" != "$(dpkg --print-architecture)" ]; then
+		sysroot=$(sh "$here/cross.sh" "$1" 2>&1) || {
+			code=$?
+			echo "$name: $(echo "$sysroot" | tail -n 20)"
+			exit "$code"
+		}
 	fi
+	[ -n "$build" ] || build=build${sysroot:+/$1}
 	[ -x "$build/bench" ] || fail "there is no $build/bench"
 }
 
@@ -100,8 +105,9 @@ guest() {
 	kernel=$(fetched "$arch" "$suite" "$package") || exit
 	busybox=$(fetched "$arch" bookworm busybox-static) || exit
 	got=$(date +%s)
-	sh "$here/initramfs.sh" "$kernel" "$busybox" "$build" "$run" "$dir/initramfs" || fail "no initramfs"
-	append="panic=-1 loglevel=4 rdinit=/init"
+	sh "$here/initramfs.sh" "$kernel" "$busybox" "$build" "$run" "$dir/initramfs" "$sysroot" ||
+		fail "no initramfs"
+	append="panic=-1 loglevel=4 rdinit=/init lab=$name"
 	made=$(date +%s)
 	boot "$(echo "$kernel"/boot/vmlinu[xz]-*)" "$dir/initramfs" "$@"
 	code=$?
