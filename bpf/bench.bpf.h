@@ -345,6 +345,15 @@ static __always_inline bool task_delayed(struct task_struct *task, bool raw)
 	return GET(raw, task, se.sched_delayed);
 }
 
+static __always_inline __u64 task_state(struct task_struct *task, bool raw)
+{
+	struct task_struct___old *old = (void *)task;
+
+	if (bpf_core_field_exists(task->__state))
+		return GET(raw, task, __state);
+	return BPF_CORE_READ(old, state);
+}
+
 static __always_inline __u32 task_cpu(struct task_struct *task, bool raw)
 {
 	struct task_struct___old *old = (void *)task;

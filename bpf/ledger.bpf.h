@@ -101,9 +101,10 @@ struct probe_file_ops file_ops SEC(".data.files") = {};
 
 /* Kinds of files without a type of their own are told by their operations, whose addresses are
  * learned at start from files of each kind. A function of its own for the verifier, which walks it
- * once. */
-__noinline int file_class_of(struct probe_thread *t, __u64 file)
+ * once; it takes the thread's number, because no pointer can be passed to one before 5.12. */
+__noinline int file_class_of(__u32 slot, __u64 file)
 {
+	struct probe_thread *t = bpf_map_lookup_elem(&threads, &slot);
 	struct file *f = (void *)file;
 	struct socket *socket;
 	__u32 class = FILE_OTHER, mode;
@@ -179,7 +180,8 @@ static __always_inline __u32 epoll_class(struct probe_thread *t, __u64 file)
 
 		if (node)
 			class = file_merge(class,
-					   file_class_of(t, (__u64)BPF_CORE_READ(item, ffd.file)));
+					   file_class_of(t->slot,
+							 (__u64)BPF_CORE_READ(item, ffd.file)));
 		if (class == FILE_NET)
 			break;
 		node = i ? BPF_CORE_READ(root, rb_right) : BPF_CORE_READ(root, rb_left);
@@ -205,7 +207,7 @@ static __always_inline __u32 poll_class(struct task_struct *task, struct probe_t
 
 		if (bpf_probe_read_user(&p, sizeof(p), (void *)(array + i * sizeof(p))) || p.fd < 0)
 			continue;
-		class = file_merge(class, file_class_of(t, file_at(task, p.fd)));
+		class = file_merge(class, file_class_of(t->slot, file_at(task, p.fd)));
 		if (class == FILE_NET)
 			break;
 	}
@@ -225,7 +227,7 @@ static __always_inline __u32 select_class(struct task_struct *task, struct probe
 		bpf_probe_read_user(&more, sizeof(more), (void *)writes);
 	bits |= more;
 	for (__u32 i = 0; i < POLL_FILES && bits; i++) {
-		class = file_merge(class, file_class_of(t, file_at(task, bit_highest(bits & -bits))));
+		class = file_merge(class, file_class_of(t->slot, file_at(task, bit_highest(bits & -bits))));
 		bits &= bits - 1;
 	}
 	return class;
@@ -295,28 +297,34 @@ static __always_inline __u32 poll_cause(struct task_struct *task, struct probe_t
 	return file_cause(class, true);
 }
 
+/* All that can be told of a task whose system call cannot be read. */
+static __always_inline __u32 iowait_cause(struct task_struct *task, bool raw)
+{
+	struct task_struct___ledger *l = (void *)task;
+	bool iowait = raw ? BPF_CORE_READ_BITFIELD_PROBED(l, in_iowait)
+			  : BPF_CORE_READ_BITFIELD(l, in_iowait);
+
+	return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
+}
+
 /* Why is this task blocked? It is current, or it is asleep. */
 static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thread *t,
 				      __u32 state, bool memory)
 {
-	struct task_struct___ledger *l = (void *)task;
 	bool deep = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
+	__u32 io = iowait_cause(task, false);
 	struct syscall_now s;
-	bool iowait;
 
-	iowait = BPF_CORE_READ_BITFIELD(l, in_iowait);
-	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
-		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
-	if (!config.regs)
-		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER) || !config.regs)
+		return io;
 	syscall_read(task, &s);
 	/* Before the test for I/O: a wait for completions counts as one whatever it is for. */
 	if (s.class == SYSCALL_URING)
 		return uring_cause(t);
 	if (s.class == SYSCALL_NONE)
 		return deep ? PROBE_BLOCKED_FAULT : PROBE_BLOCKED_OTHER;
-	if (iowait)
-		return PROBE_BLOCKED_DISK;
+	if (io == PROBE_BLOCKED_DISK)
+		return io;
 	switch (s.class) {
 	case SYSCALL_FUTEX:
 		return PROBE_BLOCKED_FUTEX;
@@ -327,7 +335,7 @@ static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thr
 	case SYSCALL_DISK:
 		return deep ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
 	case SYSCALL_FILE:
-		return file_cause(file_class_of(t, file_at(task, s.arg[0])), deep);
+		return file_cause(file_class_of(t->slot, file_at(task, s.arg[0])), deep);
 	case SYSCALL_POLL:
 	case SYSCALL_SELECT:
 	case SYSCALL_EPOLL:

@@ -81,18 +81,12 @@ static __always_inline bool switch_blocked(bool preempt, struct task_struct *pre
 
 static __always_inline __u64 switch_state(__u64 *ctx, struct task_struct *prev, bool raw)
 {
-	struct task_struct___old *old = (void *)prev;
-
-	if (config.prev_state_arg)
-		return (__u32)ctx[3];
-	if (bpf_core_field_exists(prev->__state))
-		return GET(raw, prev, __state);
-	return BPF_CORE_READ(old, state);
+	return config.prev_state_arg ? (__u32)ctx[3] : task_state(prev, raw);
 }
 
 /* Why prev is blocked, or what it leaves behind. The last thing that on_switch does: the verifier
  * walks all that follows once for each way through this. prev is current, which is the same task in
- * the type that helpers take, in either form of the program. */
+ * the type that helpers take, in either form of the program (5.11, older than config.regs). */
 static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 					 struct task_struct *prev, bool raw, bool dead, __u64 state,
 					 const struct now *n)
@@ -101,7 +95,10 @@ static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 		thread_bury(t, prev, n->v, window_clip(n->w, t->born_ns, n->ns));
 		return;
 	}
-	t->blocked = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
+	if (config.regs)
+		t->blocked = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
+	else
+		t->blocked = iowait_cause(prev, raw);
 	if (t->ring)
 		history_blocked(t);
 	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER)
@@ -172,11 +169,11 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 			e.culprit = GET(raw, next, pid);
 			e.comm = (__u64)next->comm;
 		}
-		thread_leaves(out, v, &e);
+		(void)(raw ? leaves(out, v, &e, true) : thread_leaves(out, v, &e));
 	}
 	t = GET(raw, next, pid) ? thread_of(next, raw) : NULL;
 	if (t)
-		thread_comes(t, v, &e);
+		(void)(raw ? comes(t, v, &e, true) : thread_comes(t, v, &e));
 	v->slot[SCHED_LAST_NS] = now;
 	if (config.causes && out && blocked) {
 		n = (struct now){ .v = v, .w = w, .ns = now };
@@ -241,7 +238,7 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 		if (t->ring)
 			wake_culprit(task, raw, &n);
 		if (t->state == PROBE_BLOCKED)
-			thread_set(t, &n, PROBE_WAITING, *now);
+			thread_set(t, &n, PROBE_WAITING, *now, raw);
 	}
 	barrier();
 	t->seq++;
@@ -413,7 +410,7 @@ int seed(struct bpf_iter__task *ctx)
 SEC("perf_event")
 int on_sample(struct sample_regs *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = task_current(config.raw);
 	struct probe_cpu_clock *clock = cpu_clock_here();
 	struct probe_values_element *v;
 	__u32 bank = window_bank(), i;
@@ -425,7 +422,7 @@ int on_sample(struct sample_regs *ctx)
 	if (!v)
 		return 0;
 	v->runs[RUN_SAMPLE]++;
-	if (!task->pid)
+	if (!GET(config.raw, task, pid))
 		return 0;
 	t = thread_of(task, config.raw);
 	if (!t || !window_has(window_span(bank), bpf_ktime_get_ns()))

@@ -103,21 +103,25 @@ struct slice {
 	__u64 now[PROBE_TAKEN], taken[PROBE_TAKEN];
 };
 
-/* A function of its own for the verifier, which walks it once. */
-__noinline int slice_end(struct probe_thread *t, struct probe_values_element *v, struct slice *s)
+static __always_inline void slice_close(struct probe_thread *t, struct probe_values_element *v,
+					struct slice *s)
 {
-	struct probe_ledger *all;
-	__u64 left;
+	struct probe_ledger *all = ledger_of(t, v);
+	__u64 left = s->ns;
 
-	if (!t || !v || !s)
-		return 0;
-	all = ledger_of(t, v);
-	left = s->ns;
 	for (int i = 0; i < PROBE_TAKEN; i++) {
 		s->taken[i] = take(s->now[i], t->taken_at[i], &left);
 		t->ledger.taken_ns[i] += s->taken[i];
 		all->taken_ns[i] += s->taken[i];
 	}
+}
+
+/* A function of its own for the verifier, which walks it once. Not in raw_tp programs, here as below:
+ * before 5.12 such a function takes no pointers. */
+__noinline int slice_end(struct probe_thread *t, struct probe_values_element *v, struct slice *s)
+{
+	if (t && v && s)
+		slice_close(t, v, s);
 	return 0;
 }
 
@@ -180,7 +184,7 @@ static __always_inline void history_begin(struct probe_thread *t, const struct n
 
 /* It has been in its state until at_ns, and is in another from then on. */
 static __always_inline void thread_set(struct probe_thread *t, const struct now *n, __u32 state,
-				       __u64 at_ns)
+				       __u64 at_ns, bool raw)
 {
 	__u64 ns = window_clip(n->w, t->since_ns, at_ns);
 	struct probe_ledger *all = ledger_of(t, n->v);
@@ -202,7 +206,10 @@ static __always_inline void thread_set(struct probe_thread *t, const struct now 
 		slice.now[PROBE_TAKEN_HARDIRQ] = n->clock->hardirq_ns;
 		slice.now[PROBE_TAKEN_SOFTIRQ] = n->clock->softirq_ns;
 		slice.now[PROBE_TAKEN_STEAL] = n->steal;
-		slice_end(t, n->v, &slice);
+		if (raw)
+			slice_close(t, n->v, &slice);
+		else
+			slice_end(t, n->v, &slice);
 	}
 	if (config.blame)
 		blame_wait(t, n->w, n->bank, old, state, n->queue, at_ns);
@@ -221,7 +228,8 @@ static __always_inline void thread_repaired(const struct now *n, __u64 from, __u
 /* It begins to run. A few scheduler events never reach any program, so the state that it comes from
  * may be wrong: a blocked one was woken unseen, a running one was switched out unseen. Nobody knows
  * when, so the time stays where it was, and is counted as ambiguous. */
-static __always_inline void thread_in(struct probe_thread *t, const struct now *n, __u64 at_ns)
+static __always_inline void thread_in(struct probe_thread *t, const struct now *n, __u64 at_ns,
+				      bool raw)
 {
 	struct probe_ledger *all = ledger_of(t, n->v);
 	__u64 ns;
@@ -243,7 +251,7 @@ static __always_inline void thread_in(struct probe_thread *t, const struct now *
 	}
 	t->off_ns = 0;
 	t->cpu = bpf_get_smp_processor_id();
-	thread_set(t, n, PROBE_RUNNING, at_ns);
+	thread_set(t, n, PROBE_RUNNING, at_ns, raw);
 	if (n->clock) {
 		t->taken_at[PROBE_TAKEN_HARDIRQ] = n->clock->hardirq_ns;
 		t->taken_at[PROBE_TAKEN_SOFTIRQ] = n->clock->softirq_ns;
@@ -256,7 +264,7 @@ static __always_inline void thread_in(struct probe_thread *t, const struct now *
 }
 
 static __always_inline void thread_out(struct probe_thread *t, const struct now *n, bool blocked,
-				       bool dead)
+				       bool dead, bool raw)
 {
 	struct probe_ledger *all = ledger_of(t, n->v);
 	__u64 in;
@@ -266,11 +274,11 @@ static __always_inline void thread_out(struct probe_thread *t, const struct now 
 		in = n->v->slot[SCHED_LAST_NS];
 		if (in < t->since_ns)
 			in = t->since_ns;
-		thread_in(t, n, in);
+		thread_in(t, n, in, raw);
 		thread_repaired(n, in, n->ns);
 	}
 	t->blocked = PROBE_BLOCKED_OTHER; /* until more is known */
-	thread_set(t, n, dead ? PROBE_DEAD : blocked ? PROBE_BLOCKED : PROBE_WAITING, n->ns);
+	thread_set(t, n, dead ? PROBE_DEAD : blocked ? PROBE_BLOCKED : PROBE_WAITING, n->ns, raw);
 	t->off_ns = dead ? 0 : n->ns;
 	if (window_has(n->w, n->ns)) {
 		t->switches[blocked ? 0 : 1]++;
@@ -301,44 +309,50 @@ static __always_inline struct now event_now(struct probe_values_element *v, cons
 	};
 }
 
-/* The next two are functions of their own for the verifier, which walks each of them once instead of
- * once for every way that leads to it. */
-__noinline int thread_leaves(struct probe_thread *t, struct probe_values_element *v,
-			     const struct event *e)
+static __always_inline int leaves(struct probe_thread *t, struct probe_values_element *v,
+				  const struct event *e, bool raw)
 {
-	struct now n;
+	struct now n = event_now(v, e);
 
-	if (!t || !v || !e)
-		return 0;
-	n = event_now(v, e);
 	t->seq++;
 	barrier();
 	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_RUNNING) && t->ring)
 		history_begin(t, &n);
 	n.culprit = e->culprit;
 	n.comm = (const char *)e->comm;
-	thread_out(t, &n, e->blocked, e->dead);
+	thread_out(t, &n, e->blocked, e->dead, raw);
 	barrier();
 	t->seq++;
 	return 0;
 }
 
-__noinline int thread_comes(struct probe_thread *t, struct probe_values_element *v,
-			    const struct event *e)
+static __always_inline int comes(struct probe_thread *t, struct probe_values_element *v,
+				 const struct event *e, bool raw)
 {
-	struct now n;
+	struct now n = event_now(v, e);
 
-	if (!t || !v || !e)
-		return 0;
-	n = event_now(v, e);
 	t->seq++;
 	barrier();
 	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_WAITING) && t->ring)
 		history_begin(t, &n);
-	thread_in(t, &n, n.ns);
+	thread_in(t, &n, n.ns, raw);
 	barrier();
 	t->seq++;
 	return 0;
+}
+
+/* The next two are functions of their own for the verifier, which walks each of them once instead of
+ * once for every way that leads to it. */
+__noinline int thread_leaves(struct probe_thread *t, struct probe_values_element *v,
+			     const struct event *e)
+{
+	return t && v && e ? leaves(t, v, e, false) : 0;
+}
+
+__noinline int thread_comes(struct probe_thread *t, struct probe_values_element *v,
+			    const struct event *e)
+{
+	return t && v && e ? comes(t, v, e, false) : 0;
 }
 
 /* --- the dead --- */

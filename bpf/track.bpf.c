@@ -62,6 +62,7 @@ static __always_inline int tag_task(struct task_struct *task, bool raw, __u32 fl
 	if (GET(raw, task, flags) & PF_IO_WORKER)
 		flags |= PROBE_FLAG_IO_WORKER;
 	if (tag->generation != windows.generation) {
+		thread->slot = slot;
 		thread->tid = GET(raw, task, pid);
 		thread->tgid = GET(raw, task, tgid);
 		thread->state = PROBE_UNKNOWN;
@@ -128,8 +129,7 @@ int visit(struct bpf_iter__task *ctx)
 		thread->peek_state = PROBE_DEAD;
 	} else {
 		thread->peek_state = PROBE_BLOCKED;
-		if (bpf_core_field_exists(task->__state))
-			thread->peek_blocked = blocked_cause(task, thread, task->__state, false);
+		thread->peek_blocked = blocked_cause(task, thread, task_state(task, false), false);
 	}
 	thread->peek_serial = windows.span[windows.current & 1].serial;
 	request.found++;

@@ -29,7 +29,7 @@ missing() {
 		cat "$named"
 		exit 0
 	fi
-	echo "$package of $suite for $arch cannot be fetched: $1" >&2
+	echo "$package of $suite for $arch cannot be fetched: ${1:-apt does not say why}" >&2
 	exit 77
 }
 
@@ -97,20 +97,24 @@ configure() {
 	export APT_CONFIG="$state/apt.conf"
 }
 
+fresh() {
+	[ -n "$(find "$state/updated" -mmin -1440 2>/dev/null)" ]
+}
+
 update() {
-	[ -z "$(find "$state/updated" -mmin -1440 2>/dev/null)" ] || return 0
+	! fresh || return 0
 	apt-get update -qq --error-on=any >"$state/update.log" 2>&1 ||
 		missing "$(grep -E '^[EW]:' "$state/update.log" | head -n 1)"
 	touch "$state/updated"
 }
 
-# The packages that hold what is wanted: a kernel's image and modules are behind metapackages.
+# What a kernel needs: its image and modules are behind metapackages.
 closure() { # package
 	echo "$1"
 	case $1 in
 	linux-image-*)
 		apt-cache depends "$1" | awk '$1 == "Depends:" { print $2 }' |
-			grep -E '^linux-(image|binary|modules)-' | while read -r p; do closure "$p"; done
+			grep -E '^linux-(image|base|binary|modules)-' | while read -r p; do closure "$p"; done
 		;;
 	esac
 }
@@ -122,10 +126,13 @@ unpack() { # directory package...
 	(cd "$to.new/debs" && apt-get download -qq "$@") >"$state/download.log" 2>&1 ||
 		missing "$(grep -E '^[EW]:' "$state/download.log" | head -n 1)"
 	for deb in "$to.new/debs"/*.deb; do
-		dpkg-deb -x "$deb" "$to.new" || missing "$deb does not unpack"
+		dpkg-deb -x "$deb" "$to.new" || missing "${deb##*/} does not unpack"
 	done
 	rm -rf "$to.new/debs" "$to.new/usr/share/doc"
 	rm -rf "$to" && mv "$to.new" "$to"
+	for old in "$state/unpacked/${package}"_*; do
+		[ "$old" = "$to" ] || rm -rf "$old"
+	done
 }
 
 command -v apt-get >/dev/null || missing "this host has no apt"
@@ -133,6 +140,10 @@ mkdir -p "$state" || missing "no cache"
 # One at a time per suite: guests that share it are prepared side by side.
 exec 9>>"$state/lock"
 flock 9
+if fresh && [ -e "$named" ]; then
+	cat "$named"
+	exit 0
+fi
 configure
 update
 if [ "$package" = sysroot ]; then
