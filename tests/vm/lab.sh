@@ -16,7 +16,8 @@
 #   package   of the kernel; a metapackage is followed (fetch.sh)
 #   seconds   after which it is stopped, which is a failure
 #   run       guest/RUN.sh is what runs inside, as root in /scratch (ext4 on a virtio disk), guest/RUN.files
-#             what it needs besides bench and busybox; it writes to /results
+#             what it needs besides bench and busybox; it writes to /results, and guest/RUN.judge, where there
+#             is one, looks at that on the host
 #   qemu ...  the rest of the line goes to qemu
 # What the host needs: qemu for the architecture, and BENCH_LAB_BUILD_arch or, without it, build/ for the
 # host's own architecture and build/ARCH for another.
@@ -131,6 +132,9 @@ guest() {
 	if [ "$status" != 0 ]; then
 		tail_of_console
 		fail "$run.sh ended with $status"
+	fi
+	if [ -e "$here/guest/$run.judge" ]; then
+		sh "$here/guest/$run.judge" "$dir/results" || fail "is not as it has to be"
 	fi
 }
 

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=sh
+# Programs that wait for one known thing each: are the causes right with this architecture's system calls?
+# A storm of processes tells nothing about those and takes minutes here.
+mkdir /results/causes
+RECORD=/results/causes TMPDIR=/scratch sh /bin/causes.sh /bin/bench sleep futex pipe unix eventfd tcp \
+	poll select epoll timerfd timeout disk fsync fault uring uring_net wait spin double
