@@ -98,7 +98,7 @@ static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 	if (config.regs)
 		t->blocked = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
 	else
-		t->blocked = iowait_cause(prev, raw);
+		t->blocked = iowait_cause(prev, t, raw);
 	if (t->ring)
 		history_blocked(t);
 	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER)
