@@ -297,14 +297,21 @@ static __always_inline __u32 poll_cause(struct task_struct *task, struct probe_t
 	return file_cause(class, true);
 }
 
-/* All that can be told of a task whose system call cannot be read. */
-static __always_inline __u32 iowait_cause(struct task_struct *task, bool raw)
+/* All that can be told of a task whose system call cannot be read. A wait for completions counts as
+ * one for I/O, whatever it is for; a thread that has requests in flight is taken to wait for them.
+ */
+static __always_inline __u32 iowait_cause(struct task_struct *task, const struct probe_thread *t,
+					  bool raw)
 {
 	struct task_struct___ledger *l = (void *)task;
 	bool iowait = raw ? BPF_CORE_READ_BITFIELD_PROBED(l, in_iowait)
 			  : BPF_CORE_READ_BITFIELD(l, in_iowait);
 
-	return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
+	if (!iowait)
+		return PROBE_BLOCKED_OTHER;
+	if (READ_ONCE(t->mix) || t->foreign[0] > 0 || t->foreign[1] > 0 || t->foreign[2] > 0)
+		return uring_cause(t);
+	return PROBE_BLOCKED_DISK;
 }
 
 /* Why is this task blocked? It is current, or it is asleep. */
@@ -312,19 +319,23 @@ static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thr
 				      __u32 state, bool memory)
 {
 	bool deep = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
-	__u32 io = iowait_cause(task, false);
+	struct task_struct___ledger *l = (void *)task;
 	struct syscall_now s;
+	bool iowait;
 
-	if (task->flags & (PF_KTHREAD | PF_IO_WORKER) || !config.regs)
-		return io;
+	if (!config.regs)
+		return iowait_cause(task, t, false);
+	iowait = BPF_CORE_READ_BITFIELD(l, in_iowait);
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
 	syscall_read(task, &s);
 	/* Before the test for I/O: a wait for completions counts as one whatever it is for. */
 	if (s.class == SYSCALL_URING)
 		return uring_cause(t);
 	if (s.class == SYSCALL_NONE)
 		return deep ? PROBE_BLOCKED_FAULT : PROBE_BLOCKED_OTHER;
-	if (io == PROBE_BLOCKED_DISK)
-		return io;
+	if (iowait)
+		return PROBE_BLOCKED_DISK;
 	switch (s.class) {
 	case SYSCALL_FUTEX:
 		return PROBE_BLOCKED_FUTEX;

@@ -76,7 +76,7 @@ static __always_inline bool switch_blocked(bool preempt, struct task_struct *pre
 {
 	if (preempt || !state)
 		return false;
-	return !GET(raw, prev, on_rq) || task_delayed(prev, raw);
+	return !task_on_rq(prev, raw) || task_delayed(prev, raw);
 }
 
 static __always_inline __u64 switch_state(__u64 *ctx, struct task_struct *prev, bool raw)
@@ -98,7 +98,7 @@ static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 	if (config.regs)
 		t->blocked = blocked_cause(raw ? bpf_get_current_task_btf() : prev, t, state, true);
 	else
-		t->blocked = iowait_cause(prev, raw);
+		t->blocked = iowait_cause(prev, t, raw);
 	if (t->ring)
 		history_blocked(t);
 	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER)
@@ -212,7 +212,7 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 	struct probe_thread *t = thread_of(task, raw);
 	bool first;
 
-	if (!t || GET(raw, task, on_cpu))
+	if (!t || task_on_cpu(task, raw))
 		return;
 	if (!*now)
 		*now = bpf_ktime_get_ns();
@@ -389,17 +389,17 @@ int seed(struct bpf_iter__task *ctx)
 	place = place_new(task, false);
 	if (!place || place->state != PROBE_Q_UNKNOWN)
 		return 0;
-	if (task->on_rq != 1 || task_delayed(task, false)) {
+	if (task_on_rq(task, false) != 1 || task_delayed(task, false)) {
 		place->state = PROBE_Q_OFF;
 		return 0;
 	}
 	cpu = task_cpu(task, false);
 	place->cpu = cpu;
-	place->state = task->on_cpu ? PROBE_Q_RUNNING : PROBE_Q_QUEUED;
+	place->state = task_on_cpu(task, false) ? PROBE_Q_RUNNING : PROBE_Q_QUEUED;
 	q = depth_queue(cpu);
 	if (q) {
 		__sync_fetch_and_add(&q->arrived, 1);
-		if (task->on_cpu)
+		if (task_on_cpu(task, false))
 			q->running = 1;
 	}
 	return 0;

@@ -119,11 +119,11 @@ int visit(struct bpf_iter__task *ctx)
 	if (!thread)
 		return 0;
 	thread->peek_blocked = PROBE_BLOCKED_OTHER;
-	if (task->on_cpu) {
+	if (task_on_cpu(task, false)) {
 		thread->peek_state = PROBE_RUNNING;
 		if (thread->serial != windows.span[windows.current & 1].serial)
 			thread->cpu = task_cpu(task, false);
-	} else if (task->on_rq && !task_delayed(task, false)) {
+	} else if (task_on_rq(task, false) && !task_delayed(task, false)) {
 		thread->peek_state = PROBE_WAITING;
 	} else if (task->exit_state) {
 		thread->peek_state = PROBE_DEAD;
