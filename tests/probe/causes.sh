@@ -3,7 +3,8 @@
 # Programs that wait for one known thing each, through `bench exec`: at least 98 % of the waiter's
 # blocked time in its own cause, the shares sum to 1, nothing unaccounted for. And trees of processes.
 # Usage: causes.sh [BENCH] [KIND...]; needs root. With RECORD=DIR the results are only put there, where
-# there is no python3 (a guest of the lab), and with JUDGE=DIR those that are there are looked at.
+# there is no python3 (a guest of the lab), and with JUDGE=DIR those that are there are looked at. PROBES are
+# those to load (all).
 set -u
 bench=${1:-build/bench}
 [ $# -gt 0 ] && shift
@@ -20,7 +21,9 @@ failed=0
 
 # try KIND CAUSE MS
 try() {
-	if [ -z "$judge" ] && ! "$bench" exec --trials=1 --force --output="$results/$1.json" -- \
+	[ -z "$record" ] || echo "$1"
+	# shellcheck disable=SC2086
+	if [ -z "$judge" ] && ! "$bench" exec ${PROBES:+--probes=$PROBES} --trials=1 --warmup=0 --force --output="$results/$1.json" -- \
 		"$load" "$1" "$3" "$dir/file" >"$dir/log" 2>&1; then
 		echo "$1: bench exec failed"
 		tail -5 "$dir/log"

@@ -3,5 +3,5 @@
 # Programs that wait for one known thing each: are the causes right with this architecture's system calls?
 # A storm of processes tells nothing about those and takes minutes here.
 mkdir /results/causes
-RECORD=/results/causes TMPDIR=/scratch sh /bin/causes.sh /bin/bench sleep futex pipe unix eventfd tcp \
+PROBES=wall.time,wall.time_of RECORD=/results/causes TMPDIR=/scratch sh /bin/causes.sh /bin/bench sleep futex pipe unix eventfd tcp \
 	poll select epoll timerfd timeout disk fsync fault uring uring_net wait spin double
