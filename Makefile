@@ -3,6 +3,7 @@
 # make            build everything into build/ (the program is build/bench)
 # make run        install what is missing, build, run the main job
 # make check      install what is missing, build, run all tests (sanitizers included)
+# make check-vm   only the lab: this build on other kernels, in qemu
 # make SAN=address,undefined    the same build with sanitizers, in build/san-address,undefined
 # make install    PREFIX=/usr/local, DESTDIR honoured
 # make ARCH=arm64   for another architecture, in build/arm64: CROSS_COMPILE is the prefix of its tools,
@@ -142,14 +143,21 @@ tests: all $(tests)
 deps:
 	$(Q)sh scripts/deps.sh
 
+deps-check:
+	$(Q)sh scripts/deps.sh check
+
 # deps may install the compiler, so the build is a make of its own.
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(BUILD)/bench --runtime=uring --counters
 
-check: deps
+check: deps-check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)sh scripts/check.sh
+
+check-vm: deps-check
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)sh scripts/check.sh 'vm '
 
 install: all
 	install -D -m 755 $(BUILD)/bench $(DESTDIR)$(PREFIX)/bin/bench
@@ -160,6 +168,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests deps run check install clean FORCE
+.PHONY: all tests deps deps-check run check check-vm install clean FORCE
 
 -include $(core_obj:.o=.d) $(module_obj:.o=.d) $(bpf_obj:.o=.d) $(tests:=.d) $(test_tools:=.d)

@@ -5,7 +5,7 @@
 #
 #   sh tests/vm/lab.sh names [PATTERN]      the guests whose name contains PATTERN
 #   sh tests/vm/lab.sh guest NAME           one guest, end to end; exit 0 passed, 77 skipped, else failed
-#   sh tests/vm/lab.sh start [PATTERN]      all of them, two at a time
+#   sh tests/vm/lab.sh start NAME...        several, two at a time
 #   sh tests/vm/lab.sh wait NAME            wait for a guest that `start` runs, print its log, exit as it did
 #   sh tests/vm/lab.sh matrix               write build/lab/matrix.md from what was measured
 #
@@ -19,11 +19,13 @@
 #             what it needs besides bench and busybox; it writes to /results, and guest/RUN.judge, where there
 #             is one, looks at that on the host
 #   qemu ...  the rest of the line goes to qemu
+# BENCH_LAB_RUN takes another RUN, BENCH_LAB_OUT another directory than build/lab. The time limits are for a
+# busy host; on two idle cores guests take a third of them.
 # What the host needs: qemu for the architecture, and BENCH_LAB_BUILD_arch or, without it, build/ for the
 # host's own architecture and build/ARCH for another.
 #
 # Afterwards build/lab/NAME has: console (all that the guest said), results/ (what it wrote to /results).
-# compare.py judges them. How a guest is made: fetch.sh, initramfs.sh, guest/init.
+# guest/matrix.judge compares them by matrix.py. How a guest is made: fetch.sh, initramfs.sh, guest/init.
 set -u
 cd "$(dirname "$0")/../.." || exit
 
@@ -114,7 +116,7 @@ guest() {
 	got=$(date +%s)
 	sh "$here/initramfs.sh" "$kernel" "$busybox" "$build" "$run" "$dir/initramfs" "$sysroot" ||
 		fail "no initramfs"
-	append="panic=-1 loglevel=4 rdinit=/init lab=$name"
+	append="panic=-1 loglevel=4 rdinit=/init lab=$name nvme.poll_queues=1"
 	made=$(date +%s)
 	image=$(find "$kernel/boot" "$kernel"/usr/lib/modules/*/ -maxdepth 1 -name 'vmlinu[xz]*' 2>/dev/null | head -n 1)
 	[ -n "$image" ] || fail "there is no kernel in $package"
@@ -142,7 +144,37 @@ guest() {
 	fi
 }
 
+# One of several: what it says, and its exit status, go to files that `wait` looks at.
+run_one() {
+	mkdir -p "$lab"
+	sh "$here/lab.sh" guest "$name" >"$lab/$name.log" 2>&1
+	echo $? >"$lab/$name.new"
+	mv "$lab/$name.new" "$lab/$name.code"
+}
+
+start() {
+	mkdir -p "$lab"
+	for name; do rm -f "$lab/$name.code" "$lab/$name.log"; done
+	echo $$ >"$lab/pid"
+	printf '%s\n' "$@" | xargs -P 2 -I{} sh "$here/lab.sh" one {}
+}
+
+wait_for() {
+	while [ ! -e "$lab/$name.code" ]; do
+		if ! kill -0 "$(cat "$lab/pid" 2>/dev/null)" 2>/dev/null && [ ! -e "$lab/$name.code" ]; then
+			fail "was not run"
+		fi
+		sleep 1
+	done
+	cat "$lab/$name.log"
+	exit "$(cat "$lab/$name.code")"
+}
+
 case ${1:-} in
+start) shift && start "$@" ;;
+one) name=$2 && run_one ;;
+wait) name=$2 && wait_for ;;
+matrix) python3 "$here/matrix.py" table "$lab" "$lab/matrix.md" ;;
 names) names "${2:-}" ;;
 guest) name=$2 && guest ;;
 *)

@@ -14,7 +14,6 @@ import os
 import re
 import sys
 
-PROBES = ("block.", "fault.", "irq.", "softirq.", "net.", "sched.", "wall.", "uring.")
 RESIDUAL = 0.01
 
 
@@ -76,7 +75,7 @@ def runtimes(guest, uring, blocking):
 def jobs(guest, uring, blocking):
     for row, doc, name in (("job cpu", uring, "cpu"), ("job disk", uring, "disk,size"),
                            ("job disk on NVMe", uring, "disk,filename=/dev/nvme"), ("job net", uring, "net"),
-                           ("job disk_sync", blocking, "disk_sync"), ("job net_sync", blocking, "net_sync")):
+                           ("job disk_sync", blocking, "disk_sync,size"), ("job net_sync", blocking, "net_sync")):
         job = job_of(doc, name)
         ops = value(job, "ops", 0)
         guest.check(row, job.get("status") == "ok" and value(job, "errors") == 0 and ops > 0,
@@ -94,7 +93,7 @@ def probes(guest, documents):
         for job in doc.get("jobs", []):
             for m in job["metrics"]:
                 name = m["name"]
-                if not name.startswith(PROBES) and name != "disk.cached":
+                if m["source"] != "probe" and name != "disk.cached":
                     continue
                 if name == "wall.time" and m["labels"].get("cause") == "steal":
                     name = "wall.time steal"
@@ -122,7 +121,7 @@ def causes(guest, uring, blocking):
     """Is the wait of each kind of job told for what it is, and by most of that job's blocked time?"""
     for row, job, cause in (("cause disk, uring", job_of(uring, "disk,filename"), "blocked.disk"),
                             ("cause net, uring", job_of(uring, "net"), "blocked.net"),
-                            ("cause disk, blocking", job_of(blocking, "disk_sync"), "blocked.disk"),
+                            ("cause disk, blocking", job_of(blocking, "disk_sync,size"), "blocked.disk"),
                             ("cause net, blocking", job_of(blocking, "net_sync"), "blocked.net")):
         blocked = {m["labels"]["cause"]: m["value"] or 0 for m in metrics(job, "wall.time")
                    if m["labels"]["cause"].startswith("blocked.")}
@@ -143,7 +142,7 @@ def agreement(guest, uring, blocking):
     """The probes' bytes are those of the module, up to what was under way at the ends of the window."""
     for row, job in (("block.bytes as moved, disk", job_of(uring, "disk,size")),
                      ("block.bytes as moved, NVMe", job_of(uring, "disk,filename")),
-                     ("block.bytes as moved, disk_sync", job_of(blocking, "disk_sync"))):
+                     ("block.bytes as moved, disk_sync", job_of(blocking, "disk_sync,size"))):
         seconds = (job.get("trial_ns") or 0) / 1e9
         moved = value(job, "bytes", 0) * seconds
         seen = value(job, "block.bytes", 0, op="read") + value(job, "block.bytes", 0, op="write")
@@ -153,16 +152,17 @@ def agreement(guest, uring, blocking):
 
 def devices(guest):
     """What the build host lacks."""
-    poll, irqs = job_of(guest.document("poll"), "tool_poll"), guest.text("poll.irqs").split()
-    moved = value(poll, "block.requests", 0, op="read")
+    wrapped, irqs = job_of(guest.document("exec"), "sh"), guest.text("exec.irqs").split()
+    found = metrics(wrapped, "block.latency", dev="nvme0n1", stage="device")
+    moved = found[0]["hist"]["count"] if found else 0
     more = int(irqs[1]) - int(irqs[0]) if len(irqs) == 2 else -1
-    guest.check("NVMe poll queue", guest.text("poll.code") == "0" and moved == 500 and 0 <= more < 50 and
-                value(poll, "block.unseen", 1) == 0, "%d requests, %d interrupts" % (moved, more))
+    guest.check("NVMe poll queue", moved == 500 and 0 <= more < 50 and value(wrapped, "block.unseen", 1) == 0,
+                "%d requests, %d interrupts" % (moved, more))
 
-    slow = job_of(guest.document("dm-delay"), "disk_sync")
+    slow = job_of(guest.document("blocking"), "disk_sync,filename=/dev/mapper/slow")
     latency = next((m for m in metrics(slow, "latency")), {})
     least = (latency.get("value") or 0) / 1e6
-    guest.check("dm-delay", 30 <= least < 60 and value(slow, "wall.time", 0, cause="blocked.disk") > 0.7,
+    guest.check("dm-delay", slow.get("status") == "ok" and 30 <= least < 60 and value(slow, "wall.time", 0, cause="blocked.disk") > 0.7,
                 "p50 %.1f ms of 30 ms, blocked.disk %.2f" % (least, value(slow, "wall.time", 0, cause="blocked.disk")))
 
     broken = job_of(guest.document("dm-flakey"), "disk_sync")

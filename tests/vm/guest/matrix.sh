@@ -27,8 +27,7 @@ retransmits() {
 uname -r >/results/release
 sha256sum /bin/bench | cut -d ' ' -f 1 >/results/sha256
 bench list runtimes >/results/runtimes
-modprobe nvme poll_queues=1
-for m in dm_mod dm_delay dm_flakey sch_netem; do
+for m in nvme dm_mod dm_delay dm_flakey sch_netem; do
 	modprobe -q "$m"
 done
 
@@ -43,23 +42,18 @@ jobs='--duration=400ms --warmup=100ms'
 # shellcheck disable=SC2086
 {
 	measure uring --runtime=uring --counters $jobs cpu disk,size=16m "disk,filename=$nvme,size=16m,depth=4" net
-	measure blocking --runtime=blocking $jobs disk_sync,size=16m net_sync
-	measure dm-delay --runtime=blocking --probes=block,wall.time $jobs \
+	measure blocking --runtime=blocking $jobs disk_sync,size=16m net_sync \
 		"disk_sync,filename=/dev/mapper/slow,size=16m,workers=1"
 	measure dm-flakey --runtime=blocking --no-probes $jobs \
 		"disk_sync,filename=/dev/mapper/broken,size=16m,workers=1"
 }
 say exec
+nvme_irqs >/results/exec.irqs
 bench exec --trials=1 --warmup=0 --quiet -o /results/exec.json -- \
-	sh -c 'sleep 0.1; dd if=/dev/zero of=/scratch/x bs=64k count=16 conv=fsync; exit 3' >/results/exec.txt 2>&1
+	sh -c "sleep 0.1; dd if=/dev/zero of=/scratch/x bs=64k count=16 conv=fsync; tool_poll $nvme 500 && exit 3" \
+	>/results/exec.txt 2>&1
 echo $? >/results/exec.code
-
-say poll
-nvme_irqs >/results/poll.irqs
-bench exec --trials=1 --warmup=0 --quiet --probes=block -o /results/poll.json -- \
-	tool_poll "$nvme" 500 >/results/poll.txt 2>&1
-echo $? >/results/poll.code
-nvme_irqs >>/results/poll.irqs
+nvme_irqs >>/results/exec.irqs
 
 /bin/tc qdisc add dev lo root netem delay 20ms 2>/results/netem-delay.why &&
 	measure netem-delay --runtime=blocking --no-probes --duration=1s --warmup=100ms net_sync
