@@ -13,7 +13,7 @@ libseccomp-dev libclang-rt-14-dev valgrind strace python3 python3-jsonschema pro
 # Peers that some tests compare with; the tests skip without them.
 peers="linux-perf libbpf-tools"
 
-lab="qemu-system-x86 cpio kmod e2fsprogs xz-utils dmsetup"
+lab="qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils dmsetup"
 [ "${1:-}" != check ] || peers="$peers $lab"
 
 installed() {

@@ -10,9 +10,9 @@ run() { # name command...
 	tail -n 15 "/results/$name.log"
 }
 
-run uring bench --runtime=uring --trials=1 --duration=100ms -o /results/uring.json \
+run jobs-uring bench --runtime=uring --trials=1 --duration=100ms -o /results/jobs-uring.json \
 	cpu disk,size=16m net disk_sync,size=16m net_sync
-run blocking bench --runtime=blocking --trials=1 --duration=100ms -o /results/blocking.json \
+run jobs-blocking bench --runtime=blocking --trials=1 --duration=100ms -o /results/jobs-blocking.json \
 	cpu disk_sync,size=16m net_sync
 run ledger test_ledger
 exit "$failed"
