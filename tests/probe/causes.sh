@@ -4,7 +4,7 @@
 # blocked time in its own cause, the shares sum to 1, nothing unaccounted for. And trees of processes.
 # Usage: causes.sh [BENCH] [KIND...]; needs root. With RECORD=DIR the results are only put there, where
 # there is no python3 (a guest of the lab), and with JUDGE=DIR those that are there are looked at. PROBES are
-# those to load (all).
+# those to load (all), URING the cause of waits in a ring where the kernel does not tell more.
 set -u
 bench=${1:-build/bench}
 [ $# -gt 0 ] && shift
@@ -36,7 +36,7 @@ try() {
 all="sleep:blocked.timer futex:blocked.futex pipe:blocked.ipc unix:blocked.ipc
 eventfd:blocked.ipc tcp:blocked.net poll:blocked.net select:blocked.ipc epoll:blocked.net
 timerfd:blocked.timer timeout:blocked.timer disk:blocked.disk fsync:blocked.disk
-fault:blocked.fault uring:blocked.disk uring_net:blocked.net wait:blocked.other
+fault:blocked.fault uring:${URING:-blocked.disk} uring_net:${URING:-blocked.net} wait:blocked.other
 spin:oncpu double:waiter,grandchild,grandthread storm:waiter"
 
 for pair in $all; do
