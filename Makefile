@@ -3,22 +3,41 @@
 # make            build everything into build/ (the program is build/bench)
 # make run        install what is missing, build, run the main job
 # make check      install what is missing, build, run all tests (sanitizers included)
+# make check-vm   only the lab: this build on other kernels, in qemu
 # make SAN=address,undefined    the same build with sanitizers, in build/san-address,undefined
 # make install    PREFIX=/usr/local, DESTDIR honoured
+# make ARCH=arm64   for another architecture, in build/arm64: CROSS_COMPILE is the prefix of its tools,
+#                   SYSROOT the directory of its headers and libraries (/ when not given)
 # Variables: CC, CLANG (BPF compiler), CFLAGS, V=1 for the commands, WERROR=1.
 
 SHELL := /bin/sh
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
+# As the kernel calls architectures.
+arch_of = $(subst x86_64,x86,$(subst aarch64,arm64,$(1)))
+native := $(call arch_of,$(shell uname -m))
+ifdef CROSS_COMPILE
+ARCH ?= $(call arch_of,$(firstword $(subst -, ,$(notdir $(CROSS_COMPILE)))))
+endif
+ARCH ?= $(native)
+ifneq ($(ARCH),$(native))
+triplet := $(patsubst arm64,aarch64,$(patsubst x86,x86_64,$(ARCH)))-linux-gnu
+CROSS_COMPILE ?= $(triplet)-
+endif
+SYSROOT ?=
+
 CC ?= gcc
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(CROSS_COMPILE)gcc
 endif
+AR := $(CROSS_COMPILE)ar
 CLANG ?= clang
 PKG_CONFIG ?= pkg-config
+# Its libraries only: those of the building host would be found otherwise.
+pkg_config = $(if $(triplet),PKG_CONFIG_PATH= PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(triplet)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig) $(PKG_CONFIG)
 SAN ?=
-BUILD ?= build$(if $(SAN),/san-$(subst $(empty) ,_,$(SAN)))$(if $(filter clang%,$(notdir $(CC))),/clang)
+BUILD ?= build$(if $(triplet),/$(ARCH))$(if $(SAN),/san-$(subst $(empty) ,_,$(SAN)))$(if $(filter clang%,$(notdir $(CC))),/clang)
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 V ?=
@@ -30,8 +49,8 @@ COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
 PKGS := libbpf libelf liburing hwloc jansson inih uuid
 # Evaluated at the first compile only, so that `make deps` works before pkg-config exists.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)) -lpfm -lm -lz -ldl)$(PKG_LIBS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(pkg_config) --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell $(pkg_config) --libs $(PKGS)) -lpfm -lm -lz -ldl)$(PKG_LIBS)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
 	$(if $(WERROR),-Werror)
@@ -39,8 +58,10 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -W
 # that the kernel side writes, which no sanitizer sees anyway.
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
 	$(if $(and $(filter thread,$(SAN)),$(filter-out clang%,$(notdir $(CC)))),-Wno-tsan)
+TARGET := $(if $(and $(triplet),$(filter clang%,$(notdir $(CC)))),--target=$(triplet)) \
+	$(if $(SYSROOT),--sysroot=$(SYSROOT))
 override CPPFLAGS += -D_GNU_SOURCE
-override CFLAGS += -std=gnu17 -pthread -fno-strict-aliasing $(WARN) $(SANFLAGS)
+override CFLAGS += -std=gnu17 -pthread -fno-strict-aliasing $(TARGET) $(WARN) $(SANFLAGS)
 override LDFLAGS += -pthread -rdynamic $(SANFLAGS)
 
 core_src := $(wildcard userspace/*.c userspace/*/*.c userspace/*/*/*.c)
@@ -66,7 +87,7 @@ $(BUILD)/bench: $(BUILD)/userspace/main.o $(BUILD)/libbench.a
 
 $(BUILD)/libbench.a: $(lib_obj)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # Modules see the public headers only; that is what keeps them independent of the core.
 $(BUILD)/modules/%.o: modules/%.c
@@ -98,13 +119,12 @@ $(BUILD)/bpf_images.S: FORCE scripts/bpf_images.sh
 
 $(BUILD)/bpf_images.o: $(BUILD)/bpf_images.S $(bpf_obj)
 	$(call say,AS,$@)
-	$(Q)$(CC) -c -o $@ $<
+	$(Q)$(CC) $(TARGET) -c -o $@ $<
 
-bpf_arch := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(bpf_arch) -O2 -g -Wall -Wextra $(if $(WERROR),-Werror) \
+	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra $(if $(WERROR),-Werror) \
 		-Wno-unused-parameter -Ibpf -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libbench.a
@@ -123,14 +143,21 @@ tests: all $(tests)
 deps:
 	$(Q)sh scripts/deps.sh
 
+deps-check:
+	$(Q)sh scripts/deps.sh check
+
 # deps may install the compiler, so the build is a make of its own.
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(BUILD)/bench --runtime=uring --counters
 
-check: deps
+check: deps-check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)sh scripts/check.sh
+
+check-vm: deps-check
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)sh scripts/check.sh 'vm '
 
 install: all
 	install -D -m 755 $(BUILD)/bench $(DESTDIR)$(PREFIX)/bin/bench
@@ -142,6 +169,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests deps run check install clean FORCE
+.PHONY: all tests deps deps-check run check check-vm install clean FORCE
 
 -include $(core_obj:.o=.d) $(module_obj:.o=.d) $(bpf_obj:.o=.d) $(tests:=.d) $(test_tools:=.d)

@@ -67,8 +67,8 @@ struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state; /* 5.14 */
 	unsigned int flags;
-	int on_cpu;
-	int on_rq;
+	unsigned int on_cpu; /* a byte in 7.2: unsigned, so that the load's width is relocated, too */
+	unsigned int on_rq;
 	struct sched_entity se;
 	int exit_state;
 	int pid;
@@ -343,6 +343,25 @@ static __always_inline bool task_delayed(struct task_struct *task, bool raw)
 	if (!bpf_core_field_exists(task->se.sched_delayed))
 		return false;
 	return GET(raw, task, se.sched_delayed);
+}
+
+static __always_inline __u32 task_on_cpu(struct task_struct *task, bool raw)
+{
+	return raw ? BPF_CORE_READ_BITFIELD_PROBED(task, on_cpu) : task->on_cpu;
+}
+
+static __always_inline __u32 task_on_rq(struct task_struct *task, bool raw)
+{
+	return raw ? BPF_CORE_READ_BITFIELD_PROBED(task, on_rq) : task->on_rq;
+}
+
+static __always_inline __u64 task_state(struct task_struct *task, bool raw)
+{
+	struct task_struct___old *old = (void *)task;
+
+	if (bpf_core_field_exists(task->__state))
+		return GET(raw, task, __state);
+	return BPF_CORE_READ(old, state);
 }
 
 static __always_inline __u32 task_cpu(struct task_struct *task, bool raw)

@@ -235,17 +235,15 @@ static __always_inline __s64 blame_unseen(struct probe_blame *b, const struct bl
 	return ns;
 }
 
-/* At sched_switch, before prev and next change their states: prev's slice ends. A function of its
- * own for the verifier, which walks it once. */
-__noinline int blame_slice(struct blame_event *e)
+/* At sched_switch, before prev and next change their states: prev's slice ends. */
+static __always_inline void blame_slice(struct blame_event *e)
 {
-	struct probe_blame *b;
+	struct probe_blame *b = blame_of(e->bank, bpf_get_smp_processor_id());
 	__u64 wait, slice, stolen;
 	__s64 ns, host, irq;
 
-	b = e ? blame_of(e->bank, bpf_get_smp_processor_id()) : NULL;
 	if (!b)
-		return 0;
+		return;
 	wait = blame_integral(b, blame_clock(window_span(e->bank), e->now));
 	e->from = wait == b->wait_ns ? 0 : b->since_ns ?: window_span(e->bank)->start_ns;
 	irq = b->hard_ns + b->soft_ns;
@@ -271,6 +269,14 @@ __noinline int blame_slice(struct blame_event *e)
 	b->owner = e->next_pid;
 	b->task = e->next;
 	b->exec_ns = e->next_ran;
+}
+
+/* A function of its own for the verifier, which walks it once. Not in raw_tp programs: before 5.12 such
+ * a function takes no pointers. */
+__noinline int blame_slice_typed(struct blame_event *e)
+{
+	if (e)
+		blame_slice(e);
 	return 0;
 }
 
@@ -292,7 +298,10 @@ static __always_inline __u64 blame_switch(__u32 bank, struct task_struct *prev,
 		.next_pid = GET(raw, next, pid),
 	};
 
-	blame_slice(&e);
+	if (raw)
+		blame_slice(&e);
+	else
+		blame_slice_typed(&e);
 	return e.from;
 }
 

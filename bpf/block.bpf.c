@@ -421,7 +421,7 @@ static __always_inline int on_complete(__u64 *ctx, bool raw)
 {
 	struct request *rq = (void *)ctx[0];
 	__u32 error = (__u8)ctx[1], bytes = (__u32)ctx[2], bank = window_bank(), left;
-	__u64 *word = request_begin(rq, bank, RUN_COMPLETE), now, op;
+	__u64 *word = request_begin(rq, bank, RUN_COMPLETE), now, op, i;
 	const volatile struct probe_span *w;
 	struct probe_values_element *v;
 	struct gendisk *disk;
@@ -440,9 +440,11 @@ static __always_inline int on_complete(__u64 *ctx, bool raw)
 	op = forget(word, op_of(GET(raw, rq, cmd_flags)));
 	left = GET(raw, rq, __data_len);
 	job = r && r->flags & UNDERWAY_JOB;
-	if (in && bytes && !error)
-		value_add(&v->slot[(job ? BLOCK_BYTES : BLOCK_OTHER_BYTES) + op % BLOCK_OPS],
-			  bytes);
+	if (in && bytes && !error) {
+		i = op % BLOCK_OPS;
+		asm volatile("" : "+r"(i)); /* added, not or-ed: 6.1 loses its bound in that */
+		value_add(&v->slot[(job ? BLOCK_BYTES : BLOCK_OTHER_BYTES) + i], bytes);
+	}
 	if (!r)
 		return 0;
 	r->done += bytes;

@@ -142,14 +142,19 @@ struct depth_event {
 	__u32 depth, waiting;
 };
 
-/* A function of its own for the verifier, which walks it once. balance_set() is not part of it:
- * userspace can take its atomic operations out of programs, but not out of what they call. */
-__noinline int depth_change(struct probe_depth *slot, struct depth_event *e)
+static __always_inline void depth_apply(struct probe_depth *slot, struct depth_event *e)
 {
-	if (!slot || !e)
-		return 0;
 	depth_set(slot, window_span(e->bank), e->before, e->before_waiting, e->depth, e->waiting,
 		  &e->now);
+}
+
+/* A function of its own for the verifier, which walks it once (not in raw_tp programs: before 5.12 it
+ * takes no pointers). balance_set() is not part of it: userspace can take its atomic operations out
+ * of programs, but not out of what they call. */
+__noinline int depth_change(struct probe_depth *slot, struct depth_event *e)
+{
+	if (slot && e)
+		depth_apply(slot, e);
 	return 0;
 }
 
@@ -172,7 +177,10 @@ static __always_inline void depth_refresh(struct rq *rq, bool raw, int gone, int
 	e.waiting = d.waiting;
 	e.before = (int)d.depth + gone > 0 ? d.depth + gone : 0;
 	e.before_waiting = depth_less(e.before, was_running < 0 ? d.running : was_running);
-	depth_change(slot, &e);
+	if (raw)
+		depth_apply(slot, &e);
+	else
+		depth_change(slot, &e);
 	*now = e.now;
 }
 

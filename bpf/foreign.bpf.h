@@ -48,7 +48,7 @@ static __always_inline __u32 foreign_class(struct probe_thread *t, struct io_kio
 
 	if (class != FOREIGN_FILE)
 		return class;
-	switch (file_class_of(t, (__u64)BPF_CORE_READ(req, file))) {
+	switch (file_class_of(t->slot, (__u64)BPF_CORE_READ(req, file))) {
 	case FILE_NET:
 	case FILE_IPC:
 		return FOREIGN_NET;

@@ -101,9 +101,10 @@ struct probe_file_ops file_ops SEC(".data.files") = {};
 
 /* Kinds of files without a type of their own are told by their operations, whose addresses are
  * learned at start from files of each kind. A function of its own for the verifier, which walks it
- * once. */
-__noinline int file_class_of(struct probe_thread *t, __u64 file)
+ * once; it takes the thread's number, because no pointer can be passed to one before 5.12. */
+__noinline int file_class_of(__u32 slot, __u64 file)
 {
+	struct probe_thread *t = bpf_map_lookup_elem(&threads, &slot);
 	struct file *f = (void *)file;
 	struct socket *socket;
 	__u32 class = FILE_OTHER, mode;
@@ -146,7 +147,7 @@ static __always_inline __u32 file_class_again(struct probe_thread *t, __u64 file
 
 	if (op && op == t->file_op && t->file_class != FILE_SOCKET)
 		return t->file_class;
-	return file_class_of(t, file);
+	return file_class_of(t->slot, file);
 }
 
 /* The file behind a descriptor of the task that has this table; 0 = none. */
@@ -187,7 +188,8 @@ static __always_inline __u32 epoll_class(struct probe_thread *t, __u64 file)
 
 		if (node)
 			class = file_merge(class,
-					   file_class_of(t, (__u64)BPF_CORE_READ(item, ffd.file)));
+					   file_class_of(t->slot,
+							 (__u64)BPF_CORE_READ(item, ffd.file)));
 		if (class == FILE_NET)
 			break;
 		node = i ? BPF_CORE_READ(root, rb_right) : BPF_CORE_READ(root, rb_left);
@@ -213,7 +215,7 @@ static __always_inline __u32 poll_class(struct fdtable *fdt, struct probe_thread
 
 		if (bpf_probe_read_user(&p, sizeof(p), (void *)(array + i * sizeof(p))) || p.fd < 0)
 			continue;
-		class = file_merge(class, file_class_of(t, file_at(fdt, p.fd)));
+		class = file_merge(class, file_class_of(t->slot, file_at(fdt, p.fd)));
 		if (class == FILE_NET)
 			break;
 	}
@@ -233,7 +235,8 @@ static __always_inline __u32 select_class(struct fdtable *fdt, struct probe_thre
 		bpf_probe_read_user(&more, sizeof(more), (void *)writes);
 	bits |= more;
 	for (__u32 i = 0; i < POLL_FILES && bits; i++) {
-		class = file_merge(class, file_class_of(t, file_at(fdt, bit_highest(bits & -bits))));
+		class = file_merge(class, file_class_of(t->slot,
+							file_at(fdt, bit_highest(bits & -bits))));
 		bits &= bits - 1;
 	}
 	return class;
@@ -303,6 +306,23 @@ static __always_inline __u32 poll_cause(struct fdtable *fdt, struct probe_thread
 	return file_cause(class, true);
 }
 
+/* All that can be told of a task whose system call cannot be read. A wait for completions counts as
+ * one for I/O, whatever it is for; a thread that has requests in flight is taken to wait for them.
+ */
+static __always_inline __u32 iowait_cause(struct task_struct *task, const struct probe_thread *t,
+					  bool raw)
+{
+	struct task_struct___ledger *l = (void *)task;
+	bool iowait = raw ? BPF_CORE_READ_BITFIELD_PROBED(l, in_iowait)
+			  : BPF_CORE_READ_BITFIELD(l, in_iowait);
+
+	if (!iowait)
+		return PROBE_BLOCKED_OTHER;
+	if (READ_ONCE(t->mix) || t->foreign[0] > 0 || t->foreign[1] > 0 || t->foreign[2] > 0)
+		return uring_cause(t);
+	return PROBE_BLOCKED_DISK;
+}
+
 /* Why is this task blocked? It is current, or it is asleep; memory: it is current. */
 static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_thread *t,
 					__u32 state, bool memory)
@@ -318,7 +338,7 @@ static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_t
 	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
 	if (!config.regs)
-		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
+		return iowait_cause(task, t, false);
 	syscall_read(task, &s);
 	/* Before the test for I/O: a wait for completions counts as one whatever it is for. */
 	if (s.class == SYSCALL_URING)

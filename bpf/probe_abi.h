@@ -21,7 +21,7 @@ typedef __u32 __wsum;
 #include <linux/types.h>
 #endif
 
-#define PROBE_ABI 1
+#define PROBE_ABI 2
 
 /* --- descriptors: section .rodata.probe of an object, read before load, without privileges --- */
 
@@ -49,6 +49,7 @@ struct probe_desc {
 	char unit[12];
 	char help[100];
 	char events[120]; /* kernel tracepoints it rests on, space separated */
+	__u32 min_args;	  /* that each of them must have; 0 = any number */
 	char key[16];	  /* COUNT, HIST: label key, "" = without that label */
 	char label[PROBE_MAX_LABELS][20];
 	/* A further label, with values that are met while running: value k of found_max. Its slots
@@ -224,6 +225,8 @@ struct probe_thread {
 	__s64 foreign[3]; /* in flight of a program that publishes no mix: disk, net, timer */
 	/* What the thread asked about both ends of a TCP connection; 0 = not known. */
 	__u64 socket_sent_ns[2];
+	__u32 slot; /* its own number, for functions that take no pointer */
+	__u32 pad;
 } __attribute__((aligned(64)));
 
 #define PROBE_MIX_DISK 1u

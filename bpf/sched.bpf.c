@@ -77,23 +77,17 @@ static __always_inline bool switch_blocked(bool preempt, struct task_struct *pre
 {
 	if (preempt || !state)
 		return false;
-	return !GET(raw, prev, on_rq) || task_delayed(prev, raw);
+	return !task_on_rq(prev, raw) || task_delayed(prev, raw);
 }
 
 static __always_inline __u64 switch_state(__u64 *ctx, struct task_struct *prev, bool raw)
 {
-	struct task_struct___old *old = (void *)prev;
-
-	if (config.prev_state_arg)
-		return (__u32)ctx[3];
-	if (bpf_core_field_exists(prev->__state))
-		return GET(raw, prev, __state);
-	return BPF_CORE_READ(old, state);
+	return config.prev_state_arg ? (__u32)ctx[3] : task_state(prev, raw);
 }
 
 /* Why prev is blocked, or what it leaves behind. The last thing that on_switch does: the verifier
  * walks all that follows once for each way through this. prev is current, which is the same task in
- * the type that helpers take, in either form of the program. */
+ * the type that helpers take, in either form of the program (5.11, older than config.regs). */
 static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 					 struct task_struct *prev, bool raw, bool dead, __u64 state,
 					 const struct now *n)
@@ -102,7 +96,12 @@ static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 		thread_bury(t, prev, n->v, window_clip(n->w, t->born_ns, n->ns));
 		return;
 	}
-	blocked_now(t, state);
+	if (!config.regs)
+		t->blocked = iowait_cause(prev, t, raw);
+	else if (raw)
+		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true);
+	else
+		blocked_now(t, state);
 	if (t->ring)
 		history_blocked(t);
 	/* A kernel worker without work is no riddle. */
@@ -173,10 +172,10 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 	}
 	out = GET(raw, prev, pid) ? memo_thread(v, prev, raw) : NULL;
 	if (out)
-		thread_leaves(out, v, &e);
+		(void)(raw ? leaves(out, v, &e, true) : thread_leaves(out, v, &e));
 	t = GET(raw, next, pid) ? memo_thread(v, next, raw) : NULL;
 	if (t)
-		thread_comes(t, v, &e);
+		(void)(raw ? comes(t, v, &e, true) : thread_comes(t, v, &e));
 	v->slot[SCHED_LAST_NS] = now;
 	if (config.causes && out && blocked) {
 		n = (struct now){ .v = v, .w = w, .ns = now };
@@ -249,7 +248,7 @@ static __always_inline int wake(__u64 *ctx, bool raw, bool born)
 		return 0;
 	v->runs[born ? RUN_WAKEUP_NEW : RUN_WAKEUP]++;
 	/* Waking one that runs, mostly oneself, changes nothing, and may hold no run-queue lock. */
-	if (GET(raw, task, on_cpu))
+	if (task_on_cpu(task, raw))
 		return 0;
 	if (config.depth_events)
 		depth_wakeup(task, raw, bank, &now);
@@ -401,7 +400,7 @@ int seed(struct bpf_iter__task *ctx)
 SEC("perf_event")
 int on_sample(struct sample_regs *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = task_current(config.raw);
 	struct probe_cpu_clock *clock = cpu_clock_here();
 	struct probe_values_element *v;
 	__u32 bank = window_bank(), i;
@@ -413,7 +412,7 @@ int on_sample(struct sample_regs *ctx)
 	if (!v)
 		return 0;
 	v->runs[RUN_SAMPLE]++;
-	if (!task->pid)
+	if (!GET(config.raw, task, pid))
 		return 0;
 	t = thread_of(task, config.raw);
 	if (!t || !window_has(window_span(bank), bpf_ktime_get_ns()))

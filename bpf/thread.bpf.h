@@ -235,7 +235,8 @@ static __always_inline void thread_change(struct probe_thread *t, struct probe_v
 		history_add(t, c->queue, taken);
 }
 
-/* From any state; rare. A function of its own for the verifier, which walks it once. */
+/* From any state; rare. A function of its own for the verifier, which walks it once. Not in raw_tp
+ * programs, here as below: before 5.12 such a function takes no pointers. */
 __noinline int thread_change_any(struct probe_thread *t, struct probe_values_element *v,
 				 const struct change *c)
 {
@@ -262,7 +263,8 @@ static __always_inline void thread_repaired(const struct now *n, __u64 from, __u
 /* It begins to run. A few scheduler events never reach any program, so the state that it comes from
  * may be wrong: a blocked one was woken unseen, a running one was switched out unseen. Nobody knows
  * when, so the time stays where it was, and is counted as ambiguous. */
-static __always_inline void thread_in(struct probe_thread *t, const struct now *n, __u64 at_ns)
+static __always_inline void thread_in(struct probe_thread *t, const struct now *n, __u64 at_ns,
+				      bool raw)
 {
 	struct change c = change_now(n, PROBE_RUNNING, at_ns);
 	struct probe_ledger *all = ledger_of(t, n->v);
@@ -285,7 +287,9 @@ static __always_inline void thread_in(struct probe_thread *t, const struct now *
 	}
 	t->off_ns = 0;
 	t->cpu = bpf_get_smp_processor_id();
-	if (t->state == PROBE_WAITING)
+	if (raw)
+		thread_change(t, n->v, &c, t->state);
+	else if (t->state == PROBE_WAITING)
 		thread_change(t, n->v, &c, PROBE_WAITING);
 	else
 		thread_change_any(t, n->v, &c);
@@ -320,33 +324,38 @@ static __always_inline struct now event_now(struct probe_values_element *v, cons
 	};
 }
 
-/* It leaves its CPU, and its switch-in was missed: no earlier than its own and this CPU's last event.
- * Rare, hence a function of its own. */
+/* It leaves its CPU, and its switch-in was missed: no earlier than its own and this CPU's last event. */
+static __always_inline void missed(struct probe_thread *t, struct probe_values_element *v,
+				   const struct event *e, bool raw)
+{
+	struct now n = event_now(v, e);
+	__u64 in = v->slot[SCHED_LAST_NS];
+
+	if (in < t->since_ns)
+		in = t->since_ns;
+	thread_in(t, &n, in, raw);
+	thread_repaired(&n, in, n.ns);
+}
+
+/* Rare, hence a function of its own. */
 __noinline int thread_missed(struct probe_thread *t, struct probe_values_element *v,
 			     const struct event *e)
 {
-	struct now n;
-	__u64 in;
-
-	if (!t || !v || !e)
-		return 0;
-	n = event_now(v, e);
-	in = v->slot[SCHED_LAST_NS];
-	if (in < t->since_ns)
-		in = t->since_ns;
-	thread_in(t, &n, in);
-	thread_repaired(&n, in, n.ns);
+	if (t && v && e)
+		missed(t, v, e, false);
 	return 0;
 }
 
 static __always_inline void thread_out(struct probe_thread *t, const struct now *n,
-				       const struct event *e)
+				       const struct event *e, bool raw)
 {
 	struct probe_ledger *all = ledger_of(t, n->v);
 	struct change c;
 	__u32 kind = e->blocked ? 0 : 1;
 
-	if (t->state != PROBE_RUNNING)
+	if (t->state != PROBE_RUNNING && raw)
+		missed(t, n->v, e, true);
+	else if (t->state != PROBE_RUNNING)
 		thread_missed(t, n->v, e);
 	t->blocked = PROBE_BLOCKED_OTHER; /* until more is known */
 	/* Waiting, blocked and dead follow each other; the verifier need not know which it is. */
@@ -361,42 +370,48 @@ static __always_inline void thread_out(struct probe_thread *t, const struct now 
 	}
 }
 
-/* The next two are functions of their own for the verifier, which walks each of them once instead of
- * once for every way that leads to it. */
-__noinline int thread_leaves(struct probe_thread *t, struct probe_values_element *v,
-			     const struct event *e)
+static __always_inline int leaves(struct probe_thread *t, struct probe_values_element *v,
+				  const struct event *e, bool raw)
 {
-	struct now n;
+	struct now n = event_now(v, e);
 
-	if (!t || !v || !e)
-		return 0;
-	n = event_now(v, e);
 	t->seq++;
 	barrier();
 	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_RUNNING) && t->ring)
 		history_begin(t, &n);
-	thread_out(t, &n, e);
+	thread_out(t, &n, e, raw);
 	barrier();
 	t->seq++;
 	return 0;
 }
 
-__noinline int thread_comes(struct probe_thread *t, struct probe_values_element *v,
-			    const struct event *e)
+static __always_inline int comes(struct probe_thread *t, struct probe_values_element *v,
+				 const struct event *e, bool raw)
 {
-	struct now n;
+	struct now n = event_now(v, e);
 
-	if (!t || !v || !e)
-		return 0;
-	n = event_now(v, e);
 	t->seq++;
 	barrier();
 	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_WAITING) && t->ring)
 		history_begin(t, &n);
-	thread_in(t, &n, n.ns);
+	thread_in(t, &n, n.ns, raw);
 	barrier();
 	t->seq++;
 	return 0;
+}
+
+/* The next two are functions of their own for the verifier, which walks each of them once instead of
+ * once for every way that leads to it. */
+__noinline int thread_leaves(struct probe_thread *t, struct probe_values_element *v,
+			     const struct event *e)
+{
+	return t && v && e ? leaves(t, v, e, false) : 0;
+}
+
+__noinline int thread_comes(struct probe_thread *t, struct probe_values_element *v,
+			    const struct event *e)
+{
+	return t && v && e ? comes(t, v, e, false) : 0;
 }
 
 /* --- the dead --- */

@@ -62,6 +62,7 @@ static __always_inline int tag_task(struct task_struct *task, bool raw, __u32 fl
 	if (GET(raw, task, flags) & PF_IO_WORKER)
 		flags |= PROBE_FLAG_IO_WORKER;
 	if (tag->generation != windows.generation) {
+		thread->slot = slot;
 		thread->tid = GET(raw, task, pid);
 		thread->tgid = GET(raw, task, tgid);
 		thread->state = PROBE_UNKNOWN;
@@ -119,18 +120,17 @@ int visit(struct bpf_iter__task *ctx)
 	if (!thread)
 		return 0;
 	thread->peek_blocked = PROBE_BLOCKED_OTHER;
-	if (task->on_cpu) {
+	if (task_on_cpu(task, false)) {
 		thread->peek_state = PROBE_RUNNING;
 		if (thread->serial != windows.span[windows.current & 1].serial)
 			thread->cpu = task_cpu(task, false);
-	} else if (task->on_rq && !task_delayed(task, false)) {
+	} else if (task_on_rq(task, false) && !task_delayed(task, false)) {
 		thread->peek_state = PROBE_WAITING;
 	} else if (task->exit_state) {
 		thread->peek_state = PROBE_DEAD;
 	} else {
 		thread->peek_state = PROBE_BLOCKED;
-		if (bpf_core_field_exists(task->__state))
-			thread->peek_blocked = blocked_cause(task, thread, task->__state);
+		thread->peek_blocked = blocked_cause(task, thread, task_state(task, false));
 	}
 	thread->peek_serial = windows.span[windows.current & 1].serial;
 	request.found++;
@@ -271,7 +271,7 @@ struct tcp_sock {
 SEC("raw_tp")
 int socket_peek(__u64 *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = task_current(config.raw);
 	struct probe_thread *thread = thread_of(task, config.raw);
 	struct task_struct___ledger *l = (void *)task;
 	struct fdtable *fdt = BPF_CORE_READ(l, files, fdt);

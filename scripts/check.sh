@@ -99,7 +99,7 @@ done
 for s in tests/*/*.sh; do
 	[ -e "$s" ] || continue
 	case $s in
-	*/lib.sh) continue ;;
+	*/lib.sh | tests/vm/*) continue ;; # the lab has steps of its own
 	*/san_*.sh) # made for a sanitized binary
 		step "$s asan" env BENCH="$san/bench" sh "$s"
 		step "$s tsan" env BENCH="$tsan/bench" setarch -R sh "$s"
@@ -111,6 +111,20 @@ for s in tests/*/*.sh; do
 	*) step "$s" env BENCH=build/bench sh "$s" ;;
 	esac
 done
+
+# The lab boots two guests at a time; each is a step.
+guests=
+for g in $(sh tests/vm/lab.sh names); do
+	case "vm $g" in *"$pattern"*) guests="$guests $g" ;; esac
+done
+# shellcheck disable=SC2086
+[ -z "$guests" ] || sh tests/vm/lab.sh start $guests &
+sleep 1
+for g in $guests; do
+	step "vm $g" sh tests/vm/lab.sh wait "$g"
+done
+step 'vm injected failures' sh tests/vm/injected.sh
+[ -z "$guests" ] || sh tests/vm/lab.sh matrix
 
 echo
 echo "logs are in $logs"

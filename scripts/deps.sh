@@ -1,6 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Install what building and testing need, from Debian packages by name; only what is missing.
+#
+#   sh scripts/deps.sh [check]      check: also what the lab (tests/vm) needs
 set -eu
 
 packages="gcc make git pkg-config clang llvm libc6-dev linux-libc-dev
@@ -10,6 +12,9 @@ libseccomp-dev libclang-rt-14-dev valgrind strace python3 python3-jsonschema pro
 
 # Peers that some tests compare with; the tests skip without them.
 peers="linux-perf libbpf-tools"
+
+lab="qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils dmsetup"
+[ "${1:-}" != check ] || peers="$peers $lab"
 
 installed() {
 	dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
@@ -26,7 +31,7 @@ done
 if [ -n "$wanted" ] && command -v apt-get >/dev/null; then
 	# shellcheck disable=SC2086
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null 2>&1 ||
-		echo "deps: not there, tests that compare with them will skip:$wanted" >&2
+		echo "deps: not there, tests that need them will skip:$wanted" >&2
 fi
 [ -n "$missing" ] || exit 0
 

@@ -365,6 +365,26 @@ static void hybrid_hosts_get_one_event_per_kind_of_core(void **state)
 	assert_encodes("hybrid", "cpu_atom/event=0x3c/", "cpu_atom/event=0x3c/", 10, 0x3c);
 }
 
+static void only_pmus_that_look_at_the_precision_are_asked_for_it(void **state)
+{
+	static const struct {
+		const char *host, *pmu;
+		bool precise;
+	} rows[] = { { "intel", "cpu", true }, { "arm", "armv8_pmuv3_0", false } };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pmu_set pmus;
+		char root[128];
+
+		snprintf(root, sizeof(root), FIXTURES "%s", rows[i].host);
+		assert_int_equal(pmu_set_load(&pmus, root), 0);
+		assert_string_equal(pmu_core(&pmus, 0)->name, rows[i].pmu);
+		assert_int_equal(pmu_is_precise(&pmus, pmu_core(&pmus, 0)), rows[i].precise);
+		pmu_set_done(&pmus);
+	}
+}
+
 static void libpfm4_generic_names_are_encoded(void **state)
 {
 	(void)state;
@@ -463,6 +483,7 @@ int main(void)
 		cmocka_unit_test(default_hardware_events_are_one_group_led_by_cycles),
 		cmocka_unit_test(braces_make_groups_and_pass_their_modifiers_on),
 		cmocka_unit_test(hybrid_hosts_get_one_event_per_kind_of_core),
+		cmocka_unit_test(only_pmus_that_look_at_the_precision_are_asked_for_it),
 		cmocka_unit_test(libpfm4_generic_names_are_encoded),
 		cmocka_unit_test(libpfm4_errors_say_what_is_wrong),
 	};

@@ -48,9 +48,9 @@ static struct sim {
 	double slow_instructions; /* instructions per ns; 0 = a sane rate */
 	bool energy;		  /* everything counts at energy_rate per ns */
 	double energy_rate;
-	double kernel_share;	  /* of what core events count */
-	double skew;		  /* of two groups that take turns, the second sees more by this */
-	uint32_t absent_type;	  /* events of this PMU are never scheduled: another kind of core */
+	double kernel_share;  /* of what core events count */
+	double skew;	      /* of two groups that take turns, the second sees more by this */
+	uint32_t absent_type; /* events of this PMU are never scheduled: another kind of core */
 	unsigned nr_opened, nr_open, max_open;
 } sim;
 
@@ -420,6 +420,22 @@ static void group_that_does_not_fit_is_split_and_marked(void **state)
 	assert_int_equal(counter_plan_passes(plan), 2);
 }
 
+/* Not those of user or kernel mode alone, which would take counters in every part, and say less. */
+static void parts_of_a_group_share_the_whole_cycles_and_instructions(void **state)
+{
+	(void)state;
+	sim.counters = 4;
+	make_plan("intel", "cycles:k,cycles:u,cycles,instructions:k,instructions,branches");
+	assert_int_equal(plan->nr_groups, 2);
+	for (unsigned g = 0; g < 2; g++) {
+		const unsigned short *m = &plan->members[plan->groups[g].first];
+
+		assert_int_equal(plan->groups[g].nr, 4);
+		assert_string_equal(plan->events[m[0]].name, "cycles");
+		assert_string_equal(plan->events[m[1]].name, "instructions");
+	}
+}
+
 static void groups_take_turns_over_trials_at_full_coverage(void **state)
 {
 	(void)state;
@@ -595,7 +611,9 @@ static void zero_of_an_event_never_seen_to_count_is_no_zero(void **state)
 	assert_false(plan->events[0].proved);
 	assert_true(plan->events[1].proved);
 	count(&thread, 1, 1e9);
-	assert_absent("cpu/config=0xdead/", "not_counted", "never been seen to count");
+	assert_absent("cpu/config=0xdead/", "not_counted", "dead: read 0, as in the test loop");
+	assert_non_null(strstr(plan->events[0].note, "dead in the test loop"));
+	assert_string_equal(plan->events[1].note, "");
 	assert_value("cpu/config=0x1c2/", "ok", 5e8);
 }
 
@@ -772,7 +790,7 @@ static void listed_event_is_tried_on_the_loop(void **state)
 	assert_string_equal(plan->events[0].note, "live");
 	assert_int_equal(plan->events[1].status, BENCH_NOT_SUPPORTED);
 	assert_string_equal(plan->events[1].note, "opens but does not count");
-	assert_string_equal(plan->events[2].note, "opens; read 0 in the test loop");
+	assert_string_equal(plan->events[2].note, "dead in the test loop: opens, and read 0");
 	assert_string_equal(plan->events[3].note, "");
 }
 
@@ -942,6 +960,7 @@ int main(void)
 		TEST(second_window_counts_from_its_own_start),
 		TEST(group_that_does_not_fit_is_split_and_marked),
 		TEST(user_and_kernel_are_told_apart_in_a_pass_of_their_own),
+		TEST(parts_of_a_group_share_the_whole_cycles_and_instructions),
 		TEST(groups_take_turns_over_trials_at_full_coverage),
 		TEST(event_without_a_trial_says_how_many_it_takes),
 		TEST(session_turns_to_the_groups_of_the_next_trial),

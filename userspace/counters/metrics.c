@@ -11,7 +11,7 @@
 /* perf rotates groups every 4 ms (perf_event_mux_interval_ms); below a hundred turns the share of
  * the time that was seen says little about the rest. */
 #define SCALED_MIN_NS 400000000ull
-#define UNPROVED "read 0 and has never been seen to count on this host"
+#define UNPROVED "dead: read 0, as in the test loop; it has never been seen to count on this host"
 
 void total_worsen(struct total *total, enum bench_status status, const char *note)
 {

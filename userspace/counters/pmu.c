@@ -149,6 +149,11 @@ bool pmu_has_event(const struct pmu_set *set, const struct pmu *pmu, const char 
 	       path_exists(set, pmu->name, "events", name);
 }
 
+bool pmu_is_precise(const struct pmu_set *set, const struct pmu *pmu)
+{
+	return path_exists(set, pmu->name, "caps", "max_precise");
+}
+
 bool pmu_cpu_mask(const struct pmu_set *set, const struct pmu *pmu, cpu_set_t *ret_mask)
 {
 	char text[1024], *at = text;

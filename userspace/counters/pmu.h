@@ -41,6 +41,8 @@ const struct pmu *pmu_core(const struct pmu_set *set, unsigned i);
 const struct pmu *pmu_by_type(const struct pmu_set *set, uint32_t type);
 int pmu_type(const struct pmu_set *set, const struct pmu *pmu, uint32_t *ret_type);
 bool pmu_has_event(const struct pmu_set *set, const struct pmu *pmu, const char *name);
+/* Does it look at precise_ip at all? x86's do; arm64's take any value and sample as ever. */
+bool pmu_is_precise(const struct pmu_set *set, const struct pmu *pmu);
 /* The CPUs to open a package-wide PMU on; false when it has no such restriction. */
 bool pmu_cpu_mask(const struct pmu_set *set, const struct pmu *pmu, cpu_set_t *ret_mask);
 /* Is it a name that other hosts have: missing here is then no typing error. */

@@ -123,7 +123,7 @@ void probe_live_event(struct counter_event *event, const struct pmu_set *pmus, u
 		liveness_judge(event, &reading, LIVENESS_MIN_ITERATIONS);
 	}
 	if (event->status == BENCH_OK && !event->note[0])
-		strcpy(event->note, event->proved ? "live" : "opens; read 0 in the test loop");
+		strcpy(event->note, "live");
 	sys_perf_close(fd);
 }
 
@@ -253,6 +253,15 @@ static void open_sentinels(struct prover *p)
 	}
 }
 
+static bool is_open(const struct prover *p, unsigned short index)
+{
+	for (unsigned i = 0; i < p->nr_open; i++) {
+		if (p->open[i] == index)
+			return true;
+	}
+	return false;
+}
+
 /* Open an event in the group being built; when the PMU has no room for it there, it starts the next
  * group. */
 static void add_open(struct prover *p, unsigned short index)
@@ -267,6 +276,8 @@ static void add_open(struct prover *p, unsigned short index)
 			sys_perf_close(fd);
 			finish_group(p);
 			open_sentinels(p);
+			if (is_open(p, index))
+				return;
 			fd = event_open(event, &self, p->nr_open ? p->fds[0] : -1, true);
 			/* With no room beside them it goes without. */
 			if (fd == -EINVAL && p->nr_open) {
@@ -294,19 +305,56 @@ static const struct counter_event *core_event(const struct counter_plan *plan,
 	return NULL;
 }
 
+static bool is_restricted(const struct counter_event *event)
+{
+	return event->attr.exclude_user || event->attr.exclude_kernel;
+}
+
+/* One of each name: user and kernel together where that was asked for, too. What the kernel alone
+ * counts is little and differs from one moment to the next. */
+static void choose_sentinels(struct prover *p, const unsigned short *events, unsigned nr)
+{
+	p->nr_sentinels = 0;
+	for (unsigned i = 0; i < nr; i++) {
+		const struct counter_event *event = &p->plan->events[events[i]], *other = NULL;
+		unsigned n;
+
+		if (!counter_is_sentinel(event))
+			continue;
+		for (n = 0; n < p->nr_sentinels; n++) {
+			other = &p->plan->events[p->sentinels[n]];
+			if (strcmp(other->base, event->base) == 0)
+				break;
+		}
+		if (n == p->nr_sentinels && n < 3)
+			p->sentinels[p->nr_sentinels++] = events[i];
+		else if (n < p->nr_sentinels && is_restricted(other) && !is_restricted(event))
+			p->sentinels[n] = events[i];
+	}
+}
+
+static bool is_chosen(const struct prover *p, unsigned short event)
+{
+	for (unsigned i = 0; i < p->nr_sentinels; i++) {
+		if (p->sentinels[i] == event)
+			return true;
+	}
+	return false;
+}
+
 static void prove_group(struct prover *p, const struct counter_group *group)
 {
 	const unsigned short *events = &p->plan->members[group->first];
 	unsigned before = p->nr_groups;
 
 	if (core_event(p->plan, group)) {
-		p->nr_sentinels = 0;
-		for (unsigned i = 0; i < group->nr && p->nr_sentinels < 3; i++) {
-			if (counter_is_sentinel(&p->plan->events[events[i]]))
-				p->sentinels[p->nr_sentinels++] = events[i];
+		choose_sentinels(p, events, group->nr);
+		for (unsigned i = 0; i < p->nr_sentinels; i++)
+			add_open(p, p->sentinels[i]);
+		for (unsigned i = 0; i < group->nr; i++) {
+			if (!is_chosen(p, events[i]))
+				add_open(p, events[i]);
 		}
-		for (unsigned i = 0; i < group->nr; i++)
-			add_open(p, events[i]);
 		finish_group(p);
 	} else {
 		for (unsigned i = 0; i < group->nr; i++)

@@ -67,6 +67,7 @@ static int open_attr(struct counter_ring *ring, struct perf_event_attr *attr,
 
 static int open_event(struct counter_ring *ring, const struct ring_config *c)
 {
+	const struct pmu *pmu = c->pmus ? pmu_core(c->pmus, 0) : NULL;
 	struct perf_event_attr attr;
 	int fd = -ENOENT;
 
@@ -74,7 +75,8 @@ static int open_event(struct counter_ring *ring, const struct ring_config *c)
 	attr.type = PERF_TYPE_HARDWARE;
 	attr.config = PERF_COUNT_HW_CPU_CYCLES;
 	/* The instruction pointer of an imprecise sample is some way behind. */
-	for (int precise = 3; c->pmus && c->pmus->nr_core && precise >= 0 && fd < 0; precise--) {
+	for (int precise = pmu && pmu_is_precise(c->pmus, pmu) ? 3 : 0;
+	     pmu && precise >= 0 && fd < 0; precise--) {
 		attr.precise_ip = (unsigned)precise & 3;
 		fd = open_attr(ring, &attr, c);
 		snprintf(ring->event, sizeof(ring->event), "cycles%s%.*s", precise ? ":" : "",

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -32,6 +33,7 @@ struct known {
 	int go[2], ready[2]; /* pipes */
 	int cpu;	     /* it spun on, -1 = on several */
 	uint64_t spun_ns;
+	uint64_t switches; /* by the kernel's count, of the naps */
 	bool block;    /* block requests are followed */
 	unsigned read; /* blocks read past the page cache, surely from a device */
 };
@@ -72,6 +74,20 @@ static unsigned read_blocks(void)
 	return nr;
 }
 
+/* Of this thread. A nap whose time was up before the thread could leave its CPU has none. */
+static uint64_t own_switches(void)
+{
+	struct rusage u;
+
+	return getrusage(RUSAGE_THREAD, &u) ? 0 : (uint64_t)u.ru_nvcsw;
+}
+
+/* What the naps took at least. */
+static uint64_t known_sleep_ns(const struct known *k)
+{
+	return k->switches ? SLEEP_NS + (k->switches - 1) * NAP_NS : 0;
+}
+
 static void *known_load(void *arg)
 {
 	struct known *k = arg;
@@ -81,9 +97,11 @@ static void *known_load(void *arg)
 	k->tid = gettid();
 	if (write(k->ready[1], &c, 1) != 1 || read(k->go[0], &c, 1) != 1)
 		return NULL;
+	k->switches = own_switches();
 	nap(SLEEP_NS);
 	for (int i = 0; i < NAPS; i++)
 		nap(NAP_NS);
+	k->switches = own_switches() - k->switches;
 	if (k->block)
 		k->read = read_blocks();
 	k->cpu = sched_getcpu();
@@ -108,7 +126,7 @@ __attribute__((format(printf, 2, 3))) static void fault(struct probe_set *set, c
 	va_end(ap);
 }
 
-static void check_threads(struct probe_set *set)
+static void check_threads(struct probe_set *set, const struct known *k)
 {
 	struct bench_hist *hist = bench_hist_new(PROBE_HIST_BITS);
 	uint64_t voluntary = values_sum(set, set->sched, SCHED_SWITCHES);
@@ -120,24 +138,24 @@ static void check_threads(struct probe_set *set)
 		hist->max /= 1000;
 	if (fault_injected(set, "switches")) /* that do not count */
 		voluntary /= 2;
-	if (hist->max < SLEEP_NS || hist->sum < SLEEP_NS + NAPS * NAP_NS)
+	if (hist->max < SLEEP_NS || hist->sum < known_sleep_ns(k))
 		fault(set,
 		      "probe self-check: a sleep of %.1f ms was recorded as %.3f ms; sched.offcpu "
 		      "and "
 		      "sched.runq_latency are not to be trusted",
 		      SLEEP_NS / 1e6, (double)hist->max / 1e6);
-	if (voluntary < NAPS + 1)
+	if (voluntary < k->switches)
 		fault(set,
 		      "probe self-check: %llu voluntary switches were recorded where there were at "
-		      "least %d; sched.switches is not to be trusted",
-		      (unsigned long long)voluntary, NAPS + 1);
+		      "least %llu; sched.switches is not to be trusted",
+		      (unsigned long long)voluntary, (unsigned long long)k->switches);
 	bench_hist_free(hist);
 }
 
 /* It slept and spun, and nothing else. */
 static void check_ledger(struct probe_set *set, const struct known *k)
 {
-	uint64_t slept = SLEEP_NS + NAPS * NAP_NS, ran;
+	uint64_t slept = known_sleep_ns(k), ran;
 	struct ledger_sum sum;
 	double states = 0;
 
@@ -295,7 +313,7 @@ void check_run(struct probe_set *set)
 	if (!known_run(set, &k)) {
 		fault(set, "probe self-check: the known load could not be run");
 	} else if (set->sched && set->sched->why.status == BENCH_OK && set->sched->values) {
-		check_threads(set);
+		check_threads(set, &k);
 		if (set->history)
 			check_ledger(set, &k);
 		if (set->depth)

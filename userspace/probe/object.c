@@ -91,6 +91,8 @@ void metric_check(struct probe_metric *metric, const struct kernel *kernel)
 
 	memcpy(events, metric->desc.events, sizeof(events));
 	for (event = strtok_r(events, " ", &save); event; event = strtok_r(NULL, " ", &save)) {
+		unsigned args = kernel_tracepoint_args(kernel, event);
+
 		/* Depth has another way without this one. */
 		if (metric->desc.kind == PROBE_DEPTH &&
 		    !strcmp(event, "sched_update_nr_running_tp"))
@@ -99,6 +101,12 @@ void metric_check(struct probe_metric *metric, const struct kernel *kernel)
 			why_set(&metric->why, BENCH_NOT_SUPPORTED,
 				"this kernel has no tracepoint %s that programs can attach to",
 				event);
+			return;
+		}
+		if (args < metric->desc.min_args) {
+			why_set(&metric->why, BENCH_NOT_SUPPORTED,
+				"this kernel's tracepoint %s has %u arguments, and %u are needed",
+				event, args, metric->desc.min_args);
 			return;
 		}
 	}
@@ -329,7 +337,7 @@ struct probe_config config_make(const struct probe_set *set)
 		.blame = kind_wanted(set, PROBE_BLAME) || set->mode.causes,
 		.balance = kind_wanted(set, PROBE_BALANCE),
 		.regs = set->mode.regs,
-		.stacks = set->mode.causes,
+		.stacks = set->mode.causes && set->mode.atomics, /* numbered by such an operation */
 		.causes = set->mode.causes,
 		.raw = set->mode.raw,
 		.block_rq_arg = set->mode.block_rq_arg,
@@ -349,7 +357,8 @@ static void config_set(struct bpf_object *bpf, const struct probe_config *config
 
 static void load_why(struct probe_object *object, int code)
 {
-	if (code == -EPERM || code == -EACCES)
+	/* The verifier says EACCES, too. */
+	if (code == -EPERM || (code == -EACCES && !said.verdict[0]))
 		why_set(&object->why, BENCH_NOT_PERMITTED,
 			"loading BPF programs needs CAP_BPF and CAP_PERFMON: run as root");
 	else if (said.verdict[0] && said.program[0])
@@ -360,11 +369,13 @@ static void load_why(struct probe_object *object, int code)
 			said.line[0] ? said.line : strerror(-code));
 }
 
-/* Is event one of the words of the metric's list? */
+/* Is event one of the words of the metric's list? Programs that userspace runs have none. */
 static bool rests_on(const struct probe_metric *m, const char *event)
 {
 	size_t len = strlen(event);
 
+	if (!len)
+		return false;
 	for (const char *p = m->desc.events; (p = strstr(p, event)); p += len)
 		if ((p == m->desc.events || p[-1] == ' ') && (!p[len] || p[len] == ' '))
 			return true;
@@ -378,6 +389,21 @@ static void metrics_lose(struct probe_object *object, const char *event,
 	for (unsigned i = 0; i < object->nr_metrics; i++)
 		if (rests_on(&object->metrics[i], event))
 			object->metrics[i].why = *why;
+}
+
+/* Some metric may rest on this tracepoint and have a value, or none rests on it at all. */
+static bool event_wanted(const struct probe_object *object, const char *event)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < object->nr_metrics; i++) {
+		if (!rests_on(&object->metrics[i], event))
+			continue;
+		if (object->metrics[i].why.status == BENCH_OK)
+			return true;
+		any = true;
+	}
+	return !any;
 }
 
 static const char *program_event(const struct bpf_program *prog)
@@ -404,7 +430,9 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 		if (!object->bpf)
 			return -EINVAL;
 		bpf_object__for_each_program(prog, object->bpf) {
-			bool wanted = program_wanted(object->bpf, prog, set, rejected, nr_rejected);
+			bool wanted =
+				program_wanted(object->bpf, prog, set, rejected, nr_rejected) &&
+				event_wanted(object, program_event(prog));
 
 			bpf_program__set_autoload(prog, wanted);
 		}

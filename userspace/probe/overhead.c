@@ -54,6 +54,15 @@ static json_t *checks_json(const struct probe_set *set)
 	return list;
 }
 
+/* Which of the ways around what a kernel lacks are taken. */
+static json_t *mode_json(const struct probe_mode *mode)
+{
+	return json_pack("{s:s, s:s, s:s, s:s}", "programs", mode->raw ? "raw_tp" : "tp_btf",
+			 "threads", mode->storage ? "task_storage" : "hash_map", "depth",
+			 mode->depth_exact ? "run_queue" : "events", "blocked",
+			 mode->regs ? "system_call" : "iowait");
+}
+
 void overhead_add(struct probe_set *set)
 {
 	struct ledger_sum sum;
@@ -75,6 +84,7 @@ json_t *probe_overhead(struct probe_set *set)
 	programs = programs_json(set, &ns);
 	time = (double)set->window_ns * CPU_COUNT(&set->allowed);
 	json_object_set_new(json, "programs", programs);
+	json_object_set_new(json, "mode", mode_json(&set->mode));
 	json_object_set_new(json, "program_ns", json_real(ns));
 	json_object_set_new(json, "share", time > 0 ? json_real(ns / time) : json_null());
 	json_object_set_new(json, "worker_cpu_ns", json_real(set->workers_ns));

@@ -173,9 +173,14 @@ static void mode_find_net(struct probe_set *set)
 
 static void mode_find(struct probe_set *set)
 {
-	set->mode.raw = forced("raw");
-	set->mode.storage = !set->mode.raw && !forced("storage") &&
-			    libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
+	bool storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
+
+	/* The typed form needs to know who is current, which came with task storage in 5.11. */
+	set->mode.raw = forced("raw") ||
+			(!storage && may_load() &&
+			 libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
+						 BPF_FUNC_get_current_task_btf, NULL) != 1);
+	set->mode.storage = storage && !set->mode.raw && !forced("storage");
 	set->mode.depth_forced = forced("depth");
 	set->mode.depth_exact = !set->mode.depth_forced && depth_readable(set->kernel);
 	set->mode.prev_state = kernel_tracepoint_args(set->kernel, "sched_switch") >= 4;
@@ -218,16 +223,29 @@ static int types_prepare(struct probe_set *set)
 	return pwrite(set->types_fd, data, size, 0) == (ssize_t)size ? 0 : -EIO;
 }
 
+/* Loaded, with what it cannot do without. */
+static int track_try(struct probe_set *set)
+{
+	int ret = object_load(set->track, set);
+
+	if (ret || object_prog_fd(set->track, "visit") >= 0)
+		return ret;
+	object_close(set->track);
+	why_set(&set->track->why, BENCH_NOT_SUPPORTED,
+		"the kernel rejected the program that finds the threads to follow");
+	return -ENOTSUP;
+}
+
 /* Followed threads are kept by track.bpf.c. Where the kernel does not take it in its typed form
  * (tp_btf), everything is loaded in the other one. */
 static int track_load(struct probe_set *set)
 {
-	int ret = object_load(set->track, set);
+	int ret = track_try(set);
 
 	if (ret && ret != -EPERM && !set->mode.raw) {
 		set->mode.raw = true;
 		set->mode.storage = false;
-		ret = object_load(set->track, set);
+		ret = track_try(set);
 	}
 	if (!ret)
 		ret = track_open(set);

@@ -44,7 +44,6 @@ int track_visit(struct probe_set *set, struct probe_object *object, const char *
 	union bpf_iter_link_info info = { 0 };
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 	struct bpf_program *prog;
-	int ret;
 
 	prog = object && object->bpf ? bpf_object__find_program_by_name(object->bpf, program)
 				     : NULL;
@@ -55,13 +54,12 @@ int track_visit(struct probe_set *set, struct probe_object *object, const char *
 	set->request->all = 1;
 	if (!tid && !tgid)
 		return iterate(prog, NULL);
-	/* The kernel looks the number up in our pid namespace (6.1). Before that the program
-	 * compares it with the number of the initial namespace. */
+	/* The kernel looks the number up in our pid namespace (6.1). Before that it may ignore it,
+	 * and the program compares it with the number of the initial namespace. */
 	info.task.tid = (__u32)(tgid ? 0 : tid);
 	info.task.pid = (__u32)tgid;
-	ret = iterate(prog, &opts);
-	if (ret != -EINVAL && ret != -E2BIG)
-		return ret;
+	if (kernel_has_field(set->kernel, "bpf_iter_aux_info", "task"))
+		return iterate(prog, &opts);
 	set->request->all = 0;
 	set->request->tid = (__u32)tid;
 	set->request->tgid = (__u32)tgid;
