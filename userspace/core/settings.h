@@ -30,6 +30,8 @@ struct settings {
 struct exec_settings {
 	struct settings common;
 	uint64_t warmup_runs, discard_output, ignore_failure;
+	uint64_t timeout_ns; /* of each run, 0 = none */
+	const char *setup, *prepare, *cleanup; /* command lines, NULL = none */
 };
 
 extern const struct bench_option run_options[];	 /* offsets into struct settings */

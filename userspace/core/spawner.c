@@ -46,7 +46,7 @@ static int request(const struct spawner *s, const struct spawn_request *req, int
 	return sendmsg(s->sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int spawner_open(struct spawner *s, char *const argv[], bool discard_output, struct bench_err *err)
+int spawner_open(struct spawner *s, const struct spawn_commands *commands, struct bench_err *err)
 {
 	sigset_t all, old;
 	int sock[2];
@@ -60,8 +60,7 @@ int spawner_open(struct spawner *s, char *const argv[], bool discard_output, str
 	s->pid = fork();
 	if (s->pid == 0) {
 		const struct spawn_serve config = { .sock = sock[1],
-						    .argv = argv,
-						    .discard_output = discard_output,
+						    .commands = commands,
 						    .mask = &old };
 
 		close(sock[0]);
@@ -87,9 +86,10 @@ void spawner_close(struct spawner *s)
 	*s = (struct spawner){ .sock = -1 };
 }
 
-int spawner_start(struct spawner *s, struct spawned *ret_spawned, struct bench_err *err)
+int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawned,
+		  struct bench_err *err)
 {
-	const struct spawn_request req = { .op = SPAWN_START };
+	const struct spawn_request req = { .op = SPAWN_START, .command = command };
 	struct spawned c = { .pid = -1, .gate = -1, .pidfd = -1 };
 	int gate[2], rc, pid = 0;
 

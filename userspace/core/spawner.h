@@ -40,13 +40,22 @@ struct spawn_end {
 	unsigned nr_running;  /* processes of this run that have not ended */
 };
 
-/* argv must live as long. Call it early, with a single thread. */
-int spawner_open(struct spawner *s, char *const argv[], bool discard_output, struct bench_err *err);
+/* All that it may be asked to start: an argv each, which ends with NULL. */
+struct spawn_commands {
+	char *const *const *argvs;
+	unsigned nr;
+	unsigned nr_silent;  /* the first so many have stdout and stderr sent to /dev/null, */
+	bool discard_output; /* and the others stdout, if this is set */
+};
+
+/* commands must live as long. Call it early, with a single thread. */
+int spawner_open(struct spawner *s, const struct spawn_commands *commands, struct bench_err *err);
 /* Ends the helper. A run that was started and did not end or stop is killed. */
 void spawner_close(struct spawner *s);
 
-/* Fork the command up to its gate. Then exactly one of end and stop for it. */
-int spawner_start(struct spawner *s, struct spawned *ret_spawned, struct bench_err *err);
+/* Fork a command up to its gate. Then exactly one of end and stop for it. */
+int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawned,
+		  struct bench_err *err);
 /* The command has ended: its tree is to be accounted, what still runs goes on. */
 int spawner_end(struct spawner *s);
 /* Pass a signal on to the whole tree and kill what is left of it after SPAWN_GRACE_MS. What is in
@@ -62,15 +71,15 @@ enum spawn_op { SPAWN_START, SPAWN_END, SPAWN_STOP };
 
 struct spawn_request {
 	enum spawn_op op;
+	unsigned command;   /* SPAWN_START */
 	int signo;	    /* SPAWN_STOP */
 	bool from_terminal; /* SPAWN_STOP */
 };
 
 struct spawn_serve {
 	int sock;
-	char *const *argv;
-	bool discard_output;
-	const void *mask; /* the sigset_t that the command starts with */
+	const struct spawn_commands *commands;
+	const void *mask; /* the sigset_t that a command starts with */
 };
 
 /* Does not return. */

@@ -39,8 +39,19 @@ struct server {
 	struct spawn_end end;
 };
 
-static _Noreturn void command_main(const struct server *s, int gate)
+/* An explanation on stderr of why a hook failed is never thrown away. */
+static void discard_output(const struct spawn_commands *commands, unsigned command)
 {
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    (command < commands->nr_silent && dup2(null, STDERR_FILENO) < 0))
+		_exit(EXEC_FAILED);
+}
+
+static _Noreturn void command_main(const struct server *s, unsigned command, int gate)
+{
+	char *const *argv = s->config->commands->argvs[command];
 	struct rusage usage;
 	uint64_t floor;
 	int saved;
@@ -51,12 +62,8 @@ static _Noreturn void command_main(const struct server *s, int gate)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != s->self)
 		_exit(EXEC_FAILED);
-	if (s->config->discard_output) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
-			_exit(EXEC_FAILED);
-	}
+	if (s->config->commands->discard_output)
+		discard_output(s->config->commands, command);
 	sigprocmask(SIG_SETMASK, s->config->mask, NULL);
 	getrusage(RUSAGE_SELF, &usage);
 	floor = (uint64_t)usage.ru_maxrss * 1024; /* KiB (man getrusage) */
@@ -67,7 +74,7 @@ static _Noreturn void command_main(const struct server *s, int gate)
 	/* Nobody opens the gate any more. */
 	if (saved != 1)
 		_exit(EXEC_FAILED);
-	execvp(s->config->argv[0], s->config->argv);
+	execvp(argv[0], argv);
 	saved = errno;
 	(void)!send(gate, &saved, sizeof(saved), MSG_NOSIGNAL);
 	_exit(saved == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT);
@@ -108,17 +115,19 @@ static void answer(struct server *s)
 	(void)!send(s->config->sock, &s->end, sizeof(s->end), MSG_NOSIGNAL);
 }
 
-static void start(struct server *s, int gate)
+static void start(struct server *s, unsigned command, int gate)
 {
 	int pid;
 
 	/* Survivors of earlier runs are accounted and left alone. */
-	if (look(s, &s->known, NULL)) {
+	if (command >= s->config->commands->nr) {
+		pid = -EINVAL;
+	} else if (look(s, &s->known, NULL)) {
 		pid = -ENOMEM;
 	} else {
 		pid = fork();
 		if (pid == 0)
-			command_main(s, gate);
+			command_main(s, command, gate);
 		if (pid < 0)
 			pid = -errno;
 	}
@@ -227,7 +236,7 @@ static void on_request(struct server *s)
 	}
 	switch (req.op) {
 	case SPAWN_START:
-		start(s, fd);
+		start(s, req.command, fd);
 		break;
 	case SPAWN_END:
 		s->phase = ENDING;

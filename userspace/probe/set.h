@@ -123,6 +123,7 @@ struct probe_set {
 	struct probe_follow *follows; /* threads that probe_track() was asked for */
 	unsigned nr_follows;
 	struct probe_stack_sums *stack_sums; /* stacks.c */
+	unsigned stack_group; /* whose stacks are read next */
 	struct probe_breach breaches[PROBE_LAWS];
 	unsigned nr_windows; /* read so far */
 	struct bpf_link *foreign[2]; /* while a program of others is followed */
