@@ -106,7 +106,7 @@ static int run_next(struct exec_job *job, uint64_t round, struct bench_err *err)
 	probe_stacks_group(s->run->probes, (unsigned)(job - s->jobs));
 	rc = rc ? rc : exec_run(job, kind, &c, err);
 	if (!rc && kind != RUN_WARM_UP && !c.exec_errno && !c.timed_out && !s->run->stop)
-		observer_note(o, 1e9 / (double)(c.exit_ns - job->window.start_ns), job->metrics);
+		observer_note(o, 1e9 / (double)(c.end.exit_ns - job->window.start_ns), job->metrics);
 	if (!rc)
 		judge(job, &c, round + 1 == s->settings->warmup_runs + s->settings->common.trials);
 	spawned_done(&c.at);

@@ -11,11 +11,8 @@
 struct child {
 	struct spawner *spawner;
 	struct spawned at;
-	bool turn; /* of the loop: something happened */
-	bool exited;
-	uint64_t exit_ns;
-	bool answered;
-	int answer;
+	bool answered; /* it has ended: */
+	int answer;    /* 0 or a negative errno */
 	struct spawn_end end;
 	bool timed_out;
 	int exec_errno; /* 0 = it ran */

@@ -25,19 +25,7 @@
 
 void child_init(struct child *c, struct spawner *spawner)
 {
-	*c = (struct child){ .spawner = spawner, .at = { .gate = -1, .pidfd = -1 } };
-}
-
-static void on_exit_of_child(void *arg, short revents)
-{
-	struct child *c = arg;
-
-	(void)revents;
-	if (c->exited)
-		return;
-	c->exit_ns = bench_now_ns();
-	c->exited = true;
-	c->turn = true;
+	*c = (struct child){ .spawner = spawner, .at = { .gate = -1 } };
 }
 
 static void on_answer(void *arg, short revents)
@@ -49,7 +37,6 @@ static void on_answer(void *arg, short revents)
 		return;
 	c->answer = spawner_ended(c->spawner, &c->end);
 	c->answered = true;
-	c->turn = true;
 }
 
 /* Have the whole tree ended: when the user interrupts, unless to_the_end, or when it is late. */
@@ -59,8 +46,6 @@ static int child_stop(const struct run *run, struct child *c, bool to_the_end, u
 	*ret_asked = true;
 	if (run->stop && !to_the_end)
 		return spawner_stop(c->spawner, run->signo, run->si_code == SI_KERNEL);
-	if (c->exited)
-		return spawner_end(c->spawner);
 	c->timed_out = bench_now_ns() >= deadline_ns;
 	if (c->timed_out)
 		return spawner_stop(c->spawner, SIGTERM, false);
@@ -72,33 +57,25 @@ static int child_stop(const struct run *run, struct child *c, bool to_the_end, u
 static int child_wait(const struct run *run, struct child *c, bool to_the_end, uint64_t deadline_ns)
 {
 	struct loop *loop = runtime_loop(run->runtime);
-	bool asked = false, watched;
-	uint64_t until;
-	int rc = loop_watch(loop, c->at.pidfd, POLLIN, on_exit_of_child, c);
+	bool asked = false;
+	int rc = loop_watch(loop, c->spawner->sock, POLLIN, on_answer, c);
 
-	watched = !rc;
-	rc = rc ? rc : loop_watch(loop, c->spawner->sock, POLLIN, on_answer, c);
-	while (!rc && !(c->exited && c->answered)) {
-		/* It stays readable. */
-		if (c->exited && watched) {
-			loop_unwatch(loop, c->at.pidfd);
-			watched = false;
-		}
+	while (!rc && !c->answered) {
+		uint64_t until = bench_now_ns() + LOOK_NS;
+
 		if (!asked)
 			rc = child_stop(run, c, to_the_end, deadline_ns, &asked);
-		until = bench_now_ns() + LOOK_NS;
 		if (!asked && deadline_ns < until)
 			until = deadline_ns;
-		c->turn = false;
-		rc = rc ? rc : loop_run(loop, &c->turn, until);
+		rc = rc ? rc : loop_run(loop, &c->answered, until);
 		if (rc == -ETIME)
 			rc = 0;
-		if (c->answered && c->answer)
-			rc = c->answer;
 	}
+	rc = rc ? rc : c->answer;
 	loop_unwatch(loop, c->spawner->sock);
-	if (watched)
-		loop_unwatch(loop, c->at.pidfd);
+	/* It had ended when it became late; only the word of it came afterwards. */
+	if (c->timed_out && c->end.exit_ns && c->end.exit_ns < deadline_ns)
+		c->timed_out = false;
 	if (!rc && recv(c->at.gate, &c->exec_errno, sizeof(c->exec_errno), MSG_DONTWAIT) !=
 			   sizeof(c->exec_errno))
 		c->exec_errno = 0;
@@ -156,7 +133,7 @@ static void collect(struct exec_job *job, const struct child *c, struct counter_
 	struct usage usage;
 
 	metric_set_next_trial(job->metrics);
-	put(job, "wall", "ns", BENCH_BETTER_LOWER, (double)(c->exit_ns - job->window.start_ns), NULL);
+	put(job, "wall", "ns", BENCH_BETTER_LOWER, (double)(c->end.exit_ns - job->window.start_ns), NULL);
 	put_usage(job, c);
 	put(job, "exit_status", "status", BENCH_BETTER_NONE, child_exit_code(c), NULL);
 	usage_of(&c->end.usage, &usage);
@@ -233,9 +210,9 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 	rc = child_wait(run, c, false,
 			timeout_ns ? job->window.start_ns + timeout_ns : UINT64_MAX);
 	packages_end(s->packages);
-	job->window.end_ns = c->exit_ns;
+	job->window.end_ns = c->end.exit_ns;
 	if (timed && job->sampler)
-		sampler_end(job->sampler, c->exit_ns,
+		sampler_end(job->sampler, c->end.exit_ns,
 			    !rc && !c->exec_errno && !c->timed_out && !run->stop);
 	if (rc)
 		bench_fail(err, rc, "waiting for the command: %s", strerror(-rc));
