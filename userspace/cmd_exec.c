@@ -14,6 +14,7 @@
 #include "core/output.h"
 #include "core/run.h"
 #include "core/spawner.h"
+#include "core/watch.h"
 
 struct exec_command {
 	const char *config, *command, *name, *parameter; /* all but config: the last one given */
@@ -43,10 +44,12 @@ static const struct bench_option command_options[] = {
 static int help(void)
 {
 	printf("Usage: bench exec [OPTIONS] -- COMMAND [ARGUMENT...]\n"
-	       "       bench exec [OPTIONS] --command=CMD [--command=CMD...]\n\n"
+	       "       bench exec [OPTIONS] --command=CMD [--command=CMD...]\n"
+	       "       bench exec [OPTIONS] -p PID | --cgroup=DIR\n\n"
 	       "Runs the command: warm-up runs, then trials. Reports wall, user and system time, peak\n"
 	       "memory, counters and probes over the whole process tree. The report goes to stderr.\n"
 	       "Several commands run in turns, in rounds of random order, and are compared.\n"
+	       "With -p or --cgroup it watches what runs already, and does not touch it.\n"
 	       "Exits with the command's status; 124 when it took longer than --timeout, 125 when bench\n"
 	       "or a command around it (--setup, ...) fails, 126 when the command cannot be executed,\n"
 	       "127 when it is not found. --trials=1 --warmup=0 runs it exactly once.\n\n");
@@ -91,6 +94,35 @@ static bool anything(const struct run *run)
 	json_array_foreach (jobs, i, job)
 		found |= bench_result_num(job, "trials") > 0;
 	return found;
+}
+
+/* What runs already. */
+static int watch(const struct exec_settings *settings, int argc, char **argv)
+{
+	struct output output = { 0 };
+	struct bench_err err = { 0 };
+	struct run run;
+	int status = EXEC_FAILED, code;
+
+	if (watch_check(settings, &err) || output_init(&output, &settings->common, &err))
+		return fail(&err);
+	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err)) {
+		fail(&err);
+		goto out;
+	}
+	status = watch_execute(&run, settings, &err);
+	if (err.msg[0]) {
+		fail(&err);
+		goto out;
+	}
+	run_finish(&run);
+	code = output_finish(&output, &run, stderr);
+	if (code && !status)
+		status = EXEC_FAILED;
+out:
+	run_close(&run);
+	output_done(&output);
+	return status;
 }
 
 static int execute(const struct exec_settings *settings, const struct exec_plan *plan, int argc,
@@ -156,6 +188,7 @@ static int plan_and_execute(const struct cli *cli, const struct exec_settings *s
 	const char **parameters = values(cli, "parameter", &request.nr_parameters);
 	struct exec_plan plan = { 0 };
 	struct bench_err err = { 0 };
+	bool watched = settings->pid || settings->cgroup;
 	int code;
 
 	cli->words[cli->nr_words] = NULL;
@@ -164,9 +197,14 @@ static int plan_and_execute(const struct cli *cli, const struct exec_settings *s
 	request.parameters = parameters;
 	if (!texts || !names || !parameters)
 		bench_fail(&err, -ENOMEM, "out of memory");
-	code = err.code || exec_plan_build(&plan, &request, &err) ?
-		       fail(&err) :
-		       execute(settings, &plan, argc, argv);
+	else if (watched && (request.nr_texts || cli->nr_words))
+		bench_fail(&err, -EINVAL, "exec: give either a command or something to watch");
+	else if (!watched)
+		(void)exec_plan_build(&plan, &request, &err);
+	if (err.code)
+		code = fail(&err);
+	else
+		code = watched ? watch(settings, argc, argv) : execute(settings, &plan, argc, argv);
 	exec_plan_free(&plan);
 	free(texts);
 	free(names);

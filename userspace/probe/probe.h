@@ -21,7 +21,7 @@ int probe_open(struct probe_set **ret_set, const char *list, struct bench_err *e
 void probe_close(struct probe_set *set); /* NULL is fine; detaches everything */
 
 /* Follow a thread or process from now on; with children, all that it forks too (double forks
- * included). Called outside the window. */
+ * included). In an open window it counts from the call on. */
 int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct bench_err *err);
 void probe_untrack_all(struct probe_set *set);
 
