@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""exec --no-probes next to hyperfine: what each run costs beside the command itself.
+"""exec --no-probes next to hyperfine: what a run takes, the tool's own part included.
 
     scripts/peers/exec_hyperfine.py [--runs N] [--pairs N] ...
 
-Ten commands, each run N times by either, without a shell (-N) and without output. Both are told to
-save their result, and the overhead of a run is (elapsed time - sum of the wall times that the tool
-itself reports - elapsed time of a single run of `true` for start and end) / runs, from the outside.
-The CPU time of a run is that of the tool and all its children as wait4(2) has it, with the command's
-own in it; for tools that start the same command it differs by what they do themselves. wall is the
-median that the tool reports. The goal is that the overhead is no larger than hyperfine's: the whole
-95 % interval of the ratio, or its median within the noise of hyperfine against itself, at 1.00 or
-below. Needs hyperfine (apt-get install hyperfine) and some 3 minutes. Exit status 1 when the goal is
-not met, 2 when there is no answer.
+Ten commands, each run N times by either, without a shell (-N) and without output. Compared is what a
+run takes from the outside, command and tool together: elapsed time, and CPU time of the tool and all
+its children (wait4). Both are differences between many runs and two, so that starting and ending the
+tool cancels; the command is the same, so that who takes longer has the larger overhead. wall is the
+median that the tool itself reports, and beside is elapsed time less the tool's own sum of wall times;
+where a tool starts and stops its clock differs (bench's begins after the fork), so these two are for
+orientation. The goal is that elapsed and cpu are no larger than hyperfine's: the whole 95 % interval of
+the ratio at 1.00 or below. Needs hyperfine (apt-get install hyperfine) and about 30 s a command. Exit
+status 1 when the goal is not met, 2 when there is no answer.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def measure(tool, args, argv):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "result.json")
         few, many = tool(args, argv, 2, path), tool(args, argv, args.runs + 2, path)
-    return {"overhead": (many[0] - many[2] - few[0] + few[2]) / args.runs,
+    return {"beside": (many[0] - many[2] - few[0] + few[2]) / args.runs,
             "elapsed": (many[0] - few[0]) / args.runs,
             "cpu": (many[1] - few[1]) / args.runs,
             "wall": many[3]}
@@ -94,10 +94,10 @@ def main():
         c = pairs.Comparison(name[:34], lambda argv=argv: measure(ours, args, argv),
                              lambda argv=argv: measure(hyperfine, args, argv))
         c.run(args.pairs)
-        c.row("overhead", goals, 1, higher=False)
-        c.row("elapsed", goals, None)
-        c.row("cpu", goals, None)
+        c.row("elapsed", goals, 1, higher=False)
+        c.row("cpu", goals, 1, higher=False)
         c.row("wall", goals, None)
+        c.row("beside", goals, None)
     return goals.status()
 
 

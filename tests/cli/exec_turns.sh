@@ -100,6 +100,10 @@ logged() {
 	*compared*'sleep 0.2 '*' slower'*) pass 'and in the report' ;;
 	*) fail 'and in the report' "$err" ;;
 	esac
+	# The helper may be told of the start and of the end at once.
+	run "$BENCH" $quick --trials=300 --warmup=0 -o short.json -- true
+	expect 'no run ends before it began' \
+		"$(json short.json 'all(0 < w < 20e9 for w in metric(0, "wall")["trials"])')" True
 	# Order is random: the same in all of many rounds happens once in 2^29.
 	run "$BENCH" $quick --trials=30 --warmup=0 -o none --command='./say a' --command='./say b'
 	rounds=$(logged | sed 's/\(.\) \(.\) /\1\2\n/g')
