@@ -301,7 +301,7 @@ struct probe_request {
 	__u32 slot;  /* answer: of the last one tagged */
 	__u32 rings; /* histories given out */
 	__u32 max_rings;
-	__u32 pad[3];
+	__u64 born_ns; /* of tasks it tags: they count from here on; 0 = from the window's start */
 };
 
 /* --- interrupts: map "cpu_clock", element cpu --- */

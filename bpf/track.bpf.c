@@ -107,7 +107,7 @@ int visit(struct bpf_iter__task *ctx)
 		if (!request.all && (__u32)task->pid != request.tid &&
 		    !(request.tgid && (__u32)task->tgid == request.tgid))
 			return 0;
-		if (tag_task(task, false, request.flags, 0)) {
+		if (tag_task(task, false, request.flags, request.born_ns)) {
 			request.failed++;
 		} else {
 			request.found++;

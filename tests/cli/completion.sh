@@ -75,8 +75,8 @@ is 'a topic by its start' 'list mod' modules
 
 offers 'options of run' '--' --runtime= --trials= --dry-run --probes= --counters --version
 hides 'no options of exec in run' 'run --' --discard-output
-offers 'options of exec' 'exec --' --discard-output --warmup=
-hides 'no options of run in exec' 'exec --' --duration= --dry-run
+offers 'options of exec' 'exec --' --discard-output --warmup= --duration= --command= --parameter=
+hides 'no options of run in exec' 'exec --' --cpus= --dry-run
 offers 'options of report' 'report --' --format= --output=
 is 'an option by its start' '--runt' --runtime=
 

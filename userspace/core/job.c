@@ -436,7 +436,7 @@ static json_t *row(const struct execution *x)
 	json_object_set_new(object, "trials", json_integer(x->nr_trials));
 	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
 	observer_warnings(x->run, object);
-	probe_stacks(x->run->probes, object);
+	probe_stacks(x->run->probes, 0, object);
 	if (x->observer.on)
 		json_object_set_new(object, "control_trials", json_integer(x->observer.nr_pairs));
 	if (x->slow)

@@ -11,6 +11,7 @@ static const char *const list_word[] = { "LIST", NULL };
 static const char *const file_word[] = { "FILE|DIR|none|-", NULL };
 static const char *const name_word[] = { "NAME", NULL };
 static const char *const dir_word[] = { "DIR", NULL };
+static const char *const command_word[] = { "CMD", NULL };
 
 /* Both commands share these rows; S is the offset of the struct settings. */
 #define COMMON_OPTIONS(trials_def, s)                                                              \
@@ -69,6 +70,22 @@ const struct bench_option exec_options[] = {
 	  "untimed runs of the command before the first trial", NULL, 0 },
 	{ "discard-output", BENCH_OPT_BOOL, offsetof(struct exec_settings, discard_output), 0, 0,
 	  "0", NULL, "send the command's stdout and stderr to /dev/null", NULL, 0 },
+	{ "pid", BENCH_OPT_U64, offsetof(struct exec_settings, pid), 0, INT32_MAX, "0", NULL,
+	  "watch this process and its descendants, which run already; 0 = none", NULL, 'p' },
+	{ "cgroup", BENCH_OPT_STRING, offsetof(struct exec_settings, cgroup), 0, 0, NULL, dir_word,
+	  "watch the processes in this cgroup and below", NULL, 0 },
+	{ "duration", BENCH_OPT_DURATION, offsetof(struct exec_settings, watch_ns), 0,
+	  86400 * BENCH_NS_PER_SEC, "0", NULL,
+	  "how long to watch; 0 = until it ends, or ^C", NULL, 0 },
+	{ "setup", BENCH_OPT_STRING, offsetof(struct exec_settings, setup), 0, 0, NULL,
+	  command_word, "run once before everything, by /bin/sh -c", NULL, 0 },
+	{ "prepare", BENCH_OPT_STRING, offsetof(struct exec_settings, prepare), 0, 0, NULL,
+	  command_word, "run before each run of the command, outside of what is measured", NULL, 0 },
+	{ "cleanup", BENCH_OPT_STRING, offsetof(struct exec_settings, cleanup), 0, 0, NULL,
+	  command_word, "run at the end, also after a failure or ^C", NULL, 0 },
+	{ "timeout", BENCH_OPT_DURATION, offsetof(struct exec_settings, timeout_ns), 0,
+	  86400 * BENCH_NS_PER_SEC, "0", NULL,
+	  "end a run that takes longer, with its whole process tree; 0 = never", NULL, 0 },
 	{ "ignore-failure", BENCH_OPT_BOOL, offsetof(struct exec_settings, ignore_failure), 0, 0,
 	  "0", NULL, "go on when the command exits with another status than 0", NULL, 'i' },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },

@@ -30,6 +30,10 @@ struct settings {
 struct exec_settings {
 	struct settings common;
 	uint64_t warmup_runs, discard_output, ignore_failure;
+	uint64_t timeout_ns; /* of each run, 0 = none */
+	uint64_t pid, watch_ns; /* to watch, 0 = none; for how long, 0 = until it ends */
+	const char *cgroup;	/* to watch, NULL = none */
+	const char *setup, *prepare, *cleanup; /* command lines, NULL = none */
 };
 
 extern const struct bench_option run_options[];	 /* offsets into struct settings */

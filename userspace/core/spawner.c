@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,7 +45,7 @@ static int request(const struct spawner *s, const struct spawn_request *req, int
 	return sendmsg(s->sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int spawner_open(struct spawner *s, char *const argv[], bool discard_output, struct bench_err *err)
+int spawner_open(struct spawner *s, const struct spawn_commands *commands, struct bench_err *err)
 {
 	sigset_t all, old;
 	int sock[2];
@@ -60,8 +59,7 @@ int spawner_open(struct spawner *s, char *const argv[], bool discard_output, str
 	s->pid = fork();
 	if (s->pid == 0) {
 		const struct spawn_serve config = { .sock = sock[1],
-						    .argv = argv,
-						    .discard_output = discard_output,
+						    .commands = commands,
 						    .mask = &old };
 
 		close(sock[0]);
@@ -87,47 +85,47 @@ void spawner_close(struct spawner *s)
 	*s = (struct spawner){ .sock = -1 };
 }
 
-int spawner_start(struct spawner *s, struct spawned *ret_spawned, struct bench_err *err)
+/* The gate was closed and nobody stood there: the helper says why. */
+static int explain_start(struct spawner *s, struct bench_err *err)
 {
-	const struct spawn_request req = { .op = SPAWN_START };
-	struct spawned c = { .pid = -1, .gate = -1, .pidfd = -1 };
-	int gate[2], rc, pid = 0;
+	struct spawn_end end;
+	ssize_t len;
+	int error;
+
+	do
+		len = recv(s->sock, &end, sizeof(end), 0);
+	while (len < 0 && errno == EINTR);
+	memcpy(&error, &end, sizeof(error));
+	if (len == sizeof(error))
+		return bench_fail(err, error, "vfork: %s", strerror(-error));
+	if (len == sizeof(end))
+		return bench_fail(err, -ECHILD, "the command's process ended before it began");
+	return bench_fail(err, -EPIPE, "the process that starts the command is gone");
+}
+
+int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawned,
+		  struct bench_err *err)
+{
+	const struct spawn_request req = { .op = SPAWN_START, .command = command };
+	struct spawned c = { .pid = -1, .gate = -1 };
+	struct spawn_ready ready;
+	int gate[2], rc;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate))
 		return bench_fail(err, -errno, "socketpair: %s", strerror(errno));
 	c.gate = gate[0];
 	rc = request(s, &req, gate[1]);
 	close(gate[1]);
-	rc = rc ? rc : receive(s->sock, &pid, sizeof(pid));
+	rc = rc ? rc : receive(c.gate, &ready, sizeof(ready));
 	if (rc) {
-		bench_fail(err, rc, "the process that starts the command is gone: %s", strerror(-rc));
-		goto out;
-	}
-	if (pid < 0) {
-		rc = bench_fail(err, pid, "fork: %s", strerror(-pid));
-		goto out;
-	}
-	c.pid = pid;
-	rc = receive(c.gate, &c.rss_floor, sizeof(c.rss_floor));
-	if (rc) {
-		bench_fail(err, rc, "the command's process ended before it began");
-		goto out;
-	}
-	/* It waits at its gate, so the number is still its own. */
-	c.pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
-	if (c.pidfd < 0)
-		rc = bench_fail(err, -errno, "pidfd_open: %s", strerror(errno));
-out:
-	if (rc)
+		rc = explain_start(s, err);
 		spawned_done(&c);
-	else
-		*ret_spawned = c;
-	return rc;
-}
-
-int spawner_end(struct spawner *s)
-{
-	return request(s, &(struct spawn_request){ .op = SPAWN_END }, -1);
+		return rc;
+	}
+	c.pid = ready.pid;
+	c.rss_floor = ready.rss_floor;
+	*ret_spawned = c;
+	return 0;
 }
 
 int spawner_stop(struct spawner *s, int signo, bool from_terminal)
@@ -145,8 +143,5 @@ void spawned_done(struct spawned *c)
 {
 	if (c->gate >= 0)
 		close(c->gate);
-	if (c->pidfd >= 0)
-		close(c->pidfd);
 	c->gate = -1;
-	c->pidfd = -1;
 }

@@ -29,48 +29,63 @@ struct spawner {
 struct spawned {
 	pid_t pid;
 	int gate;	     /* one byte lets it go; then errno of a failed exec, or its end */
-	int pidfd;	     /* readable when it has ended */
 	uint64_t rss_floor;  /* bytes that it holds already: its peak cannot be less */
 };
 
 /* How a run ended. */
 struct spawn_end {
 	int status;	      /* of wait4() */
+	uint64_t exit_ns;     /* when the command had ended */
 	struct rusage usage;  /* of the whole tree; ru_maxrss is that of its largest process */
 	unsigned nr_running;  /* processes of this run that have not ended */
 };
 
-/* argv must live as long. Call it early, with a single thread. */
-int spawner_open(struct spawner *s, char *const argv[], bool discard_output, struct bench_err *err);
+/* All that it may be asked to start: an argv each, which ends with NULL. */
+struct spawn_commands {
+	char *const *const *argvs;
+	unsigned nr;
+	unsigned nr_silent;  /* the first so many have stdout and stderr sent to /dev/null, */
+	bool discard_output; /* and the others stdout, if this is set */
+};
+
+/* commands must live as long. Call it early, with a single thread. */
+int spawner_open(struct spawner *s, const struct spawn_commands *commands, struct bench_err *err);
 /* Ends the helper. A run that was started and did not end or stop is killed. */
 void spawner_close(struct spawner *s);
 
-/* Fork the command up to its gate. Then exactly one of end and stop for it. */
-int spawner_start(struct spawner *s, struct spawned *ret_spawned, struct bench_err *err);
-/* The command has ended: its tree is to be accounted, what still runs goes on. */
-int spawner_end(struct spawner *s);
-/* Pass a signal on to the whole tree and kill what is left of it after SPAWN_GRACE_MS. What is in
- * our process group has it already when it came from the terminal. */
+/* Start a command up to its gate. It is answered once, when it has ended: its tree is accounted
+ * then, and what still runs goes on. */
+int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawned,
+		  struct bench_err *err);
+/* Pass a signal on to the whole tree and kill what is left of it after SPAWN_GRACE_MS; the answer
+ * comes when all has ended. What is in our process group has it already when it came from the
+ * terminal. Means nothing when the answer is under way. */
 int spawner_stop(struct spawner *s, int signo, bool from_terminal);
-/* The answer to either, once s->sock is readable. -EPIPE when the helper is gone. */
+/* The answer, once s->sock is readable. -EPIPE when the helper is gone. */
 int spawner_ended(struct spawner *s, struct spawn_end *ret_end);
 void spawned_done(struct spawned *c);
 
 /* --- core/spawner_serve.c: the helper process --- */
 
-enum spawn_op { SPAWN_START, SPAWN_END, SPAWN_STOP };
+enum spawn_op { SPAWN_START, SPAWN_STOP };
+
+/* From the command's process at its gate. */
+struct spawn_ready {
+	pid_t pid;
+	uint64_t rss_floor;
+};
 
 struct spawn_request {
 	enum spawn_op op;
+	unsigned command;   /* SPAWN_START */
 	int signo;	    /* SPAWN_STOP */
 	bool from_terminal; /* SPAWN_STOP */
 };
 
 struct spawn_serve {
 	int sock;
-	char *const *argv;
-	bool discard_output;
-	const void *mask; /* the sigset_t that the command starts with */
+	const struct spawn_commands *commands;
+	const void *mask; /* the sigset_t that a command starts with */
 };
 
 /* Does not return. */

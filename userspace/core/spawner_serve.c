@@ -22,7 +22,7 @@
 #define KILL_AGAIN_MS 10
 #define KILL_MS 2000
 
-enum phase { IDLE, RUNNING, ENDING, STOPPING, KILLING };
+enum phase { IDLE, RUNNING, STOPPING, KILLING };
 
 struct server {
 	const struct spawn_serve *config;
@@ -39,10 +39,22 @@ struct server {
 	struct spawn_end end;
 };
 
-static _Noreturn void command_main(const struct server *s, int gate)
+/* An explanation on stderr of why a hook failed is never thrown away. */
+static void discard_output(const struct spawn_commands *commands, unsigned command)
 {
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    (command < commands->nr_silent && dup2(null, STDERR_FILENO) < 0))
+		_exit(EXEC_FAILED);
+}
+
+/* On the helper's own memory, which waits until the command is executed: vfork(2). */
+static _Noreturn void command_main(const struct server *s, unsigned command, int gate)
+{
+	char *const *argv = s->config->commands->argvs[command];
+	struct spawn_ready ready = { .pid = getpid() };
 	struct rusage usage;
-	uint64_t floor;
 	int saved;
 	char byte;
 
@@ -51,23 +63,19 @@ static _Noreturn void command_main(const struct server *s, int gate)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != s->self)
 		_exit(EXEC_FAILED);
-	if (s->config->discard_output) {
-		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		if (null < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0)
-			_exit(EXEC_FAILED);
-	}
+	if (s->config->commands->discard_output)
+		discard_output(s->config->commands, command);
 	sigprocmask(SIG_SETMASK, s->config->mask, NULL);
 	getrusage(RUSAGE_SELF, &usage);
-	floor = (uint64_t)usage.ru_maxrss * 1024; /* KiB (man getrusage) */
-	if (send(gate, &floor, sizeof(floor), MSG_NOSIGNAL) < 0)
+	ready.rss_floor = (uint64_t)usage.ru_maxrss * 1024; /* KiB (man getrusage) */
+	if (send(gate, &ready, sizeof(ready), MSG_NOSIGNAL) < 0)
 		_exit(EXEC_FAILED);
 	while ((saved = (int)recv(gate, &byte, 1, 0)) < 0 && errno == EINTR)
 		;
 	/* Nobody opens the gate any more. */
 	if (saved != 1)
 		_exit(EXEC_FAILED);
-	execvp(s->config->argv[0], s->config->argv);
+	execvp(argv[0], argv);
 	saved = errno;
 	(void)!send(gate, &saved, sizeof(saved), MSG_NOSIGNAL);
 	_exit(saved == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT);
@@ -85,6 +93,7 @@ static void reap(struct server *s)
 		rusage_add(&s->end.usage, &usage);
 		if (pid == s->pid) {
 			s->end.status = status;
+			s->end.exit_ns = bench_now_ns();
 			s->exited = true;
 		}
 	}
@@ -108,28 +117,32 @@ static void answer(struct server *s)
 	(void)!send(s->config->sock, &s->end, sizeof(s->end), MSG_NOSIGNAL);
 }
 
-static void start(struct server *s, int gate)
+static void start(struct server *s, unsigned command, int gate)
 {
 	int pid;
 
+	s->end = (struct spawn_end){ .status = 0 };
+	s->exited = false;
 	/* Survivors of earlier runs are accounted and left alone. */
-	if (look(s, &s->known, NULL)) {
+	if (command >= s->config->commands->nr) {
+		pid = -EINVAL;
+	} else if (look(s, &s->known, NULL)) {
 		pid = -ENOMEM;
 	} else {
-		pid = fork();
+		/* fork() would copy what the helper has mapped, only for exec to drop it again. */
+		pid = vfork();
 		if (pid == 0)
-			command_main(s, gate);
+			command_main(s, command, gate);
 		if (pid < 0)
 			pid = -errno;
 	}
-	if (pid > 0) {
-		s->childless = false;
-		s->end = (struct spawn_end){ .status = 0 };
-		s->exited = false;
-		s->pid = pid;
-		s->phase = RUNNING;
+	if (pid < 0) {
+		(void)!send(s->config->sock, &pid, sizeof(pid), MSG_NOSIGNAL);
+		return;
 	}
-	(void)!send(s->config->sock, &pid, sizeof(pid), MSG_NOSIGNAL);
+	s->childless = false;
+	s->pid = pid;
+	s->phase = RUNNING;
 }
 
 static void signal_tree(const struct server *s, int signo, bool from_terminal)
@@ -155,7 +168,7 @@ static void step(struct server *s)
 	uint64_t now = bench_now_ns();
 
 	reap(s);
-	if (s->phase == ENDING && s->exited) {
+	if (s->phase == RUNNING && s->exited) {
 		account_running(s);
 		answer(s);
 		return;
@@ -227,10 +240,7 @@ static void on_request(struct server *s)
 	}
 	switch (req.op) {
 	case SPAWN_START:
-		start(s, fd);
-		break;
-	case SPAWN_END:
-		s->phase = ENDING;
+		start(s, req.command, fd);
 		break;
 	case SPAWN_STOP:
 		stop(s, req.signo, req.from_terminal, SPAWN_GRACE_MS);

@@ -14,7 +14,7 @@
 
 #include "bench/clock.h"
 
-static int tree_add(struct tree *tree, pid_t pid)
+int tree_add(struct tree *tree, pid_t pid)
 {
 	if (tree->nr == tree->room) {
 		unsigned room = tree->room ? tree->room * 2 : 64;
@@ -48,7 +48,7 @@ static int add_child(struct tree *tree, const struct tree *without, pid_t pid)
 	return tree_has(without, pid) || tree_has(tree, pid) ? 0 : tree_add(tree, pid);
 }
 
-/* From the lists that the kernel keeps for each thread. -ENOENT where it does not. */
+/* From the lists that the kernel keeps for each thread. */
 static int add_children(struct tree *tree, const struct tree *without, pid_t parent)
 {
 	struct dirent *entry;
@@ -68,11 +68,8 @@ static int add_children(struct tree *tree, const struct tree *without, pid_t par
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", parent, entry->d_name);
 		file = fopen(path, "re");
-		if (!file) {
-			if (parent == getpid())
-				rc = -ENOENT;
+		if (!file)
 			continue;
-		}
 		while (!rc && fscanf(file, "%d", &pid) == 1)
 			rc = add_child(tree, without, pid);
 		fclose(file);
@@ -126,19 +123,31 @@ static int scan_children(struct tree *tree, const struct tree *without, pid_t pa
 	return rc;
 }
 
-int tree_read(struct tree *tree, const struct tree *without)
+static int add_descendants(struct tree *tree, const struct tree *without)
 {
-	int (*add)(struct tree *, const struct tree *, pid_t) = add_children;
+	bool lists = access("/proc/thread-self/children", F_OK) == 0;
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < tree->nr; i++)
+		rc = (lists ? add_children : scan_children)(tree, without, tree->pids[i]);
+	return rc;
+}
+
+int tree_read_of(struct tree *tree, pid_t root, const struct tree *without)
+{
 	int rc;
 
 	tree->nr = 0;
-	rc = add(tree, without, getpid());
-	if (rc == -ENOENT) {
-		add = scan_children;
-		rc = add(tree, without, getpid());
-	}
-	for (unsigned i = 0; !rc && i < tree->nr; i++)
-		rc = add(tree, without, tree->pids[i]);
+	rc = add_child(tree, without, root);
+	return rc ? rc : add_descendants(tree, without);
+}
+
+int tree_read(struct tree *tree, const struct tree *without)
+{
+	int rc = tree_read_of(tree, getpid(), without);
+
+	if (tree->nr)
+		memmove(tree->pids, tree->pids + 1, --tree->nr * sizeof(*tree->pids));
 	return rc;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The processes that descend from the calling one, from /proc, and what each has used so far. */
+/* The processes that descend from one, from /proc, and what each has used so far. */
 #ifndef CORE_TREE_H
 #define CORE_TREE_H
 
@@ -15,6 +15,9 @@ struct tree {
 /* Read all descendants anew; `without` (may be NULL) names processes to leave out together with
  * what descends from them. Processes that start or end meanwhile may or may not be in it. -ENOMEM. */
 int tree_read(struct tree *tree, const struct tree *without);
+/* The same of a process and all its descendants. */
+int tree_read_of(struct tree *tree, pid_t root, const struct tree *without);
+int tree_add(struct tree *tree, pid_t pid); /* -ENOMEM */
 bool tree_has(const struct tree *tree, pid_t pid);
 void tree_done(struct tree *tree);
 

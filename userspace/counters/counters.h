@@ -29,10 +29,12 @@ unsigned counter_plan_passes(const struct counter_plan *plan);
 void counter_plan_free(struct counter_plan *plan); /* NULL is fine */
 
 /* What to count: the calling thread (tid 0), another thread or process (tid > 0, with inherit its
- * children too), or a CPU (cpu >= 0, tid -1). */
+ * children too), a CPU (cpu >= 0, tid -1), or a cgroup on a CPU (cpu >= 0, cgroup: tid is a
+ * descriptor of its directory, in cgroup v2 or v1's perf_event hierarchy). */
 struct counter_target {
 	pid_t tid;
 	int cpu;
+	bool cgroup;
 	bool inherit;
 	bool enable_on_exec;
 };

@@ -80,6 +80,8 @@ static void total_event(const struct counter_plan *plan, unsigned i,
 {
 	const struct counter_event *event = &plan->events[i];
 
+	const char *idle = NULL;
+
 	*total = (struct total){ .status = BENCH_OK };
 	for (unsigned n = 0; n < nr; n++) {
 		enum session_presence presence;
@@ -96,10 +98,12 @@ static void total_event(const struct counter_plan *plan, unsigned i,
 		status = counter_session_reading(sessions[n], i, &presence, &reading, &note);
 		if (presence == SESSION_COUNTED)
 			add_reading(total, event, status, &reading, note);
+		else if (presence == SESSION_IDLE)
+			idle = note;
 	}
 	total->absent &= !total->present;
 	if (!total->present)
-		total_worsen(total, BENCH_NOT_COUNTED, NO_SESSION);
+		total_worsen(total, BENCH_NOT_COUNTED, idle ? idle : NO_SESSION);
 	if (total->status == BENCH_SCALED)
 		add_error(plan, event, sessions, nr, total);
 	/* An event that was never seen to count may not be implemented: its zero is no zero. */

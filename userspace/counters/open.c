@@ -43,6 +43,7 @@ int event_open(const struct counter_event *event, const struct counter_target *t
 {
 	struct perf_event_attr attr = event->attr;
 	bool per_cpu = target->cpu >= 0;
+	unsigned long flags = PERF_FLAG_FD_CLOEXEC | (target->cgroup ? PERF_FLAG_PID_CGROUP : 0);
 	int fd;
 
 	attr.size = sizeof(attr);
@@ -54,8 +55,8 @@ int event_open(const struct counter_event *event, const struct counter_target *t
 	attr.disabled = 0;
 	attr.enable_on_exec = target->enable_on_exec && group_fd < 0;
 	for (unsigned attempt = 0; attempt < 3; attempt++) {
-		fd = sys_perf_open(&attr, per_cpu ? -1 : target->tid, per_cpu ? target->cpu : -1,
-				   group_fd, PERF_FLAG_FD_CLOEXEC);
+		fd = sys_perf_open(&attr, per_cpu && !target->cgroup ? -1 : target->tid,
+				   per_cpu ? target->cpu : -1, group_fd, flags);
 		/* perf_event_open(2), E2BIG: the kernel has written the size it knows. */
 		if (fd == -E2BIG && attr.size < sizeof(attr) && fits_size(&attr, attr.size))
 			continue;

@@ -94,6 +94,7 @@ int single_read(int fd, struct counter_reading *ret_reading);
 /* session.c */
 enum session_presence {
 	SESSION_COUNTED,   /* has a reading, or its status says why not */
+	SESSION_IDLE,	   /* its thread did not run: 0, unless that is so for all of them */
 	SESSION_ELSEWHERE, /* belongs to another CPU: contributes nothing, and that is right */
 };
 /* Is event i in one of the session's groups, or has it a status that says why not? False: it belongs

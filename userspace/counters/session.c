@@ -348,6 +348,8 @@ static enum bench_status member_reading(const struct counter_session *s, unsigne
 	/* On a host with several kinds of core it ran on the other kind. */
 	if (s->plan->events[s->plan->members[m]].hybrid && r->enabled_ns > 0)
 		*ret_presence = SESSION_ELSEWHERE;
+	else if (!r->enabled_ns)
+		*ret_presence = SESSION_IDLE;
 	*ret_note = r->enabled_ns > 0
 			    ? "never scheduled: the PMU has too few counters for the group"
 			    : "the thread did not run while it was counted";

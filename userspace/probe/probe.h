@@ -21,7 +21,7 @@ int probe_open(struct probe_set **ret_set, const char *list, struct bench_err *e
 void probe_close(struct probe_set *set); /* NULL is fine; detaches everything */
 
 /* Follow a thread or process from now on; with children, all that it forks too (double forks
- * included). Called outside the window. */
+ * included). In an open window it counts from the call on. */
 int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct bench_err *err);
 void probe_untrack_all(struct probe_set *set);
 
@@ -39,9 +39,11 @@ void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
 int probe_detach(struct probe_set *set, struct bench_err *err);
 int probe_attach(struct probe_set *set, struct bench_err *err);
 
+/* What the stacks of windows that are read from now on belong to (0 at first): for jobs in turns. */
+void probe_stacks_group(struct probe_set *set, unsigned group); /* set NULL is fine */
 /* Add "stacks" to a job when there are any: where its threads slept in blocked.other, in all windows
- * since this was last called, from a sample: [{"cause", "frames" (innermost first), "ns", "samples"}]. */
-void probe_stacks(struct probe_set *set, json_t *job);
+ * of its group since this was last called, from a sample: [{"cause", "frames" (innermost first), "ns", "samples"}]. */
+void probe_stacks(struct probe_set *set, unsigned group, json_t *job);
 
 /* "overhead" of the result: per program run count, lost events. New reference. */
 json_t *probe_overhead(struct probe_set *set);

@@ -130,6 +130,7 @@ struct probe_set {
 	unsigned nr_follows;
 	bool trees;			     /* some of them with all that they fork */
 	struct probe_stack_sums *stack_sums; /* stacks.c */
+	unsigned stack_group; /* whose stacks are read next */
 	struct probe_breach breaches[PROBE_LAWS];
 	unsigned nr_windows; /* read so far */
 	struct bpf_link *foreign[2]; /* while a program of others is followed */

@@ -13,7 +13,7 @@
 
 struct stack_sum {
 	uint64_t ip[PROBE_STACK_DEPTH];
-	unsigned nr;
+	unsigned nr, group;
 	uint64_t ns, samples;
 };
 
@@ -29,7 +29,7 @@ struct probe_stack_sums {
 	size_t nr_symbols;
 };
 
-static void sum_add(struct probe_stack_sums *sums, const struct probe_stack *s)
+static void sum_add(struct probe_stack_sums *sums, unsigned group, const struct probe_stack *s)
 {
 	unsigned nr = s->bytes > 0 ? (unsigned)((uint64_t)s->bytes / sizeof(s->ip[0])) : 0;
 	struct stack_sum *sum;
@@ -38,7 +38,7 @@ static void sum_add(struct probe_stack_sums *sums, const struct probe_stack *s)
 		return;
 	for (unsigned i = 0; i < sums->nr; i++) {
 		sum = &sums->sum[i];
-		if (sum->nr == nr && !memcmp(sum->ip, s->ip, nr * sizeof(s->ip[0]))) {
+		if (sum->group == group && sum->nr == nr && !memcmp(sum->ip, s->ip, nr * sizeof(s->ip[0]))) {
 			sum->ns += s->ns;
 			sum->samples++;
 			return;
@@ -50,6 +50,7 @@ static void sum_add(struct probe_stack_sums *sums, const struct probe_stack *s)
 	memset(sum, 0, sizeof(*sum));
 	memcpy(sum->ip, s->ip, nr * sizeof(s->ip[0]));
 	sum->nr = nr;
+	sum->group = group;
 	sum->ns = s->ns;
 	sum->samples = 1;
 }
@@ -74,7 +75,7 @@ void stacks_add(struct probe_set *set)
 	}
 	for (unsigned i = 0; i < PROBE_STACKS; i++)
 		if (set->stacks[i].serial == set->serial)
-			sum_add(set->stack_sums, &set->stacks[i]);
+			sum_add(set->stack_sums, set->stack_group, &set->stacks[i]);
 }
 
 /* --- names --- */
@@ -161,9 +162,27 @@ static int by_ns_down(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-void probe_stacks(struct probe_set *set, json_t *job)
+void probe_stacks_group(struct probe_set *set, unsigned group)
+{
+	if (set)
+		set->stack_group = group;
+}
+
+/* Forget those of the group. */
+static void sums_drop(struct probe_stack_sums *sums, unsigned group)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < sums->nr; i++)
+		if (sums->sum[i].group != group)
+			sums->sum[nr++] = sums->sum[i];
+	sums->nr = nr;
+}
+
+void probe_stacks(struct probe_set *set, unsigned group, json_t *job)
 {
 	struct probe_stack_sums *sums = set ? set->stack_sums : NULL;
+	unsigned nr = 0;
 	json_t *list;
 
 	if (!sums || !sums->nr)
@@ -172,14 +191,22 @@ void probe_stacks(struct probe_set *set, json_t *job)
 	if (!sums->symbols)
 		symbols_read(sums);
 	qsort(sums->sum, sums->nr, sizeof(*sums->sum), by_ns_down);
-	for (unsigned i = 0; i < sums->nr && i < TOP_STACKS; i++)
+	for (unsigned i = 0; i < sums->nr && nr < TOP_STACKS; i++) {
+		const struct stack_sum *sum = &sums->sum[i];
+
+		if (sum->group != group)
+			continue;
+		nr++;
 		json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:I}", "cause",
 						      "blocked.other", "frames",
-						      frames_json(sums, &sums->sum[i]), "ns",
-						      (json_int_t)sums->sum[i].ns, "samples",
-						      (json_int_t)sums->sum[i].samples));
-	sums->nr = 0;
-	json_object_set_new(job, "stacks", list);
+						      frames_json(sums, sum), "ns",
+						      (json_int_t)sum->ns, "samples",
+						      (json_int_t)sum->samples));
+	}
+	sums_drop(sums, group);
+	if (nr)
+		json_object_set(job, "stacks", list);
+	json_decref(list);
 }
 
 void stacks_free(struct probe_set *set)

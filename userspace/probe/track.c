@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
+#include "bench/clock.h"
 
 /* Read an iterator to its end: the program runs once per task. */
 static int iterate(struct bpf_program *prog, const struct bpf_iter_attach_opts *opts)
@@ -182,6 +183,7 @@ int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct ben
 	set->request->op = PROBE_OP_TAG;
 	set->request->flags = with_children ? PROBE_FLAG_CHILDREN : PROBE_FLAG_HISTORY;
 	set->request->max_rings = set->history ? set->nr_rings : 0;
+	set->request->born_ns = set->window_set ? bench_now_ns() : 0;
 	ret = track_visit(set, set->track, "visit", tid, with_children ? tid : 0);
 	if (ret)
 		return bench_fail(err, ret, "follow thread %d: %s", (int)tid, strerror(-ret));
@@ -191,6 +193,9 @@ int probe_track(struct probe_set *set, pid_t tid, bool with_children, struct ben
 				  (int)tid, PROBE_THREADS);
 	if (!set->request->found)
 		return bench_fail(err, -ESRCH, "follow thread %d: no such thread", (int)tid);
+	for (unsigned i = 0; i < set->nr_follows; i++)
+		if (set->follows[i].tid == tid && set->follows[i].slot == set->request->slot)
+			return 0;
 	if (set->follows && set->nr_follows < PROBE_THREADS)
 		set->follows[set->nr_follows++] = (struct probe_follow){ tid, set->request->slot };
 	set->windows->histories = set->request->rings;

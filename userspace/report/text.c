@@ -50,6 +50,7 @@ static int text_report(const json_t *result, const struct bench_report_style *st
 	r = report_jobs(&t, result);
 	section_sweeps(&t, result);
 	section_summary(&t, result);
+	section_comparison(&t, result);
 	if (!r && (fflush(out) || ferror(out)))
 		r = errno ? -errno : -EIO;
 	if (numeric) {

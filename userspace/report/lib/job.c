@@ -154,6 +154,20 @@ static void exec_status(struct text *t, const json_t *status)
 		text_item(t, TEXT_PLAIN, "%.0f", bench_result_num(status, "value"));
 }
 
+static void job_watched(struct text *t)
+{
+	const json_t *processes = plain(t, "watched.processes"), *threads = plain(t, "watched.threads");
+
+	if (!bench_result_has_value(processes) || !bench_result_has_value(threads))
+		return;
+	metric_shown(t, processes);
+	metric_shown(t, threads);
+	text_row(t, "watched");
+	text_item(t, TEXT_PLAIN, "processes %.0f", bench_result_num(processes, "value"));
+	text_item(t, TEXT_PLAIN, "threads %.0f", bench_result_num(threads, "value"));
+	text_item(t, TEXT_DIM, "and what they made meanwhile");
+}
+
 /* A wrapped program has times instead of a rate. */
 static void job_exec(struct text *t)
 {
@@ -168,6 +182,7 @@ static void job_exec(struct text *t)
 	if (*bench_result_str(rss, "note"))
 		text_item(t, TEXT_DIM, "%s", bench_result_str(rss, "note"));
 	exec_status(t, plain(t, "exit_status"));
+	job_watched(t);
 }
 
 /* What the probes cost, measured: with them and without, trial by trial. */
@@ -212,13 +227,15 @@ static void job_cpu(struct text *t)
 
 static void job_speed(struct text *t)
 {
+	const char *module = bench_result_str(t->job, "module");
+
 	measure(t, "throughput", plain(t, "ops"), "");
 	measure(t, "bytes", plain(t, "bytes"), "");
 	job_cpu(t);
 	job_arrivals(t);
 	job_observer(t);
 	job_errors(t);
-	if (!strcmp(bench_result_str(t->job, "module"), "exec"))
+	if (!strcmp(module, "exec") || !strcmp(module, "watch"))
 		job_exec(t);
 	text_end(t);
 }

@@ -24,6 +24,8 @@ void section_kernel(struct text *t);
 void section_counters(struct text *t);
 /* A curve for each sweep: what stands for its jobs, over the values of its parameters. */
 void section_sweeps(struct text *t, const json_t *result);
+/* Jobs that ran in turns: the ratio of each to the first. */
+void section_comparison(struct text *t, const json_t *result);
 /* One line per job, then the warnings: what a person reads first. */
 void section_summary(struct text *t, const json_t *result);
 

@@ -22,7 +22,14 @@ static bool in_sweep(const json_t *job, const char *sweep)
 	return !strcmp(bench_result_str(job, "sweep.name"), sweep);
 }
 
-/* "bs=4k depth=8": the values as the job's name has them. */
+static size_t put_value(const json_t *value, char *buf, size_t size)
+{
+	if (json_is_string(value))
+		return (size_t)snprintf(buf, size, "%s", json_string_value(value));
+	return (size_t)snprintf(buf, size, "%.15g", json_number_value(value));
+}
+
+/* "bs=4k depth=8": the values as the job's name has them, or else as they are. */
 static void label(const json_t *job, char *buf, size_t size)
 {
 	const char *name = bench_result_str(job, "name"), *key;
@@ -37,9 +44,15 @@ static void label(const json_t *job, char *buf, size_t size)
 
 		while ((at = strstr(at, key)) && at[len] != '=')
 			at += len;
-		if (at && used < size)
+		if (used >= size)
+			break;
+		if (at)
 			used += (size_t)snprintf(buf + used, size - used, "%s%.*s", used ? " " : "",
 						 (int)strcspn(at, ","), at);
+		else
+			used += (size_t)snprintf(buf + used, size - used, "%s%s=", used ? " " : "", key);
+		if (!at && used < size)
+			used += put_value(value, buf + used, size - used);
 	}
 }
 

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between the files of `bench exec`: a job is one command, a session all that run in turns. */
+#ifndef CORE_EXEC_JOB_H
+#define CORE_EXEC_JOB_H
+
+#include "core/exec.h"
+#include "core/observer.h"
+#include "core/spawner.h"
+
+/* One run of a command. */
+struct child {
+	struct spawner *spawner;
+	struct spawned at;
+	bool answered; /* it has ended: */
+	int answer;    /* 0 or a negative errno */
+	struct spawn_end end;
+	bool timed_out;
+	int exec_errno; /* 0 = it ran */
+};
+
+struct exec_job {
+	struct exec_session *session;
+	const struct exec_spec *spec;
+	char *const *argv;
+	struct bench_metric_set *metrics;
+	struct sampler *sampler; /* NULL without probes */
+	unsigned nr_trials;
+	const char *status; /* "ok" so far */
+	char reason[400];
+	json_t *warnings; /* of the probes, in its last trial; NULL = none */
+	struct bench_window window;
+	struct observer observer;
+};
+
+struct exec_session {
+	struct run *run;
+	struct spawner *spawner;
+	const struct exec_settings *settings;
+	const struct exec_plan *plan;
+	struct exec_job *jobs;		   /* one for each spec of the plan */
+	struct counter_packages *packages; /* NULL = none */
+	int code;			   /* to pass on */
+	int *cpus;			   /* all allowed ones */
+	unsigned nr_cpus;
+};
+
+/* A control run is timed like any other, but without probes, and enters no metric of its own. */
+enum run_kind { RUN_WARM_UP, RUN_TIMED, RUN_CONTROL };
+
+void child_init(struct child *c, struct spawner *spawner);
+/* Of a shell. */
+int child_exit_code(const struct child *c);
+
+/* --- core/exec_run.c --- */
+
+/* One run of the job. 0 when the command was run, whatever its exit status, and when it cannot be
+ * (c->exec_errno). */
+int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct bench_err *err);
+/* One run of a hook; with to_the_end an interruption does not stop it. 0 when it ended well or was
+ * interrupted. */
+int exec_run_hook(struct exec_session *s, enum exec_hook hook, int command, bool to_the_end,
+		  struct bench_err *err);
+
+/* --- core/exec_row.c --- */
+
+/* The job's object for result.jobs. New reference. */
+json_t *exec_row(struct exec_job *job);
+
+/* --- core/exec_compare.c --- */
+
+/* "comparison" of the result: each job with a wall time against the first that has one, from the
+ * pairs of trials that ran in one round. NULL = there are no two. New reference. */
+json_t *exec_compare(const json_t *jobs);
+
+#endif
