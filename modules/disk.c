@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Disk by io_uring: each worker keeps `depth` operations in flight (closed loop: the next one
- * starts when one completes). Latency is from the moment an operation was described to its reap. */
+ * starts when one completes; latency is from the moment an operation was described to its reap), or
+ * has up to `depth` operations in flight when they are paced. */
 #include "bench/async.h"
 #include "disk_common.h"
 
@@ -14,12 +15,14 @@ struct disk_slot {
 	uint64_t offset;
 	bool write;
 	bool busy; /* the kernel's until its completion */
+	struct disk_slot *next; /* paced: of the free ones */
 };
 
 struct disk_state {
 	struct disk_cursor cursor;
 	struct prng data;
 	struct disk_slot *slots;
+	struct disk_slot *free; /* paced */
 	void *buffers;
 	int fd;		/* descriptor, or index of the registered file */
 	unsigned flags; /* BENCH_IO_FIXED_FILE when it is */
@@ -92,6 +95,12 @@ static void disk_done(struct bench_worker *w, struct bench_op *op)
 		disk_failed(w, slot->write, bs, slot->offset, op->res);
 		return; /* no further operation: a broken disk would be asked again and again */
 	}
+	if (w->paced) {
+		bench_op_done(w, op, op->submit_ns, bs, slot->offset);
+		slot->next = d->free;
+		d->free = slot;
+		return;
+	}
 	if (!bench_running(w, op->done_ns))
 		return;
 	bench_op_done(w, op, op->submit_ns, bs, slot->offset);
@@ -99,14 +108,35 @@ static void disk_done(struct bench_worker *w, struct bench_op *op)
 	disk_submit(w, op);
 }
 
+static int disk_issue(struct bench_worker *w, struct bench_op *op)
+{
+	struct disk_state *d = w->state;
+	struct disk_slot *slot = d->free;
+
+	if (!slot)
+		return -EAGAIN;
+	d->free = slot->next;
+	op->done = disk_done;
+	op->user = slot;
+	disk_submit(w, op);
+	return 0;
+}
+
 static int disk_start(struct bench_worker *w)
 {
 	const struct disk_params *p = w->job->params;
 	struct disk_state *d = w->state;
 
+	d->free = NULL;
 	for (uint64_t i = 0; i < p->depth; i++) {
-		struct bench_op *op = bench_op_get(w->async);
+		struct bench_op *op;
 
+		if (w->paced) {
+			d->slots[i].next = d->free;
+			d->free = &d->slots[i];
+			continue;
+		}
+		op = bench_op_get(w->async);
 		if (!op)
 			return bench_worker_fail(w, -EBUSY, "no free operation for depth=%" PRIu64,
 						 p->depth);
@@ -144,7 +174,7 @@ static const struct bench_option disk_options[] = {
 	  .min = 1,
 	  .max = 1024,
 	  .def = "32",
-	  .help = "operations that each worker keeps in flight" },
+	  .help = "operations that each worker keeps in flight; with rate= at most" },
 	{ .name = NULL },
 };
 
@@ -171,6 +201,7 @@ const struct bench_module bench_module_disk = {
 	.enter = disk_enter,
 	.begin = disk_begin,
 	.start = disk_start,
+	.issue = disk_issue,
 	.leave = disk_leave,
 	.locate = disk_locate,
 	.teardown = disk_teardown,

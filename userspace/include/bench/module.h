@@ -35,6 +35,7 @@ struct bench_job {
 };
 
 struct bench_async;
+struct bench_op;
 struct bench_slow;
 
 /* The timed window: the shared cache line that starts and ends it, read by all workers, written by
@@ -53,8 +54,9 @@ struct bench_worker {
 	unsigned index;		    /* 0 .. nr_workers - 1 */
 	int cpu;		    /* OS CPU number, -1 when unbound */
 	bool passive;		    /* set by enter(): serves others (a server); its ops do not count */
-	bool no_latency;	    /* set by enter(), BLOCKING: the time of an op is no latency worth
-				       the name, record none */
+	bool no_latency;	    /* set by enter(): the time of an op is no latency worth the name,
+				       record none */
+	bool paced;		    /* ASYNC: open loop, see issue(). Set by the core after enter() */
 
 	/* Accounting of the current window; see bench_done(). */
 	uint64_t ops, bytes, errors;
@@ -153,6 +155,13 @@ struct bench_module {
 	/* ASYNC, mandatory: submit the first operations of a window. Their callbacks submit the next
 	 * ones while bench_running(). 0, or negative errno through bench_worker_fail(). */
 	int (*start)(struct bench_worker *w);
+	/* ASYNC, on an active worker with w->paced: begin the op that was due at op->intended_ns, by
+	 * describing this operation. start() and the callbacks then begin none, but pass every op that
+	 * succeeded to bench_op_done(), also one that ends after the window. 0; -EAGAIN with op
+	 * untouched when as many are under way as the parameters allow (it is asked again after
+	 * completions); or negative errno through bench_worker_fail(). Optional: without it there is no
+	 * open loop. */
+	int (*issue)(struct bench_worker *w, struct bench_op *op);
 	/* BLOCKING, on an active worker, right after its last op of a window, also when that failed:
 	 * tell passive peers that it is over, by closing a connection, say. Optional. */
 	void (*finish)(struct bench_worker *w);
