@@ -108,6 +108,22 @@ struct disk_shared {
 	int cached_err; /* negative errno: not known */
 };
 
+/* Where the ops must show besides. Through the page cache others write back and read ahead. A request
+ * is one op when it cannot be split (a page at most) and neighbours are seldom there to merge with. */
+#define DISK_WHOLE 4096u
+#define DISK_SPARSE 256u
+static inline unsigned disk_receipt(const struct disk_params *p, const struct disk_shared *s,
+				    unsigned nr_workers)
+{
+	uint64_t under_way = (p->depth ? p->depth : 1) * nr_workers;
+
+	if (!p->direct || !s->place.dev || s->place.stacked)
+		return BENCH_RECEIPT_RING;
+	if (!disk_random(p) || p->bs > DISK_WHOLE || s->nr_blocks < DISK_SPARSE * under_way)
+		return BENCH_RECEIPT_RING | BENCH_RECEIPT_BLOCK;
+	return BENCH_RECEIPT_RING | BENCH_RECEIPT_BLOCK | BENCH_RECEIPT_REQUESTS;
+}
+
 static inline int disk_setup(struct bench_job *job, struct bench_err *err)
 {
 	const struct disk_params *p = job->params;
@@ -140,6 +156,7 @@ static inline int disk_setup(struct bench_job *job, struct bench_err *err)
 				  " bytes and %u workers",
 				  s->file.size, p->bs, job->nr_workers);
 	disk_place_init(&s->place, s->file.fd);
+	job->receipt = disk_receipt(p, s, job->nr_workers);
 	return 0;
 }
 

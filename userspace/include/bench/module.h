@@ -19,10 +19,16 @@ enum bench_exec {
 	BENCH_EXEC_ASYNC,    /* start() and op callbacks: never sleep; needs the uring runtime */
 };
 
+/* Where else the ops of a module show, so that the core can hold its counts against others: */
+#define BENCH_RECEIPT_RING 1u	  /* ASYNC: each is one read or write of the ring */
+#define BENCH_RECEIPT_BLOCK 2u	  /* its bytes, at a block device, within the window */
+#define BENCH_RECEIPT_REQUESTS 4u /* and it is one request there, neither split nor merged */
+
 /* A job as its module sees it: shared by all its workers, written by setup() only. */
 struct bench_job {
 	const void *params; /* params_size bytes, parsed from options */
 	void *shared;	    /* set by setup(), released by teardown() */
+	unsigned receipt;   /* BENCH_RECEIPT_*, set by setup(); 0 = nothing to compare with */
 	unsigned nr_workers;
 	const int *cpus;      /* nr_workers OS CPU numbers; -1 = unbound */
 	const char *workdir;  /* directory for files that the module makes */

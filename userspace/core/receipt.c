@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/receipt.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "core/result.h"
+#include "core/worker.h"
+
+#define TOLERANCE 0.01
+
+/* One count of one side. */
+struct line {
+	const char *of, *at; /* "bytes" or "ops"; "ring" or "block" */
+	double module, other, slack;
+};
+
+static bool check_line(const struct line *l, struct bench_metric_set *set, char *text, size_t size)
+{
+	const struct bench_metric_id id = {
+		.name = "receipt",
+		.unit = "ratio",
+		.source = BENCH_SOURCE_RUNTIME,
+		.labels = { { "of", l->of }, { "at", l->at } },
+	};
+
+	if (fabs(l->other - l->module) <= TOLERANCE * l->module + l->slack) {
+		bench_metric_put(set, &id, l->other / l->module);
+		return true;
+	}
+	snprintf(text, size, "receipt: %.0f %s by the module, but %.0f at the %s", l->module, l->of,
+		 l->other, l->at[0] == 'r' ? "ring" : "block layer");
+	bench_metric_put_status(set, &id, BENCH_INVALID, l->other / l->module, text);
+	return false;
+}
+
+static bool check_ring(const struct job_run *jr, double ops, double bytes,
+		       struct bench_metric_set *set, char *text, size_t size)
+{
+	struct line of_bytes = { .of = "bytes", .at = "ring", .module = bytes };
+	struct line of_ops = { .of = "ops", .at = "ring", .module = ops };
+
+	for (unsigned i = 0; i < jr->nr; i++) {
+		of_bytes.other += (double)jr->workers[i].async.moved_bytes;
+		of_ops.other += (double)jr->workers[i].async.moved_ops;
+	}
+	return check_line(&of_bytes, set, text, size) & check_line(&of_ops, set, text, size);
+}
+
+/* Reads and writes; NAN when the probe is not there. */
+static double at_block(const struct bench_metric_set *set, const char *name)
+{
+	double reads = metric_set_now(set, name, "op", "read");
+	double writes = metric_set_now(set, name, "op", "write");
+
+	return isnan(reads) ? writes : isnan(writes) ? reads : reads + writes;
+}
+
+/* Requests that the device did and whose op was not yet reaped when the window ended. */
+static unsigned under_way(const struct job_run *jr)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < jr->nr; i++)
+		if (!jr->workers[i].w.passive)
+			nr += jr->module->exec == BENCH_EXEC_ASYNC ?
+				      jr->workers[i].async.inflight_max :
+				      1;
+	return nr;
+}
+
+static bool check_block(const struct job_run *jr, double ops, double bytes,
+			struct bench_metric_set *set, char *text, size_t size)
+{
+	struct line of_bytes = { "bytes", "block", bytes, at_block(set, "block.bytes"),
+				 under_way(jr) * bytes / ops };
+	struct line of_ops = { "ops", "block", ops, at_block(set, "block.requests"),
+			       under_way(jr) };
+	bool ok = true;
+
+	if (!isnan(of_bytes.other))
+		ok = check_line(&of_bytes, set, text, size);
+	if (!isnan(of_ops.other) && jr->job.receipt & BENCH_RECEIPT_REQUESTS)
+		ok &= check_line(&of_ops, set, text, size);
+	return ok;
+}
+
+bool receipt_check(const struct job_run *jr, uint64_t ops, uint64_t bytes,
+		   struct bench_metric_set *set, char *text, size_t size)
+{
+	bool ok = true;
+
+	if (!ops || !bytes)
+		return true;
+	if (jr->job.receipt & BENCH_RECEIPT_RING && jr->module->exec == BENCH_EXEC_ASYNC)
+		ok = check_ring(jr, (double)ops, (double)bytes, set, text, size);
+	if (jr->job.receipt & BENCH_RECEIPT_BLOCK)
+		ok &= check_block(jr, (double)ops, (double)bytes, set, text, size);
+	return ok;
+}
