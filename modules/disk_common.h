@@ -4,6 +4,8 @@
 #ifndef MODULES_DISK_COMMON_H
 #define MODULES_DISK_COMMON_H
 
+#include <stdatomic.h>
+
 #include "bench/module.h"
 #include "disk_file.h"
 #include "disk_place.h"
@@ -11,8 +13,11 @@
 
 enum disk_rw { DISK_RANDREAD, DISK_READ, DISK_RANDWRITE, DISK_WRITE, DISK_RANDRW };
 
+enum disk_sync_how { DISK_SYNC_NONE, DISK_FDATASYNC, DISK_FSYNC, DISK_O_DSYNC, DISK_RWF_DSYNC };
+enum disk_layout { DISK_OVERWRITE, DISK_APPEND };
+
 struct disk_params {
-	uint64_t rw, rwmixread, bs, size, direct;
+	uint64_t rw, rwmixread, bs, size, direct, sync, layout;
 	uint64_t depth; /* disk only */
 	const char *filename, *directory;
 };
@@ -22,6 +27,10 @@ struct disk_params {
 
 static const char *const disk_rw_words[] = { "randread", "read",   "randwrite",
 					     "write",	 "randrw", NULL };
+
+static const char *const disk_sync_words[] = { "none",	"fdatasync", "fsync",
+					       "dsync", "rwf_dsync", NULL };
+static const char *const disk_layout_words[] = { "overwrite", "append", NULL };
 
 #define DISK_OPTIONS                                                                               \
 	{ .name = "rw",                                                                            \
@@ -56,6 +65,20 @@ static const char *const disk_rw_words[] = { "randread", "read",   "randwrite",
 		  .offset = offsetof(struct disk_params, direct),                                  \
 		  .def = "1",                                                                      \
 		  .help = "1: past the page cache (O_DIRECT); 0: through it, cold at the start" }, \
+		{ .name = "sync",                                                                  \
+		  .type = BENCH_OPT_ENUM,                                                          \
+		  .offset = offsetof(struct disk_params, sync),                                    \
+		  .def = "none",                                                                   \
+		  .values = disk_sync_words,                                                       \
+		  .help = "how each write is made durable: by a call after it, O_DSYNC, or "       \
+			  "RWF_DSYNC" },                                                           \
+		{ .name = "layout",                                                                \
+		  .type = BENCH_OPT_ENUM,                                                          \
+		  .offset = offsetof(struct disk_params, layout),                                  \
+		  .def = "overwrite",                                                              \
+		  .values = disk_layout_words,                                                     \
+		  .help = "rw=write: over what is there, or at the end of a file that is empty "   \
+			  "when a window begins" },                                                \
 		{ .name = "filename",                                                              \
 		  .type = BENCH_OPT_STRING,                                                        \
 		  .offset = offsetof(struct disk_params, filename),                                \
@@ -87,6 +110,12 @@ static inline int disk_validate(const void *params, struct bench_err *err)
 				  p->filename, disk_rw_words[p->rw]);
 	if (p->filename && p->directory)
 		return bench_fail(err, -EINVAL, "filename= and directory= exclude each other");
+	if (p->sync != DISK_SYNC_NONE && !disk_writes(p))
+		return bench_fail(err, -EINVAL, "sync=%s with rw=%s: nothing is written",
+				  disk_sync_words[p->sync], disk_rw_words[p->rw]);
+	if (p->layout == DISK_APPEND && p->rw != DISK_WRITE)
+		return bench_fail(err, -EINVAL, "layout=append with rw=%s: it takes rw=write",
+				  disk_rw_words[p->rw]);
 	if (p->bs % 512)
 		return bench_fail(err, -EINVAL, "bs=%" PRIu64 " is not a multiple of 512", p->bs);
 	if (p->bs > p->size)
@@ -104,6 +133,7 @@ struct disk_shared {
 	struct disk_file file;
 	struct disk_place place;
 	uint64_t nr_blocks;
+	_Atomic uint64_t end; /* layout=append: where the next op of any worker goes */
 	double cached;	/* share of the file in the page cache when the window began */
 	int cached_err; /* negative errno: not known */
 };
@@ -116,12 +146,19 @@ static inline unsigned disk_receipt(const struct disk_params *p, const struct di
 				    unsigned nr_workers)
 {
 	uint64_t under_way = (p->depth ? p->depth : 1) * nr_workers;
+	bool steps = p->sync == DISK_FDATASYNC || p->sync == DISK_FSYNC;
+	unsigned ring = BENCH_RECEIPT_RING | (steps ? BENCH_RECEIPT_STEPS : 0);
 
-	if (!p->direct || !s->place.dev || s->place.stacked)
-		return BENCH_RECEIPT_RING;
+	/* To write what is more than data is the writer's part in some file systems. */
+	if (p->sync != DISK_SYNC_NONE || p->layout == DISK_APPEND)
+		ring |= BENCH_RECEIPT_MORE;
+	/* Appends of a ring are the kernel's workers', which the probes do not follow. */
+	if (!p->direct || !s->place.dev || s->place.stacked ||
+	    (p->layout == DISK_APPEND && p->depth))
+		return ring;
 	if (!disk_random(p) || p->bs > DISK_WHOLE || s->nr_blocks < DISK_SPARSE * under_way)
-		return BENCH_RECEIPT_RING | BENCH_RECEIPT_BLOCK;
-	return BENCH_RECEIPT_RING | BENCH_RECEIPT_BLOCK | BENCH_RECEIPT_REQUESTS;
+		return ring | BENCH_RECEIPT_BLOCK;
+	return ring | BENCH_RECEIPT_BLOCK | BENCH_RECEIPT_REQUESTS;
 }
 
 static inline int disk_setup(struct bench_job *job, struct bench_err *err)
@@ -139,7 +176,9 @@ static inline int disk_setup(struct bench_job *job, struct bench_err *err)
 		ret = disk_file_open(&s->file, p->filename, p->direct, err);
 	else
 		ret = disk_file_make(&s->file, dir, p->size - p->size % p->bs, p->bs, p->direct,
-				     job, err);
+				     p->layout == DISK_APPEND, job, err);
+	if (!ret && p->sync == DISK_O_DSYNC)
+		ret = disk_file_reopen(&s->file, O_DSYNC, err);
 	if (ret)
 		return ret;
 	if (s->file.size > p->size)
@@ -189,6 +228,7 @@ struct disk_cursor {
 	uint64_t bs, first, nr, next;
 	unsigned read_percent; /* 0, 100 or the mix */
 	bool random;
+	_Atomic uint64_t *end; /* layout=append; else NULL */
 };
 
 static inline void disk_cursor_init(struct disk_cursor *c, const struct disk_params *p,
@@ -212,6 +252,8 @@ static inline uint64_t disk_cursor_next(struct disk_cursor *c, bool *ret_write)
 		     (c->read_percent == 0 || prng_below(&c->rng, 100) >= c->read_percent);
 	if (c->random)
 		return prng_below(&c->rng, c->nr) * c->bs;
+	if (c->end)
+		return atomic_fetch_add(c->end, c->bs);
 	block = c->first + c->next;
 	if (++c->next == c->nr)
 		c->next = 0;
@@ -245,14 +287,44 @@ static inline void disk_refresh(struct prng *rng, void *buf, uint64_t bs)
 	}
 }
 
-/* Before each window: with direct=0 the cache is emptied, and what it still holds is measured. */
+/* The cursor of worker w. */
+static inline void disk_cursor_enter(struct disk_cursor *c, const struct bench_worker *w)
+{
+	const struct disk_params *p = w->job->params;
+	struct disk_shared *s = w->job->shared;
+
+	disk_cursor_init(c, p, s->nr_blocks, w->index, w->job->nr_workers);
+	if (p->layout == DISK_APPEND)
+		c->end = &s->end;
+}
+
+/* False, and the worker's failure, when an append has no room at offset. */
+static inline bool disk_room(struct bench_worker *w, uint64_t offset, uint64_t bs)
+{
+	const struct disk_shared *s = w->job->shared;
+
+	if (offset + bs <= s->file.size)
+		return true;
+	bench_worker_fail(w, -ENOSPC,
+			  "layout=append: size=%" PRIu64 " is appended before the window is over; make "
+			  "it larger, or --duration shorter",
+			  s->file.size);
+	return false;
+}
+
+/* Before each window: an append starts with an empty file; with direct=0 the cache is emptied, and what it still holds is measured. */
 static inline int disk_begin(struct bench_worker *w)
 {
 	const struct disk_params *p = w->job->params;
 	struct disk_shared *s = w->job->shared;
 	int ret;
 
-	if (w->index != 0 || p->direct)
+	if (w->index != 0)
+		return 0;
+	if (p->layout == DISK_APPEND && ftruncate(s->file.fd, 0))
+		return bench_worker_fail(w, -errno, "empty the file: %s", strerror(errno));
+	atomic_store(&s->end, 0);
+	if (p->direct)
 		return 0;
 	ret = disk_file_drop_cache(&s->file);
 	if (ret)
@@ -262,12 +334,10 @@ static inline int disk_begin(struct bench_worker *w)
 	return 0;
 }
 
-/* An operation that did not transfer bs bytes. res: bytes or negative errno. */
-static inline int disk_failed(struct bench_worker *w, bool write, uint64_t bs, uint64_t offset,
-			      int64_t res)
+/* An operation (a "read", say) that did not transfer bs bytes. res: bytes or negative errno. */
+static inline int disk_failed(struct bench_worker *w, const char *what, uint64_t bs,
+			      uint64_t offset, int64_t res)
 {
-	const char *what = write ? "write" : "read";
-
 	if (res < 0)
 		return bench_worker_fail(
 			w, (int)res, "%s of %" PRIu64 " bytes at offset %" PRIu64 ": %s (errno %d)",
@@ -275,6 +345,22 @@ static inline int disk_failed(struct bench_worker *w, bool write, uint64_t bs, u
 	return bench_worker_fail(
 		w, -EIO, "%s of %" PRIu64 " bytes at offset %" PRIu64 ": short, %" PRId64 " bytes",
 		what, bs, offset, res);
+}
+
+/* Whether the device has a cache that a flush must empty: what sync= costs depends on it most. */
+static inline void disk_report_write_cache(struct bench_job *job)
+{
+	const struct disk_shared *s = job->shared;
+	char mode[24] = "";
+	struct bench_metric_id id = {
+		.name = "disk.write_cache",
+		.unit = "count",
+		.source = BENCH_SOURCE_MODULE,
+		.labels = { { "mode", mode } },
+	};
+
+	if (disk_place_text(s->place.dev, "queue/write_cache", mode, sizeof(mode)))
+		bench_metric_put(job->metrics, &id, strcmp(mode, "write back") == 0);
 }
 
 /* disk.cached says which cache state a result stands for. With direct=0: at the start of the
@@ -294,6 +380,8 @@ static inline void disk_report(struct bench_job *job, uint64_t trial_ns)
 	int err = p->direct ? disk_file_cached(&s->file, &cached) : s->cached_err;
 
 	(void)trial_ns;
+	if (p->sync != DISK_SYNC_NONE)
+		disk_report_write_cache(job);
 	if (err == -EPERM || err == -EACCES)
 		bench_metric_put_status(job->metrics, &id, BENCH_NOT_PERMITTED, 0,
 					"cachestat: this user may not look at the file's cache");

@@ -230,10 +230,27 @@ static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, const st
 	return ret;
 }
 
-/* Make and fill a temporary file of size bytes. What bs (the block size) must be a multiple of is
- * checked before anything is written. */
+/* Open our file once more, with further flags. It has no name but this one. */
+static inline int disk_file_reopen(struct disk_file *f, int flags, struct bench_err *err)
+{
+	char path[40];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	fd = open(path, O_RDWR | O_CLOEXEC | (f->direct ? O_DIRECT : 0) | flags);
+	if (fd < 0)
+		return bench_fail(err, -errno, "open the temporary file again, by %s: %s", path,
+				  strerror(errno));
+	close(f->fd);
+	f->fd = fd;
+	return 0;
+}
+
+/* Make a temporary file of size bytes and fill it unless it is to stay empty. What bs (the block size)
+ * must be a multiple of is checked before anything is written. */
 static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t size, uint64_t bs,
-				 bool direct, const struct bench_job *job, struct bench_err *err)
+				 bool direct, bool empty, const struct bench_job *job,
+				 struct bench_err *err)
 {
 	struct statfs fs;
 	int ret;
@@ -266,7 +283,7 @@ static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t 
 				  "bs=%" PRIu64 " is not a multiple of %u, which "
 				  "direct I/O needs in '%s'",
 				  bs, f->align, dir);
-	ret = disk_file_lay_out(f, size, job, err);
+	ret = empty ? 0 : disk_file_lay_out(f, size, job, err);
 	f->size = size;
 	return ret;
 }

@@ -53,6 +53,23 @@ static inline bool disk_place_sysfs(unsigned major_nr, unsigned minor_nr, const 
 	return nr >= 1;
 }
 
+/* A line of text of sysfs. */
+static inline bool disk_place_text(uint32_t dev, const char *name, char *ret_text, int size)
+{
+	char path[96];
+	FILE *file;
+	bool found;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", dev >> 20, dev & 0xfffff, name);
+	file = fopen(path, "re");
+	found = file && fgets(ret_text, size, file);
+	if (file)
+		fclose(file);
+	if (found)
+		ret_text[strcspn(ret_text, "\n")] = '\0';
+	return found;
+}
+
 static inline bool disk_place_stacked(unsigned major_nr, unsigned minor_nr)
 {
 	const struct dirent *entry;

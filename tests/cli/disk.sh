@@ -13,7 +13,7 @@ root=
 # The receipt: ring and block layer counted the same.
 b -o receipt.json disk,size=64m,depth=8 disk,rw=write,bs=128k,size=64m disk_sync,rw=randrw,size=64m \
 	disk,rate=500,depth=8,size=64m
-expect 'the receipts agree' "$(json receipt.json '[j["status"] for j in d["jobs"]]')" "['ok', 'ok', 'ok', 'ok']"
+expect 'the receipts agree' "$(json receipt.json '[j["reason"] or j["status"] for j in d["jobs"]]')" "['ok', 'ok', 'ok', 'ok']"
 expect 'each ring has its receipt' \
 	"$(json receipt.json '[[metric(i, "receipt", of=o, at="ring") is not None for o in ("bytes", "ops")] for i in (0, 1, 3)]')" \
 	'[[True, True], [True, True], [True, True]]'
@@ -23,5 +23,38 @@ elif [ -n "$root" ]; then
 	expect 'so has the block layer' \
 		"$(json receipt.json '[0.95 < metric(i, "receipt", of="bytes", at="block")["value"] < 1.05 for i in range(4)]')" \
 		'[True, True, True, True]'
+fi
+
+# What makes a write durable. A device with a cache is told to empty it; one without needs no flush.
+for module in disk_sync disk; do
+	for layout in overwrite append; do
+		b -o sync.json "$module,rw=write,sync={none,fdatasync,fsync,dsync,rwf_dsync},layout=$layout,size=512m,workers=1"
+		expect "$module, $layout: every way of syncing" "$(json sync.json '[j["reason"] or j["status"] for j in d["jobs"]]')" \
+			"['ok', 'ok', 'ok', 'ok', 'ok']"
+		expect "$module, $layout: the device's cache is named where it matters" \
+			"$(json sync.json '[any(m["name"] == "disk.write_cache" for m in j["metrics"]) for j in d["jobs"]]')" \
+			'[False, True, True, True, True]'
+		# Where the device has a cache, and somebody may look. A ring leaves it to the kernel's workers.
+		if [ -n "$root" ] && [ $module = disk_sync ]; then
+			expect "$module, $layout: a cache that is there is flushed" \
+				"$(json sync.json '[i for i in range(1, 5) if metric(i, "disk.write_cache", mode="write back") and not metric(i, "block.flushes")["value"] > 0]')" '[]'
+		fi
+	done
+done
+check 'an append that does not fit is told' 1 'size=65536 is appended before the window is over' \
+	"$BENCH" --trials=1 --duration=100ms --warmup=0 --no-probes -q -o none disk_sync,rw=write,layout=append,size=64k
+check 'the same on a ring' 1 'size=65536 is appended before the window is over' \
+	"$BENCH" --trials=1 --duration=100ms --warmup=0 --no-probes -q -o none disk,rw=write,layout=append,size=64k
+# The calls are made: fdatasync(2) as often as pwrite(2).
+if command -v strace >/dev/null; then
+	strace -f -qq -e trace=pwrite64,fdatasync,pwritev2 -o calls "$BENCH" --trials=1 --duration=50ms --warmup=0 \
+		--no-probes -q -o none disk_sync,rw=write,sync=fdatasync,layout=append,size=64m,workers=1 >/dev/null 2>&1
+	expect 'a fdatasync for each write' \
+		"$(grep -c 'pwrite64(.*= 4096' calls)" "$(grep -c 'fdatasync(.*= 0' calls)"
+	strace -f -qq -e trace=pwritev2 -o calls "$BENCH" --trials=1 --duration=50ms --warmup=0 \
+		--no-probes -q -o none disk_sync,rw=write,sync=rwf_dsync,layout=append,size=64m,workers=1 >/dev/null 2>&1
+	expect 'RWF_DSYNC with each write' "$(grep -c 'RWF_DSYNC) = 4096' calls)" "$(grep -c 'pwritev2' calls)"
+else
+	skip 'the calls made' 'strace is not installed'
 fi
 finish

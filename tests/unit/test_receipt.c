@@ -90,6 +90,11 @@ static void ops_that_the_ring_did_not_see_are_told(void **state)
 	assert_string_equal(text, "receipt: 1000 ops by the module, but 989 at the ring");
 	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES * 2, OPS, BYTES }));
 	assert_string_equal(text, "receipt: 4096000 bytes by the module, but 8192000 at the ring");
+	/* Two ops may lie between their steps. */
+	assert_true(check(&async, ALL | BENCH_RECEIPT_STEPS,
+			  (struct counts){ OPS + 12, BYTES, OPS, BYTES }));
+	assert_false(check(&async, ALL | BENCH_RECEIPT_STEPS,
+			   (struct counts){ OPS + 13, BYTES, OPS, BYTES }));
 }
 
 static void bytes_that_no_device_moved_are_told(void **state)
@@ -100,6 +105,11 @@ static void bytes_that_no_device_moved_are_told(void **state)
 	assert_false(check(&blocking, ALL, (struct counts){ 0, 0, OPS, BYTES * 1.02 }));
 	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES, OPS * 2, BYTES }));
 	assert_non_null(strstr(text, "1000 ops by the module, but 2000 at the block"));
+	/* A journal may double it, but not halve it. */
+	assert_true(check(&blocking, ALL | BENCH_RECEIPT_MORE,
+			  (struct counts){ 0, 0, OPS * 2, BYTES * 2. }));
+	assert_false(check(&blocking, ALL | BENCH_RECEIPT_MORE,
+			   (struct counts){ 0, 0, OPS, BYTES / 2. }));
 	/* Where requests may be split that is right. */
 	assert_true(check(&async, ALL & ~BENCH_RECEIPT_REQUESTS,
 			  (struct counts){ OPS, BYTES, OPS * 2, BYTES }));

@@ -23,6 +23,8 @@ enum bench_exec {
 #define BENCH_RECEIPT_RING 1u	  /* ASYNC: each is one read or write of the ring */
 #define BENCH_RECEIPT_BLOCK 2u	  /* its bytes, at a block device, within the window */
 #define BENCH_RECEIPT_REQUESTS 4u /* and it is one request there, neither split nor merged */
+#define BENCH_RECEIPT_STEPS 8u	  /* more follows its read or write before it counts */
+#define BENCH_RECEIPT_MORE 16u	  /* at the block layer there may be more: a journal, say */
 
 /* A job as its module sees it: shared by all its workers, written by setup() only. */
 struct bench_job {
