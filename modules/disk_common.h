@@ -15,9 +15,16 @@ enum disk_rw { DISK_RANDREAD, DISK_READ, DISK_RANDWRITE, DISK_WRITE, DISK_RANDRW
 
 enum disk_sync_how { DISK_SYNC_NONE, DISK_FDATASYNC, DISK_FSYNC, DISK_O_DSYNC, DISK_RWF_DSYNC };
 enum disk_layout { DISK_OVERWRITE, DISK_APPEND };
+enum disk_cache { DISK_COLD, DISK_WARM };
+
+/* Shares of the file in the page cache: none of it, all of it, and what a cold file may gain before
+ * most reads are no longer cold. */
+#define DISK_CACHE_NONE 0.01
+#define DISK_CACHE_ALL 0.99
+#define DISK_CACHE_HALF 0.5
 
 struct disk_params {
-	uint64_t rw, rwmixread, bs, size, direct, sync, layout;
+	uint64_t rw, rwmixread, bs, size, direct, cache, sync, layout;
 	uint64_t depth; /* disk only */
 	const char *filename, *directory;
 };
@@ -30,6 +37,7 @@ static const char *const disk_rw_words[] = { "randread", "read",   "randwrite",
 
 static const char *const disk_sync_words[] = { "none",	"fdatasync", "fsync",
 					       "dsync", "rwf_dsync", NULL };
+static const char *const disk_cache_words[] = { "cold", "warm", NULL };
 static const char *const disk_layout_words[] = { "overwrite", "append", NULL };
 
 #define DISK_OPTIONS                                                                               \
@@ -64,7 +72,14 @@ static const char *const disk_layout_words[] = { "overwrite", "append", NULL };
 		  .type = BENCH_OPT_BOOL,                                                          \
 		  .offset = offsetof(struct disk_params, direct),                                  \
 		  .def = "1",                                                                      \
-		  .help = "1: past the page cache (O_DIRECT); 0: through it, cold at the start" }, \
+		  .help = "1: past the page cache (O_DIRECT); 0: through it" },                    \
+		{ .name = "cache",                                                                 \
+		  .type = BENCH_OPT_ENUM,                                                          \
+		  .offset = offsetof(struct disk_params, cache),                                   \
+		  .def = "cold",                                                                   \
+		  .values = disk_cache_words,                                                      \
+		  .help = "direct=0: what the page cache holds of the file when a window begins, " \
+			  "nothing or all" },                                                      \
 		{ .name = "sync",                                                                  \
 		  .type = BENCH_OPT_ENUM,                                                          \
 		  .offset = offsetof(struct disk_params, sync),                                    \
@@ -110,6 +125,10 @@ static inline int disk_validate(const void *params, struct bench_err *err)
 				  p->filename, disk_rw_words[p->rw]);
 	if (p->filename && p->directory)
 		return bench_fail(err, -EINVAL, "filename= and directory= exclude each other");
+	if (p->direct && p->cache == DISK_WARM)
+		return bench_fail(err, -EINVAL, "cache=warm goes with direct=0");
+	if (p->layout == DISK_APPEND && p->cache == DISK_WARM)
+		return bench_fail(err, -EINVAL, "cache=warm with layout=append: the file is empty");
 	if (p->sync != DISK_SYNC_NONE && !disk_writes(p))
 		return bench_fail(err, -EINVAL, "sync=%s with rw=%s: nothing is written",
 				  disk_sync_words[p->sync], disk_rw_words[p->rw]);
@@ -312,12 +331,13 @@ static inline bool disk_room(struct bench_worker *w, uint64_t offset, uint64_t b
 	return false;
 }
 
-/* Before each window: an append starts with an empty file; with direct=0 the cache is emptied, and what it still holds is measured. */
+/* Before each window: an append starts with an empty file; with direct=0 the cache is emptied or
+ * filled, and what it then holds is measured. */
 static inline int disk_begin(struct bench_worker *w)
 {
 	const struct disk_params *p = w->job->params;
 	struct disk_shared *s = w->job->shared;
-	int ret;
+	int ret = 0;
 
 	if (w->index != 0)
 		return 0;
@@ -326,10 +346,14 @@ static inline int disk_begin(struct bench_worker *w)
 	atomic_store(&s->end, 0);
 	if (p->direct)
 		return 0;
-	ret = disk_file_drop_cache(&s->file);
+	s->cached_err = disk_file_cached(&s->file, &s->cached);
+	if (p->cache == DISK_WARM && (s->cached_err || s->cached < 1))
+		ret = disk_file_fill_cache(&s->file, w->job->stop);
+	else if (p->cache == DISK_COLD)
+		ret = disk_file_drop_cache(&s->file);
 	if (ret)
-		return bench_worker_fail(w, ret, "drop the page cache of the file: %s",
-					 strerror(-ret));
+		return bench_worker_fail(w, ret, "%s the page cache of the file: %s",
+					 p->cache == DISK_WARM ? "fill" : "drop", strerror(-ret));
 	s->cached_err = disk_file_cached(&s->file, &s->cached);
 	return 0;
 }
@@ -363,10 +387,36 @@ static inline void disk_report_write_cache(struct bench_job *job)
 		bench_metric_put(job->metrics, &id, strcmp(mode, "write back") == 0);
 }
 
-/* disk.cached says which cache state a result stands for. With direct=0: at the start of the
- * window, 0 is cold. With direct=1: after it, and a file that has moved into the cache means that
- * the filesystem did buffered I/O instead (some do, silently). */
-static inline void disk_report(struct bench_job *job, uint64_t trial_ns)
+/* Why this share of the file in the page cache is not what was asked for; NULL = it is. With direct=1
+ * a file that has moved into the cache means that the file system did buffered I/O instead (some do,
+ * silently). */
+static inline const char *disk_cache_wrong(const struct disk_params *p, const struct disk_file *f,
+					   bool at_end, double cached)
+{
+	if (f->memory)
+		return NULL; /* it is the cache */
+	if (p->direct)
+		return at_end && f->own && cached > DISK_CACHE_NONE ?
+			       "direct I/O left the file in the page cache: the filesystem did "
+			       "buffered I/O instead" :
+			       NULL;
+	if (p->cache == DISK_WARM)
+		return cached >= DISK_CACHE_ALL ? NULL :
+		       at_end ? "cache=warm: part of the file was no longer in the page cache at the "
+				"end; use a smaller size=" :
+				"cache=warm: the page cache did not keep the file; use a smaller size=";
+	if (!at_end)
+		return cached <= DISK_CACHE_NONE ? NULL :
+						   "cache=cold: the page cache could not be emptied of "
+						   "the file; does something else use it?";
+	return disk_writes(p) || cached <= DISK_CACHE_HALF ?
+		       NULL :
+		       "cache=cold: more than half of the file was in the page cache at the end, so many "
+		       "reads went to no disk; use a larger size= or a shorter --duration";
+}
+
+/* disk.cached at one end of the window. err: negative errno, it is not known. */
+static inline void disk_report_cached(struct bench_job *job, bool at_end, int err, double cached)
 {
 	const struct disk_params *p = job->params;
 	const struct disk_shared *s = job->shared;
@@ -374,14 +424,10 @@ static inline void disk_report(struct bench_job *job, uint64_t trial_ns)
 		.name = "disk.cached",
 		.unit = "ratio",
 		.source = BENCH_SOURCE_MODULE,
-		.labels = { { "at", p->direct ? "end" : "start" } },
+		.labels = { { "at", at_end ? "end" : "start" } },
 	};
-	double cached = s->cached;
-	int err = p->direct ? disk_file_cached(&s->file, &cached) : s->cached_err;
+	const char *wrong = err ? NULL : disk_cache_wrong(p, &s->file, at_end, cached);
 
-	(void)trial_ns;
-	if (p->sync != DISK_SYNC_NONE)
-		disk_report_write_cache(job);
 	if (err == -EPERM || err == -EACCES)
 		bench_metric_put_status(job->metrics, &id, BENCH_NOT_PERMITTED, 0,
 					"cachestat: this user may not look at the file's cache");
@@ -389,15 +435,29 @@ static inline void disk_report(struct bench_job *job, uint64_t trial_ns)
 		bench_metric_put_status(job->metrics, &id, BENCH_NOT_SUPPORTED, 0,
 					err == -ENOSYS ? "cachestat needs Linux 6.5"
 						       : strerror(-err));
-	else if (p->direct && s->file.own && cached > 0.01)
-		bench_metric_put_status(
-			job->metrics, &id, BENCH_INVALID, cached,
-			"direct I/O left the file in the page cache: the filesystem "
-			"did buffered I/O instead");
+	else if (wrong)
+		bench_metric_put_status(job->metrics, &id, BENCH_INVALID, cached, wrong);
 	else
 		bench_metric_put_status(job->metrics, &id, BENCH_OK, cached,
 					s->file.memory ? "in memory (tmpfs): no disk is measured"
 						       : NULL);
+	if (wrong && !job->invalid[0])
+		snprintf(job->invalid, sizeof(job->invalid), "%s", wrong);
+}
+
+static inline void disk_report(struct bench_job *job, uint64_t trial_ns)
+{
+	const struct disk_params *p = job->params;
+	const struct disk_shared *s = job->shared;
+	double cached = 0;
+	int err = disk_file_cached(&s->file, &cached);
+
+	(void)trial_ns;
+	if (p->sync != DISK_SYNC_NONE)
+		disk_report_write_cache(job);
+	if (!p->direct)
+		disk_report_cached(job, false, s->cached_err, s->cached);
+	disk_report_cached(job, true, err, cached);
 }
 
 #endif

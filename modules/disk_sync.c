@@ -92,7 +92,7 @@ static const char *const disk_sync_full[] = { "rw={read,write},bs=128k,size=256m
 					      "rw=randwrite,size=256m",
 					      "rw=write,sync={fdatasync,fsync,dsync,rwf_dsync},"
 					      "layout={overwrite,append},size=256m,workers=1",
-					      "rw=randread,direct=0,size=256m", NULL };
+					      "rw=randread,direct=0,cache={cold,warm},size=512m", NULL };
 
 const struct bench_module bench_module_disk_sync = {
 	.abi = BENCH_MODULE_ABI,

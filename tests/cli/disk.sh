@@ -25,6 +25,30 @@ elif [ -n "$root" ]; then
 		'[True, True, True, True]'
 fi
 
+# Through the page cache: what it holds is what was asked for, or the trial is none.
+if python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(451, -1, 0, 0, 0) == -1 and ctypes.get_errno() == 38)'; then
+	b -o cache.json disk_sync,direct=0,cache=warm,size=32m,workers=1 disk_sync,direct=0,size=256m,workers=1 \
+		disk,direct=0,depth=4,size=1m
+	expect 'a warm file stays warm' \
+		"$(json cache.json 'd["jobs"][0]["status"], [metric(0, "disk.cached", at=a)["value"] for a in ("start", "end")]')" \
+		"('ok', [1, 1])"
+	expect 'a cold file is read from the disk' \
+		"$(json cache.json 'd["jobs"][1]["status"], metric(1, "disk.cached", at="start")["value"], 0 < metric(1, "disk.cached", at="end")["value"] < 0.5')" \
+		"('ok', 0, True)"
+	expect 'a file that the trial itself warms up is not cold' \
+		"$(json cache.json 'd["jobs"][2]["status"], "cache=cold: more than half" in d["jobs"][2]["reason"]')" \
+		"('invalid', True)"
+	dd if=/dev/urandom of=named bs=1M count=16 conv=fsync status=none
+	while sleep 0.05; do dd if=named iflag=nocache count=0 status=none; done &
+	dropper=$!
+	b -o dropped.json "disk_sync,direct=0,cache=warm,filename=$PWD/named,size=16m,workers=1,rate=20"
+	kill $dropper
+	expect 'a warm file that is dropped meanwhile' \
+		"$(json dropped.json 'd["jobs"][0]["status"], "cache=warm" in d["jobs"][0]["reason"]')" "('invalid', True)"
+else
+	skip 'cache states' 'cachestat needs Linux 6.5'
+fi
+
 # What makes a write durable. A device with a cache is told to empty it; one without needs no flush.
 for module in disk_sync disk; do
 	for layout in overwrite append; do

@@ -57,6 +57,8 @@ static void impossible_parameters_are_refused(void **state)
 	refused("rw=randread,sync=fsync", "nothing is written");
 	refused("rw=randwrite,layout=append", "rw=write");
 	refused("rw=write,sync=msync", "sync");
+	refused("cache=warm", "direct=0");
+	refused("rw=write,layout=append,direct=0,cache=warm", "empty");
 }
 
 static void suite_and_defaults_are_valid(void **state)
@@ -239,10 +241,40 @@ static void dropped_cache_is_seen_as_cold(void **state)
 		skip();
 	}
 	assert_true(cached > 0.99);
+	assert_int_equal(disk_file_resident(&f, &cached), 0);
+	assert_true(cached > 0.99);
 	assert_int_equal(disk_file_drop_cache(&f), 0);
 	assert_int_equal(disk_file_cached(&f, &cached), 0);
 	assert_true(cached < 0.01);
+	assert_int_equal(disk_file_resident(&f, &cached), 0);
+	assert_true(cached < 0.01);
+	assert_int_equal(disk_file_fill_cache(&f, NULL), 0);
+	assert_int_equal(disk_file_cached(&f, &cached), 0);
+	assert_true(cached > 0.99);
 	disk_file_close(&f);
+}
+
+static void a_cache_state_that_was_not_asked_for_is_told(void **state)
+{
+	const struct disk_params direct = { .direct = 1 }, cold = { .cache = DISK_COLD },
+				 warm = { .cache = DISK_WARM },
+				 write = { .rw = DISK_WRITE, .cache = DISK_COLD };
+	const struct disk_file own = { .own = true }, other = { .own = false },
+			       memory = { .memory = true };
+
+	(void)state;
+	assert_null(disk_cache_wrong(&direct, &own, true, 0));
+	assert_non_null(disk_cache_wrong(&direct, &own, true, 0.02));
+	assert_null(disk_cache_wrong(&direct, &other, true, 1)); /* others may read it */
+	assert_null(disk_cache_wrong(&cold, &own, false, 0.01));
+	assert_non_null(disk_cache_wrong(&cold, &own, false, 0.02));
+	assert_null(disk_cache_wrong(&cold, &own, true, 0.5));
+	assert_non_null(disk_cache_wrong(&cold, &own, true, 0.6));
+	assert_null(disk_cache_wrong(&write, &own, true, 1));
+	assert_null(disk_cache_wrong(&warm, &own, false, 0.995));
+	assert_non_null(disk_cache_wrong(&warm, &own, false, 0.98));
+	assert_non_null(disk_cache_wrong(&warm, &own, true, 0.98));
+	assert_null(disk_cache_wrong(&cold, &memory, false, 1));
 }
 
 static void too_large_a_file_is_refused_before_it_is_made(void **state)
@@ -481,6 +513,7 @@ int main(void)
 		cmocka_unit_test(refreshed_sectors_never_repeat),
 		cmocka_unit_test(temporary_file_is_nameless_full_and_incompressible),
 		cmocka_unit_test(dropped_cache_is_seen_as_cold),
+		cmocka_unit_test(a_cache_state_that_was_not_asked_for_is_told),
 		cmocka_unit_test(too_large_a_file_is_refused_before_it_is_made),
 		cmocka_unit_test(layout_stops_when_told_to),
 		cmocka_unit_test(layout_tells_how_far_it_is),

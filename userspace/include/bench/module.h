@@ -35,6 +35,8 @@ struct bench_job {
 	const int *cpus;      /* nr_workers OS CPU numbers; -1 = unbound */
 	const char *workdir;  /* directory for files that the module makes */
 	struct bench_metric_set *metrics; /* for report(); NULL elsewhere */
+	/* Set by report(): why the trial is none of what was asked for. "" = it is one. */
+	char invalid[200];
 	volatile const bool *stop; /* true once the user interrupts: long set-up returns -EINTR */
 	/* In a long setup(), now and then: which part of it, how much of it is done. `what` must
 	 * outlive the call. NULL = nobody wants to know. */
