@@ -24,6 +24,7 @@ static const struct bench_module blocking = { .name = "fake", .exec = BENCH_EXEC
 struct counts {
 	uint64_t ring_ops, ring_bytes;
 	double requests, block_bytes;
+	double unseen; /* requests that the probe found out about later */
 };
 
 static char text[400];
@@ -62,8 +63,16 @@ static bool check(const struct bench_module *module, unsigned receipt, struct co
 		put_block(set, "block.bytes", c.block_bytes);
 		put_block(set, "block.requests", c.requests);
 	}
+	if (c.unseen > 0) {
+		const struct bench_metric_id id = { .name = "block.unseen",
+						    .unit = "count",
+						    .source = BENCH_SOURCE_PROBE };
+
+		bench_metric_put(set, &id, c.unseen);
+	}
 	text[0] = '\0';
 	ok = receipt_check(&jr, OPS, BYTES, set, text, sizeof(text));
+	assert_true(ok == !text[0]);
 	metric_set_free(set);
 	free(workers);
 	return ok;
@@ -72,47 +81,51 @@ static bool check(const struct bench_module *module, unsigned receipt, struct co
 static void counts_that_agree_pass(void **state)
 {
 	(void)state;
-	assert_true(check(&async, ALL, (struct counts){ OPS, BYTES, OPS, BYTES }));
+	assert_true(check(&async, ALL, (struct counts){ OPS, BYTES, OPS, BYTES, 0 }));
 	/* No probe. */
-	assert_true(check(&async, ALL, (struct counts){ OPS, BYTES, 0, 0 }));
+	assert_true(check(&async, ALL, (struct counts){ OPS, BYTES, 0, 0, 0 }));
 	/* A blocking module has no ring. */
-	assert_true(check(&blocking, ALL, (struct counts){ 0, 0, OPS, BYTES }));
+	assert_true(check(&blocking, ALL, (struct counts){ 0, 0, OPS, BYTES, 0 }));
 	/* 1 %, and at the block layer what was under way. */
-	assert_true(check(&async, ALL, (struct counts){ OPS - 10, BYTES, OPS + 12, BYTES }));
+	assert_true(check(&async, ALL, (struct counts){ OPS - 10, BYTES, OPS + 12, BYTES, 0 }));
 	/* Nothing to compare with. */
-	assert_true(check(&async, 0, (struct counts){ 0, 0, 1, 1 }));
+	assert_true(check(&async, 0, (struct counts){ 0, 0, 1, 1, 0 }));
 }
 
 static void ops_that_the_ring_did_not_see_are_told(void **state)
 {
 	(void)state;
-	assert_false(check(&async, ALL, (struct counts){ OPS - 11, BYTES, OPS, BYTES }));
+	assert_false(check(&async, ALL, (struct counts){ OPS - 11, BYTES, OPS, BYTES, 0 }));
 	assert_string_equal(text, "receipt: 1000 ops by the module, but 989 at the ring");
-	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES * 2, OPS, BYTES }));
+	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES * 2, OPS, BYTES, 0 }));
 	assert_string_equal(text, "receipt: 4096000 bytes by the module, but 8192000 at the ring");
 	/* Two ops may lie between their steps. */
 	assert_true(check(&async, ALL | BENCH_RECEIPT_STEPS,
-			  (struct counts){ OPS + 12, BYTES, OPS, BYTES }));
+			  (struct counts){ OPS + 12, BYTES, OPS, BYTES, 0 }));
 	assert_false(check(&async, ALL | BENCH_RECEIPT_STEPS,
-			   (struct counts){ OPS + 13, BYTES, OPS, BYTES }));
+			   (struct counts){ OPS + 13, BYTES, OPS, BYTES, 0 }));
 }
 
 static void bytes_that_no_device_moved_are_told(void **state)
 {
 	(void)state;
-	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES, OPS, BYTES * 0.98 }));
+	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES, OPS, BYTES * 0.98, 0 }));
 	assert_non_null(strstr(text, "4096000 bytes by the module, but 4014080 at the block"));
-	assert_false(check(&blocking, ALL, (struct counts){ 0, 0, OPS, BYTES * 1.02 }));
-	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES, OPS * 2, BYTES }));
+	assert_false(check(&blocking, ALL, (struct counts){ 0, 0, OPS, BYTES * 1.02, 0 }));
+	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES, OPS * 2, BYTES, 0 }));
 	assert_non_null(strstr(text, "1000 ops by the module, but 2000 at the block"));
+	/* Where the probe was kept from seeing, less proves nothing; more does. */
+	assert_true(check(&blocking, ALL, (struct counts){ 0, 0, OPS - 60, BYTES * 0.94, 5 }));
+	assert_false(check(&blocking, ALL, (struct counts){ 0, 0, OPS, BYTES * 1.06, 5 }));
+	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES / 2, OPS, BYTES, 5 }));
 	/* A journal may double it, but not halve it. */
 	assert_true(check(&blocking, ALL | BENCH_RECEIPT_MORE,
-			  (struct counts){ 0, 0, OPS * 2, BYTES * 2. }));
+			  (struct counts){ 0, 0, OPS * 2, BYTES * 2., 0 }));
 	assert_false(check(&blocking, ALL | BENCH_RECEIPT_MORE,
-			   (struct counts){ 0, 0, OPS, BYTES / 2. }));
+			   (struct counts){ 0, 0, OPS, BYTES / 2., 0 }));
 	/* Where requests may be split that is right. */
 	assert_true(check(&async, ALL & ~BENCH_RECEIPT_REQUESTS,
-			  (struct counts){ OPS, BYTES, OPS * 2, BYTES }));
+			  (struct counts){ OPS, BYTES, OPS * 2, BYTES, 0 }));
 }
 
 int main(void)
