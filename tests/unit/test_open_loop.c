@@ -235,7 +235,8 @@ static void run_timers(struct rig *r, uint64_t rate, uint64_t duration_ns)
 	open_loop_free(r->wr->open);
 	r->wr->open = open_loop_new(ARRIVAL_CONSTANT, bench_async_depth(r->wr->w.async));
 	r->jr.module = &timers;
-	r->jr.trial = r->jr.nr_active = r->jr.active_left = 1;
+	r->jr.trial = r->jr.nr_active = 1;
+	r->jr.active_left = 1;
 	r->wr->w.paced = true;
 	r->wr->w.cpu = -1;
 	r->jr.window.start_ns = bench_now_ns() + BENCH_NS_PER_MS;
