@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Disk by io_uring: each worker keeps `depth` operations in flight (closed loop: the next one
- * starts when one completes). Latency is from the moment an operation was described to its reap. */
+ * starts when one completes; latency is from the moment an operation was described to its reap), or
+ * has up to `depth` operations in flight when they are paced. */
 #include "bench/async.h"
 #include "disk_common.h"
 
@@ -12,18 +13,23 @@
 struct disk_slot {
 	void *buf;
 	uint64_t offset;
-	bool write;
+	uint64_t submit_ns; /* of the write, when an fsync follows it */
+	bool write, syncing;
 	bool busy; /* the kernel's until its completion */
+	struct disk_slot *next; /* paced: of the free ones */
 };
 
 struct disk_state {
 	struct disk_cursor cursor;
 	struct prng data;
 	struct disk_slot *slots;
+	struct disk_slot *free; /* paced */
 	void *buffers;
 	int fd;		/* descriptor, or index of the registered file */
 	unsigned flags; /* BENCH_IO_FIXED_FILE when it is */
 	int buf_index;	/* of the registered buffers, -1 = none */
+	unsigned sync_flags; /* BENCH_IO_DSYNC: of the fsync when there is one, else of the write */
+	bool fsync;	     /* after each write */
 };
 
 static int disk_enter(struct bench_worker *w)
@@ -40,7 +46,7 @@ static int disk_enter(struct bench_worker *w)
 					 "operations that a ring holds here",
 					 p->depth, bench_async_depth(w->async));
 	bench_async_set_batch(w->async, DISK_BATCH);
-	disk_cursor_init(&d->cursor, p, s->nr_blocks, w->index, w->job->nr_workers);
+	disk_cursor_enter(&d->cursor, w);
 	prng_seed(&d->data, bench_now_ns() + w->index);
 	d->slots = calloc(p->depth, sizeof(*d->slots));
 	d->buffers = d->slots ? disk_buffers_new(p, p->depth, &d->data) : NULL;
@@ -60,25 +66,33 @@ static int disk_enter(struct bench_worker *w)
 		d->fd = index;
 		d->flags = BENCH_IO_FIXED_FILE;
 	}
+	if (p->sync == DISK_FDATASYNC || p->sync == DISK_RWF_DSYNC)
+		d->sync_flags = BENCH_IO_DSYNC;
+	d->fsync = p->sync == DISK_FDATASYNC || p->sync == DISK_FSYNC;
 	return 0;
 }
 
-static void disk_submit(struct bench_worker *w, struct bench_op *op)
+/* False, with op untouched, when there is no room left. */
+static bool disk_submit(struct bench_worker *w, struct bench_op *op)
 {
 	struct disk_state *d = w->state;
 	struct disk_slot *slot = op->user;
 	uint32_t bs = (uint32_t)d->cursor.bs;
 
 	slot->offset = disk_cursor_next(&d->cursor, &slot->write);
-	slot->busy = true;
+	slot->syncing = false;
 	if (slot->write) {
+		if (!disk_room(w, slot->offset, bs))
+			return false;
 		disk_refresh(&d->data, slot->buf, bs);
 		bench_op_write(w->async, op, d->fd, slot->buf, bs, slot->offset, d->buf_index,
-			       d->flags);
+			       d->flags | (d->fsync ? 0 : d->sync_flags));
 	} else {
 		bench_op_read(w->async, op, d->fd, slot->buf, bs, slot->offset, d->buf_index,
 			      d->flags);
 	}
+	slot->busy = true;
+	return true;
 }
 
 static void disk_done(struct bench_worker *w, struct bench_op *op)
@@ -88,15 +102,41 @@ static void disk_done(struct bench_worker *w, struct bench_op *op)
 	uint64_t bs = d->cursor.bs;
 
 	slot->busy = false;
-	if (op->res != (int64_t)bs) {
-		disk_failed(w, slot->write, bs, slot->offset, op->res);
+	if (op->res != (slot->syncing ? 0 : (int64_t)bs)) {
+		disk_failed(w, slot->syncing ? "sync after a write" : slot->write ? "write" : "read", bs,
+			    slot->offset, op->res);
 		return; /* no further operation: a broken disk would be asked again and again */
 	}
-	if (!bench_running(w, op->done_ns))
+	if (!w->paced && !bench_running(w, op->done_ns))
 		return;
-	bench_op_done(w, op, op->submit_ns, bs, slot->offset);
+	if (!slot->syncing)
+		slot->submit_ns = op->submit_ns;
+	if (d->fsync && slot->write && !slot->syncing) {
+		slot->syncing = slot->busy = true;
+		bench_op_fsync(w->async, op, d->fd, d->flags | d->sync_flags);
+		return;
+	}
+	bench_op_done(w, op, slot->submit_ns, bs, slot->offset);
+	if (w->paced) {
+		slot->next = d->free;
+		d->free = slot;
+		return;
+	}
 	op->intended_ns = op->done_ns;
 	disk_submit(w, op);
+}
+
+static int disk_issue(struct bench_worker *w, struct bench_op *op)
+{
+	struct disk_state *d = w->state;
+	struct disk_slot *slot = d->free;
+
+	if (!slot)
+		return -EAGAIN;
+	d->free = slot->next;
+	op->done = disk_done;
+	op->user = slot;
+	return disk_submit(w, op) ? 0 : -ENOSPC;
 }
 
 static int disk_start(struct bench_worker *w)
@@ -104,16 +144,26 @@ static int disk_start(struct bench_worker *w)
 	const struct disk_params *p = w->job->params;
 	struct disk_state *d = w->state;
 
+	d->free = NULL;
 	for (uint64_t i = 0; i < p->depth; i++) {
-		struct bench_op *op = bench_op_get(w->async);
+		struct bench_op *op;
 
+		if (w->paced) {
+			d->slots[i].next = d->free;
+			d->free = &d->slots[i];
+			continue;
+		}
+		op = bench_op_get(w->async);
 		if (!op)
 			return bench_worker_fail(w, -EBUSY, "no free operation for depth=%" PRIu64,
 						 p->depth);
 		op->done = disk_done;
 		op->user = &d->slots[i];
 		op->passive = false;
-		disk_submit(w, op);
+		if (!disk_submit(w, op)) {
+			bench_op_put(w->async, op);
+			return -ENOSPC;
+		}
 	}
 	return 0;
 }
@@ -144,7 +194,7 @@ static const struct bench_option disk_options[] = {
 	  .min = 1,
 	  .max = 1024,
 	  .def = "32",
-	  .help = "operations that each worker keeps in flight" },
+	  .help = "operations that each worker keeps in flight; with rate= at most" },
 	{ .name = NULL },
 };
 
@@ -159,7 +209,7 @@ const struct bench_module bench_module_disk = {
 	.exec = BENCH_EXEC_ASYNC,
 	.name = "disk",
 	.summary = "disk by io_uring, with a queue of operations in flight for each worker",
-	.op = "one read or write of bs bytes",
+	.op = "one read or write of bs bytes, with what sync= does after it",
 	.sibling = "disk_sync",
 	.options = disk_options,
 	.suite = disk_suite,
@@ -171,6 +221,7 @@ const struct bench_module bench_module_disk = {
 	.enter = disk_enter,
 	.begin = disk_begin,
 	.start = disk_start,
+	.issue = disk_issue,
 	.leave = disk_leave,
 	.locate = disk_locate,
 	.teardown = disk_teardown,

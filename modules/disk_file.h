@@ -230,10 +230,27 @@ static inline int disk_file_lay_out(struct disk_file *f, uint64_t size, const st
 	return ret;
 }
 
-/* Make and fill a temporary file of size bytes. What bs (the block size) must be a multiple of is
- * checked before anything is written. */
+/* Open our file once more, with further flags. It has no name but this one. */
+static inline int disk_file_reopen(struct disk_file *f, int flags, struct bench_err *err)
+{
+	char path[40];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	fd = open(path, O_RDWR | O_CLOEXEC | (f->direct ? O_DIRECT : 0) | flags);
+	if (fd < 0)
+		return bench_fail(err, -errno, "open the temporary file again, by %s: %s", path,
+				  strerror(errno));
+	close(f->fd);
+	f->fd = fd;
+	return 0;
+}
+
+/* Make a temporary file of size bytes and fill it unless it is to stay empty. What bs (the block size)
+ * must be a multiple of is checked before anything is written. */
 static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t size, uint64_t bs,
-				 bool direct, const struct bench_job *job, struct bench_err *err)
+				 bool direct, bool empty, const struct bench_job *job,
+				 struct bench_err *err)
 {
 	struct statfs fs;
 	int ret;
@@ -266,7 +283,7 @@ static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t 
 				  "bs=%" PRIu64 " is not a multiple of %u, which "
 				  "direct I/O needs in '%s'",
 				  bs, f->align, dir);
-	ret = disk_file_lay_out(f, size, job, err);
+	ret = empty ? 0 : disk_file_lay_out(f, size, job, err);
 	f->size = size;
 	return ret;
 }
@@ -287,8 +304,51 @@ static inline int disk_file_drop_cache(const struct disk_file *f)
 	return -posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+/* Read all of it, so that the page cache holds it if there is room. *stop ends it early. */
+static inline int disk_file_fill_cache(const struct disk_file *f, volatile const bool *stop)
+{
+	char *buf = malloc(DISK_CHUNK);
+	int ret = buf ? 0 : -ENOMEM;
+
+	for (uint64_t at = 0; at < f->size && !ret;) {
+		ssize_t n = pread(f->fd, buf, DISK_CHUNK, (off_t)at);
+
+		if (stop && *stop)
+			ret = -EINTR;
+		else if (n <= 0 && !(n < 0 && errno == EINTR))
+			ret = n ? -errno : -EIO;
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	free(buf);
+	return ret;
+}
+
+/* Share of the file that the page cache holds, by mincore(2), or negative errno. Since Linux 5.2 it
+ * says "all" of files that the caller could not write. */
+static inline int disk_file_resident(const struct disk_file *f, double *ret_share)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), nr = (f->size + page - 1) / page, found = 0;
+	unsigned char *map = nr ? malloc(nr) : NULL;
+	int ret = 0;
+	void *at;
+
+	if (!map)
+		return nr ? -ENOMEM : -EINVAL;
+	at = mmap(NULL, f->size, PROT_READ, MAP_SHARED, f->fd, 0);
+	if (at == MAP_FAILED || mincore(at, f->size, map))
+		ret = -errno;
+	for (size_t i = 0; i < nr && !ret; i++)
+		found += map[i] & 1;
+	if (!ret)
+		*ret_share = (double)found / (double)nr;
+	if (at != MAP_FAILED)
+		munmap(at, f->size);
+	free(map);
+	return ret;
+}
+
 /* Share of the file that the page cache holds, by cachestat(2) (Linux 6.5), or negative errno. */
-static inline int disk_file_cached(const struct disk_file *f, double *ret_share)
+static inline int disk_file_cachestat(const struct disk_file *f, double *ret_share)
 {
 	struct {
 		uint64_t off, len;
@@ -304,6 +364,14 @@ static inline int disk_file_cached(const struct disk_file *f, double *ret_share)
 
 	*ret_share = pages > 0 ? (double)stat.cache / pages : 0;
 	return 0;
+}
+
+/* By whichever there is. */
+static inline int disk_file_cached(const struct disk_file *f, double *ret_share)
+{
+	int ret = disk_file_cachestat(f, ret_share);
+
+	return ret == -ENOSYS && f->own ? disk_file_resident(f, ret_share) : ret;
 }
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef MODULES_DISK_PLACE_H
 #define MODULES_DISK_PLACE_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/fiemap.h>
@@ -30,6 +31,7 @@ struct disk_extent {
 struct disk_place {
 	uint32_t dev;	      /* whole disk: major << 20 | minor */
 	uint64_t first;	      /* sector of it where the partition begins */
+	bool stacked;	      /* on other devices: requests are theirs, perhaps more or other ones */
 	struct disk_extent *extents; /* in order */
 	unsigned nr;
 };
@@ -51,6 +53,39 @@ static inline bool disk_place_sysfs(unsigned major_nr, unsigned minor_nr, const 
 	return nr >= 1;
 }
 
+/* A line of text of sysfs. */
+static inline bool disk_place_text(uint32_t dev, const char *name, char *ret_text, int size)
+{
+	char path[96];
+	FILE *file;
+	bool found;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", dev >> 20, dev & 0xfffff, name);
+	file = fopen(path, "re");
+	found = file && fgets(ret_text, size, file);
+	if (file)
+		fclose(file);
+	if (found)
+		ret_text[strcspn(ret_text, "\n")] = '\0';
+	return found;
+}
+
+static inline bool disk_place_stacked(unsigned major_nr, unsigned minor_nr)
+{
+	const struct dirent *entry;
+	char path[64];
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major_nr, minor_nr);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir)))
+		found = entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 /* From the device number of a disk or partition to the disk and the partition's start. */
 static inline void disk_place_device(struct disk_place *p, dev_t dev)
 {
@@ -63,6 +98,7 @@ static inline void disk_place_device(struct disk_place *p, dev_t dev)
 	     !disk_place_sysfs(major(dev), minor(dev), "../dev", &disk_major, &disk_minor)))
 		return;
 	p->dev = (uint32_t)(disk_major << 20 | disk_minor);
+	p->stacked = disk_place_stacked((unsigned)disk_major, (unsigned)disk_minor);
 }
 
 /* Append the extents of one answer. False when the file's end was reached or memory was not. */

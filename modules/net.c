@@ -19,10 +19,12 @@ struct net_flow {
 	unsigned char busy;	 /* operations whose completion is to come: buf is the kernel's */
 	unsigned char *buf;
 	uint64_t submit_ns; /* client: when the request was handed over; 0 = not yet */
+	struct net_flow *next; /* paced: in the list of idle ones */
 };
 
 struct net_state {
 	struct net_flow *flows;
+	struct net_flow *idle, **idle_tail; /* paced: without a message, longest first */
 	unsigned nr;
 	uint32_t size, buf_size;
 	bool pairs;	 /* rr: send and receive are handed over together */
@@ -89,6 +91,53 @@ static void net_next(struct bench_worker *w, struct bench_op *op)
 	net_exchange(w, op);
 }
 
+static void net_idle(struct net_state *n, struct net_flow *f)
+{
+	f->next = NULL;
+	*n->idle_tail = f;
+	n->idle_tail = &f->next;
+}
+
+static int net_issue(struct bench_worker *w, struct bench_op *op)
+{
+	struct net_state *n = w->state;
+	struct net_flow *f = n->idle;
+
+	if (!f)
+		return -EAGAIN;
+	n->idle = f->next;
+	if (!n->idle)
+		n->idle_tail = &n->idle;
+	op->user = f;
+	net_next(w, op);
+	return 0;
+}
+
+/* The client's message of this flow is done: account it and go on with the next one. */
+static void net_end_op(struct bench_worker *w, struct bench_op *op, uint64_t bytes)
+{
+	struct net_state *n = w->state;
+	struct net_flow *f = op->user;
+
+	if (w->paced) {
+		bench_op_done(w, op, f->submit_ns ? : op->submit_ns, bytes,
+			      (uint64_t)(f - n->flows));
+		net_idle(n, f);
+		return;
+	}
+	if (!bench_running(w, op->done_ns))
+		return;
+	if (w->no_latency) {
+		w->ops++;
+		w->bytes += bytes;
+	} else {
+		bench_op_done(w, op, f->submit_ns ? : op->submit_ns, bytes,
+			      (uint64_t)(f - n->flows));
+	}
+	op->intended_ns = op->done_ns;
+	net_next(w, op);
+}
+
 static void net_failed(struct bench_worker *w, const char *what, int res)
 {
 	/* A cancelled operation is the end of a window, not a fault. */
@@ -124,12 +173,7 @@ static void net_sent(struct bench_worker *w, struct bench_op *op)
 		net_recv(w, op);
 		return;
 	}
-	if (!bench_running(w, op->done_ns))
-		return;
-	/* A message that was accepted by the socket buffer has no latency worth the name. */
-	w->ops++;
-	w->bytes += n->size;
-	net_next(w, op);
+	net_end_op(w, op, n->size);
 }
 
 static void net_received(struct bench_worker *w, struct bench_op *op)
@@ -165,12 +209,7 @@ static void net_received(struct bench_worker *w, struct bench_op *op)
 		bench_worker_fail(w, -EBADMSG, "response %u to request %u", f->buf[0], f->seq);
 		return;
 	}
-	if (!bench_running(w, op->done_ns))
-		return;
-	bench_op_done(w, op, f->submit_ns ?: op->submit_ns, 2ull * n->size,
-		      (uint64_t)(f - n->flows));
-	op->intended_ns = op->done_ns;
-	net_next(w, op);
+	net_end_op(w, op, 2ull * n->size);
 }
 
 static int net_validate(const void *params, struct bench_err *err)
@@ -192,6 +231,8 @@ static int net_enter(struct bench_worker *w)
 	struct net_state *n = w->state;
 
 	w->passive = w->index == NET_SERVER;
+	/* A message that was accepted by the socket buffer has no latency worth the name. */
+	w->no_latency = p->mode == NET_STREAM;
 	n->nr = net_flows(p);
 	n->size = (uint32_t)net_size(p);
 	n->buf_size = (uint32_t)net_buffer(w);
@@ -227,14 +268,21 @@ static int net_start(struct bench_worker *w)
 {
 	struct net_state *n = w->state;
 
+	n->idle = NULL;
+	n->idle_tail = &n->idle;
 	for (unsigned i = 0; i < n->nr; i++) {
-		struct bench_op *op = bench_op_get(w->async);
+		struct bench_op *op;
 
+		n->flows[i].sent = n->flows[i].received = 0;
+		if (w->paced) {
+			net_idle(n, &n->flows[i]);
+			continue;
+		}
+		op = bench_op_get(w->async);
 		if (!op)
 			return bench_worker_fail(w, -EBUSY, "no free operation for %u flows",
 						 n->nr);
 		op->user = &n->flows[i];
-		n->flows[i].sent = n->flows[i].received = 0;
 		if (w->passive)
 			net_recv(w, op);
 		else
@@ -334,6 +382,7 @@ const struct bench_module bench_module_net = {
 	.enter = net_enter,
 	.begin = net_begin_flows,
 	.start = net_start,
+	.issue = net_issue,
 	.interrupt = net_interrupt,
 	.end = net_end,
 	.leave = net_leave,

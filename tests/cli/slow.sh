@@ -134,6 +134,28 @@ if [ -e "$blkio/blkio.throttle.read_bps_device" ] && mkdir "$blkio/bench-slow-$$
 			done
 			expect "throttled $job: it is the disk" "$disk" True
 		done
+		# 32 a second are served and 64 are due. With room for all of them in flight every one has
+		# its latency, which grows by half of the time: the median is half a second. One at a time,
+		# each is served in 31 ms, but not a single one is that fast.
+		for depth in 256 1; do
+			# shellcheck disable=SC2016,SC2086
+			run sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" "$BENCH" $short --trials=1 \
+				--duration=1s -o open.json --workers=1 "disk,bs=64k,size=16m,depth=$depth,rate=64"
+			expect "throttled open loop, depth $depth: in the latency of all of them" \
+				"$(json open.json "[metric(0, n)['status'] for n in ('latency', 'service')], round(metric(0, 'arrival.rate')['value']), metric(0, 'latency')['value'] > (300e6 if $depth > 1 else 150e6)")" \
+				"(['ok', 'ok'], 64, True)"
+			expect "throttled open loop, depth $depth: no check of the trial fails" \
+				"$(json open.json 'd["jobs"][0]["status"], [w for w in d["warnings"] if "Little" in w]')" "('ok', [])"
+			if [ $depth = 256 ]; then
+				expect 'throttled open loop: what ends after the window has a latency, too' \
+					"$(json open.json 'metric(0, "latency")["hist"]["count"], metric(0, "arrival.unserved")["value"] == 0, metric(0, "ops")["value"] < 50')" \
+					'(64, True, True)'
+			else
+				expect 'throttled open loop: one at a time is served as fast as ever' \
+					"$(json open.json 'metric(0, "service")["value"] < 60e6, metric(0, "arrival.unserved")["value"] > 0.3')" \
+					'(True, True)'
+			fi
+		done
 	else
 		skip 'throttled disk' "the controller does not take $dev"
 	fi

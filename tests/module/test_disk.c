@@ -54,6 +54,11 @@ static void impossible_parameters_are_refused(void **state)
 	refused("depth=1025", "depth");
 	refused("rwmixread=101", "rwmixread");
 	refused("rw=trim", "rw");
+	refused("rw=randread,sync=fsync", "nothing is written");
+	refused("rw=randwrite,layout=append", "rw=write");
+	refused("rw=write,sync=msync", "sync");
+	refused("cache=warm", "direct=0");
+	refused("rw=write,layout=append,direct=0,cache=warm", "empty");
 }
 
 static void suite_and_defaults_are_valid(void **state)
@@ -201,7 +206,7 @@ static void temporary_file_is_nameless_full_and_incompressible(void **state)
 	unsigned count[256] = { 0 };
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, SIZE, 4096, false, &quiet_job, &err), 0);
+	assert_int_equal(disk_file_make(&f, dir, SIZE, 4096, false, false, &quiet_job, &err), 0);
 	assert_int_equal(fstat(f.fd, &st), 0);
 	assert_int_equal(st.st_nlink, 0);
 	assert_int_equal(st.st_size, SIZE);
@@ -225,7 +230,7 @@ static void dropped_cache_is_seen_as_cold(void **state)
 	double cached = -1;
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, 4 << 20, 4096, false, &quiet_job, &err), 0);
+	assert_int_equal(disk_file_make(&f, dir, 4 << 20, 4096, false, false, &quiet_job, &err), 0);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pread(f.fd, buf, 1 << 20, i << 20), 1 << 20);
 	assert_int_equal(pwrite(f.fd, buf, 1 << 20, 0), 1 << 20); /* dirty pages resist */
@@ -236,10 +241,40 @@ static void dropped_cache_is_seen_as_cold(void **state)
 		skip();
 	}
 	assert_true(cached > 0.99);
+	assert_int_equal(disk_file_resident(&f, &cached), 0);
+	assert_true(cached > 0.99);
 	assert_int_equal(disk_file_drop_cache(&f), 0);
 	assert_int_equal(disk_file_cached(&f, &cached), 0);
 	assert_true(cached < 0.01);
+	assert_int_equal(disk_file_resident(&f, &cached), 0);
+	assert_true(cached < 0.01);
+	assert_int_equal(disk_file_fill_cache(&f, NULL), 0);
+	assert_int_equal(disk_file_cached(&f, &cached), 0);
+	assert_true(cached > 0.99);
 	disk_file_close(&f);
+}
+
+static void a_cache_state_that_was_not_asked_for_is_told(void **state)
+{
+	const struct disk_params direct = { .direct = 1 }, cold = { .cache = DISK_COLD },
+				 warm = { .cache = DISK_WARM },
+				 write = { .rw = DISK_WRITE, .cache = DISK_COLD };
+	const struct disk_file own = { .own = true }, other = { .own = false },
+			       memory = { .memory = true };
+
+	(void)state;
+	assert_null(disk_cache_wrong(&direct, &own, true, 0));
+	assert_non_null(disk_cache_wrong(&direct, &own, true, 0.02));
+	assert_null(disk_cache_wrong(&direct, &other, true, 1)); /* others may read it */
+	assert_null(disk_cache_wrong(&cold, &own, false, 0.01));
+	assert_non_null(disk_cache_wrong(&cold, &own, false, 0.02));
+	assert_null(disk_cache_wrong(&cold, &own, true, 0.5));
+	assert_non_null(disk_cache_wrong(&cold, &own, true, 0.6));
+	assert_null(disk_cache_wrong(&write, &own, true, 1));
+	assert_null(disk_cache_wrong(&warm, &own, false, 0.995));
+	assert_non_null(disk_cache_wrong(&warm, &own, false, 0.98));
+	assert_non_null(disk_cache_wrong(&warm, &own, true, 0.98));
+	assert_null(disk_cache_wrong(&cold, &memory, false, 1));
 }
 
 static void too_large_a_file_is_refused_before_it_is_made(void **state)
@@ -248,7 +283,7 @@ static void too_large_a_file_is_refused_before_it_is_made(void **state)
 	struct bench_err err = { 0 };
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, 1ull << 44, 4096, true, &quiet_job, &err),
+	assert_int_equal(disk_file_make(&f, dir, 1ull << 44, 4096, true, false, &quiet_job, &err),
 			 -ENOSPC);
 	assert_non_null(strstr(err.msg, "MiB free"));
 	assert_int_equal(f.fd, -1);
@@ -263,7 +298,7 @@ static void layout_stops_when_told_to(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, 64 << 20, 4096, false, &job, &err), -EINTR);
+	assert_int_equal(disk_file_make(&f, dir, 64 << 20, 4096, false, false, &job, &err), -EINTR);
 	assert_int_equal(fstat(f.fd, &st), 0);
 	assert_true(st.st_size < 4 << 20);
 	disk_file_close(&f);
@@ -291,7 +326,7 @@ static void layout_tells_how_far_it_is(void **state)
 	struct disk_file f;
 
 	(void)state;
-	assert_int_equal(disk_file_make(&f, dir, 5 << 20, 4096, false, &job, &err), 0);
+	assert_int_equal(disk_file_make(&f, dir, 5 << 20, 4096, false, false, &job, &err), 0);
 	assert_int_equal(told.calls, 5);
 	assert_int_equal(told.done, 5 << 20);
 	assert_int_equal(told.total, 5 << 20);
@@ -342,7 +377,7 @@ static void memory_filesystem_is_refused(void **state)
 		print_message("/dev/shm is not tmpfs here\n");
 		skip();
 	}
-	assert_int_equal(disk_file_make(&f, "/dev/shm", 1 << 20, 4096, true, &quiet_job, &err),
+	assert_int_equal(disk_file_make(&f, "/dev/shm", 1 << 20, 4096, true, false, &quiet_job, &err),
 			 -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "tmpfs"));
 }
@@ -478,6 +513,7 @@ int main(void)
 		cmocka_unit_test(refreshed_sectors_never_repeat),
 		cmocka_unit_test(temporary_file_is_nameless_full_and_incompressible),
 		cmocka_unit_test(dropped_cache_is_seen_as_cold),
+		cmocka_unit_test(a_cache_state_that_was_not_asked_for_is_told),
 		cmocka_unit_test(too_large_a_file_is_refused_before_it_is_made),
 		cmocka_unit_test(layout_stops_when_told_to),
 		cmocka_unit_test(layout_tells_how_far_it_is),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "bench/async.h"
 #include "bench/clock.h"
 #include "core/result.h"
 #include "core/open_loop.h"
@@ -47,7 +49,7 @@ static void rig_init(struct rig *r, uint64_t rate, uint64_t duration_ns)
 	r->jr = (struct job_run){ .module = &module, .workers = r->wr, .nr = 1,
 				  .common = &r->common };
 	r->wr->run = &r->jr;
-	r->wr->open = open_loop_new(ARRIVAL_CONSTANT);
+	r->wr->open = open_loop_new(ARRIVAL_CONSTANT, 0);
 	r->wr->w = (struct bench_worker){ .window = &r->jr.window,
 					  .latency = bench_hist_new(BENCH_HIST_BITS_WORKER),
 					  .slow_ns = UINT64_MAX };
@@ -75,7 +77,8 @@ static uint64_t above(const struct bench_hist *hist, uint64_t ns)
 
 static void constant_arrivals_take_turns(void **state)
 {
-	struct open_loop *a = open_loop_new(ARRIVAL_CONSTANT), *b = open_loop_new(ARRIVAL_CONSTANT);
+	struct open_loop *a = open_loop_new(ARRIVAL_CONSTANT, 0),
+			 *b = open_loop_new(ARRIVAL_CONSTANT, 0);
 
 	(void)state;
 	open_loop_begin(a, 1000, 0, 2, 1);
@@ -92,7 +95,8 @@ static void constant_arrivals_take_turns(void **state)
 static void poisson_arrivals_are_poissons_and_the_same_each_time(void **state)
 {
 	enum { NR = 100000 };
-	struct open_loop *a = open_loop_new(ARRIVAL_POISSON), *b = open_loop_new(ARRIVAL_POISSON);
+	struct open_loop *a = open_loop_new(ARRIVAL_POISSON, 0),
+			 *b = open_loop_new(ARRIVAL_POISSON, 0);
 	double sum = 0, squares = 0, mean;
 	uint64_t last = 0;
 
@@ -177,6 +181,140 @@ static void a_slow_generator_is_told_from_a_slow_system(void **state)
 	rig_done(&r);
 }
 
+/* An ASYNC module whose ops are timers: up to `room` at once, of OP_NS each but one. */
+#define OP_NS (100 * BENCH_NS_PER_US)
+static unsigned room, under_way, issued, overtook;
+
+static void timer_done(struct bench_worker *w, struct bench_op *op)
+{
+	assert_int_equal(op->res, 0);
+	if (op->user)
+		overtook = issued - (unsigned)stall_at - 1;
+	under_way--;
+	bench_op_done(w, op, op->submit_ns, 10, 0);
+}
+
+static int timer_issue(struct bench_worker *w, struct bench_op *op)
+{
+	uint64_t took = issued == stall_at ? STALL_NS : OP_NS;
+
+	if (under_way == room)
+		return -EAGAIN;
+	under_way++;
+	issued++;
+	op->done = timer_done;
+	op->user = took == STALL_NS ? &stall_at : NULL;
+	bench_op_timeout(w->async, op, bench_async_now(w->async) + took);
+	return 0;
+}
+
+static int timer_start(struct bench_worker *w)
+{
+	assert_true(w->paced);
+	under_way = issued = overtook = 0;
+	return 0;
+}
+
+static const struct bench_module timers = { .exec = BENCH_EXEC_ASYNC,
+					    .name = "fake",
+					    .start = timer_start,
+					    .issue = timer_issue };
+
+/* A window of the core's own, on a ring. */
+static void run_timers(struct rig *r, uint64_t rate, uint64_t duration_ns)
+{
+	struct bench_err err = { 0 };
+	struct async_caps caps;
+
+	rig_init(r, rate, duration_ns);
+	if (async_probe(&caps, &err) || async_open(&r->wr->w.async, &caps, &err)) {
+		rig_done(r);
+		print_message("skipped: %s\n", err.msg);
+		skip();
+	}
+	open_loop_free(r->wr->open);
+	r->wr->open = open_loop_new(ARRIVAL_CONSTANT, bench_async_depth(r->wr->w.async));
+	r->jr.module = &timers;
+	r->jr.trial = r->jr.nr_active = 1;
+	r->jr.active_left = 1;
+	r->wr->w.paced = true;
+	r->wr->w.cpu = -1;
+	r->jr.window.start_ns = bench_now_ns() + BENCH_NS_PER_MS;
+	r->jr.window.end_ns = r->jr.window.start_ns + duration_ns;
+	worker_window(NULL, r->wr);
+	assert_int_equal(r->wr->rc, 0);
+	async_close(r->wr->w.async);
+}
+
+/* One op at a time: all that are due during the stall wait in line. */
+static void async_ops_wait_in_line_behind_a_stall(void **state)
+{
+	const struct bench_worker *w;
+	const struct open_loop *open;
+	struct rig r;
+	uint64_t half;
+
+	(void)state;
+	room = 1;
+	stall_at = 20;
+	run_timers(&r, 1000, 200 * BENCH_NS_PER_MS);
+	w = &r.wr->w;
+	open = r.wr->open;
+	half = above(w->latency, STALL_NS / 2);
+	assert_true(half >= 24);
+	assert_int_equal(overtook, 0);
+	assert_int_equal(open->arrivals, 200);
+	assert_int_equal(w->ops + open->drained + open->unserved, 200);
+	assert_int_equal(w->latency->count, w->ops + open->drained);
+	assert_int_equal(open->service->count, w->latency->count);
+	assert_int_equal(open->lateness->count, w->latency->count);
+	assert_int_equal(w->bytes, 10 * w->ops);
+	/* What the line holds beyond an op's own time is the same, counted another way. */
+	assert_true(fabs(open->line_integral + (double)open->service->sum -
+			 (double)w->latency->sum) < 0.02 * (double)w->latency->sum);
+	rig_done(&r);
+}
+
+/* Room for all: only the one stalls. */
+static void async_ops_overtake_where_there_is_room(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	room = 1000;
+	stall_at = 20;
+	run_timers(&r, 1000, 200 * BENCH_NS_PER_MS);
+	assert_int_equal(r.wr->open->arrivals, 200);
+	assert_int_equal(r.wr->w.latency->count + r.wr->open->unserved, 200);
+	assert_true(r.wr->w.latency->max >= STALL_NS);
+	assert_true(overtook >= 48 && overtook < 200);
+	rig_done(&r);
+}
+
+/* The last op outlives the window: no throughput, but a latency. */
+static void async_ops_that_end_late_have_a_latency(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	room = 1000;
+	stall_at = 18;
+	run_timers(&r, 1000, 20 * BENCH_NS_PER_MS);
+	assert_int_equal(r.wr->open->arrivals, 20);
+	assert_int_equal(r.wr->w.latency->count + r.wr->open->unserved, 20);
+	assert_true(r.wr->open->drained >= 1);
+	assert_true(r.wr->w.ops < 20);
+	assert_true(r.wr->w.latency->max >= STALL_NS);
+	assert_true(r.wr->open->drained_ns >= STALL_NS);
+	rig_done(&r);
+	room = 1;
+	stall_at = 5;
+	run_timers(&r, 1000, 20 * BENCH_NS_PER_MS);
+	assert_int_equal(r.wr->open->arrivals, 20);
+	assert_true(r.wr->open->unserved >= 14);
+	rig_done(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +322,9 @@ int main(void)
 		cmocka_unit_test(poisson_arrivals_are_poissons_and_the_same_each_time),
 		cmocka_unit_test(a_stall_is_seen_by_all_that_were_due),
 		cmocka_unit_test(what_cannot_be_served_is_counted),
+		cmocka_unit_test(async_ops_wait_in_line_behind_a_stall),
+		cmocka_unit_test(async_ops_overtake_where_there_is_room),
+		cmocka_unit_test(async_ops_that_end_late_have_a_latency),
 		cmocka_unit_test(a_slow_generator_is_told_from_a_slow_system),
 	};
 

@@ -116,11 +116,17 @@ static void placement_is_what_workers_share(void **state)
 	assert_non_null(strstr(f->plan.jobs[0].skip, "threads of one core"));
 }
 
-static void a_rate_is_for_blocking_modules(void **state)
+static void a_rate_needs_a_module_that_can_be_paced(void **state)
 {
 	struct fixture *f = *state;
+	struct bench_module module;
 
 	add(f, "disk,rate=100");
+	assert_int_equal(build(f, RUNTIME_URING), 0);
+	plan_free(&f->plan);
+	module = *f->jobs.specs[0].module;
+	module.issue = NULL;
+	f->jobs.specs[0].module = &module;
 	assert_int_equal(build(f, RUNTIME_URING), -EINVAL);
 	assert_non_null(strstr(f->err.msg, "disk_sync"));
 }
@@ -286,7 +292,7 @@ int main(void)
 		TEST(one_worker_per_core_by_default),
 		TEST(cpus_given_are_taken_in_their_order),
 		TEST(placement_is_what_workers_share),
-		TEST(a_rate_is_for_blocking_modules),
+		TEST(a_rate_needs_a_module_that_can_be_paced),
 		TEST(oversubscription_is_refused_unless_asked_for),
 		TEST(workers_that_talk_may_share_a_cpu_with_a_warning),
 		TEST(workers_that_run_at_the_same_time_may_not),

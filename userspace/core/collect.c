@@ -9,6 +9,7 @@
 
 #include "core/events.h"
 #include "core/open_loop.h"
+#include "core/receipt.h"
 #include "core/result.h"
 #include "core/run.h"
 
@@ -271,9 +272,16 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 		events_put(jr, t.ops, metrics);
 	if (run->probes)
 		probe_put(run->probes, jr->job.cpus, jr->nr, metrics);
+	if (valid)
+		valid = receipt_check(jr, t.ops, t.bytes, metrics, reason, size);
 	host_put(&span->host[0], &span->host[1], metrics);
+	jr->job.invalid[0] = '\0';
 	if (jr->module->report)
 		jr->module->report(&jr->job, t.longest_ns);
+	if (valid && jr->job.invalid[0]) {
+		snprintf(reason, size, "trial %u: %s", jr->trial, jr->job.invalid);
+		valid = false;
+	}
 	bench_hist_free(t.latency);
 	return valid;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/collect.h"
+#include "core/open_loop.h"
 
 #define TOLERANCE 0.02
 
@@ -24,15 +25,19 @@ bool collect_little(const struct job_run *jr, char *text, size_t size)
 		return true;
 	for (unsigned i = 0; i < jr->nr; i++) {
 		const struct worker_run *wr = &jr->workers[i];
+		static const struct open_loop closed;
+		const struct open_loop *open = wr->open ? wr->open : &closed;
 
 		if (wr->w.passive)
 			continue;
 		/* The law is about all ops: none may have failed or be without latency. */
-		if (wr->w.errors || wr->w.latency->count != wr->w.ops || !wr->w.ops)
+		if (wr->w.errors || wr->w.latency->count != wr->w.ops + open->drained || !wr->w.ops)
 			return true;
 		depth += wr->async.inflight_integral + wr->async.queued_integral;
-		/* What was under way at the end has no latency yet, but was in the system. */
-		latency += (double)wr->w.latency->sum + wr->async.rest_integral;
+		depth += open->line_integral;
+		/* What was under way at the end had no latency then, but was in the system. */
+		latency += (double)(wr->w.latency->sum - open->drained_ns);
+		latency += wr->async.rest_integral;
 		if (wr->async.inflight_ns > longest_ns)
 			longest_ns = wr->async.inflight_ns;
 	}

@@ -381,3 +381,12 @@ double metric_set_value(const struct bench_metric_set *set, const char *name)
 	free(values);
 	return median;
 }
+
+double metric_set_now(const struct bench_metric_set *set, const char *name, const char *key,
+		      const char *value)
+{
+	struct bench_label labels[BENCH_MAX_LABELS] = { { key, value } };
+	const struct metric *m = set_find(set, name, labels, hash_id(name, labels));
+
+	return m && m->now.used ? m->now.value : NAN;
+}

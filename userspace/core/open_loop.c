@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "core/open_loop.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "bench/async.h"
 #include "bench/clock.h"
 #include "bench/metric.h"
 #include "core/run.h"
@@ -19,7 +21,14 @@
 /* Latencies stand when the generator's own lateness at p99 is at most this share of their median. */
 #define LATE_SHARE 0.1
 
-struct open_loop *open_loop_new(uint64_t arrival)
+_Static_assert(offsetof(struct worker_run, w) == 0, "a module's worker is the core's");
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+struct open_loop *open_loop_new(uint64_t arrival, unsigned nr_slots)
 {
 	struct open_loop *open = calloc(1, sizeof(*open));
 
@@ -28,10 +37,12 @@ struct open_loop *open_loop_new(uint64_t arrival)
 	open->arrival = arrival;
 	open->service = bench_hist_new(BENCH_HIST_BITS_WORKER);
 	open->lateness = bench_hist_new(BENCH_HIST_BITS_WORKER);
-	if (!open->service || !open->lateness) {
+	open->ready_ns = malloc((nr_slots + 1) * sizeof(*open->ready_ns));
+	if (!open->service || !open->lateness || !open->ready_ns) {
 		open_loop_free(open);
 		return NULL;
 	}
+	memset(open->ready_ns, 0, (nr_slots + 1) * sizeof(*open->ready_ns));
 	return open;
 }
 
@@ -41,6 +52,7 @@ void open_loop_free(struct open_loop *open)
 		return;
 	bench_hist_free(open->service);
 	bench_hist_free(open->lateness);
+	free(open->ready_ns);
 	free(open);
 }
 
@@ -50,6 +62,8 @@ void open_loop_begin(struct open_loop *open, double rate, unsigned index, unsign
 	bench_hist_reset(open->service);
 	bench_hist_reset(open->lateness);
 	open->arrivals = open->unserved = 0;
+	open->drained = open->drained_ns = 0;
+	open->line_integral = 0;
 	open->period_ns = 1e9 * nr / rate;
 	/* splitmix64's increment keeps seeds of neighbours apart; never 0. */
 	open->random = (trial * 4096ull + index + 1) * 0x9e3779b97f4a7c15ull;
@@ -119,7 +133,7 @@ int open_loop_run(struct worker_run *wr)
 		if (!bench_running(w, now))
 			break;
 		open->arrivals++;
-		bench_hist_record(open->lateness, now - (due > free_ns ? due : free_ns));
+		bench_hist_record(open->lateness, now - max_u64(due, free_ns));
 		rc = wr->run->module->run(w, 1);
 		done = bench_now_ns();
 		if (rc)
@@ -132,6 +146,86 @@ int open_loop_run(struct worker_run *wr)
 	count_unserved(open, w, due);
 	wr->stop_ns = w->window->end_ns;
 	return 0;
+}
+
+void open_loop_start(struct worker_run *wr)
+{
+	struct open_loop *open = wr->open;
+
+	open->free_ns = wr->w.window->start_ns;
+	open->full = false;
+	open->due_ns = open->free_ns + open_loop_next(open);
+}
+
+/* Hand the head of the line to the module. */
+static int issue_next(struct worker_run *wr, uint64_t now_ns)
+{
+	struct open_loop *open = wr->open;
+	struct bench_op *op = bench_op_get(wr->w.async);
+	int rc;
+
+	if (!op)
+		return -EAGAIN;
+	op->intended_ns = open->due_ns;
+	rc = wr->run->module->issue(&wr->w, op);
+	if (rc) {
+		bench_op_put(wr->w.async, op);
+		return rc;
+	}
+	if (open->full) /* until this turn's completions */
+		open->free_ns = now_ns;
+	open->full = false;
+	open->ready_ns[op->slot] = max_u64(open->due_ns, open->free_ns);
+	open->line_integral += (double)(now_ns - open->due_ns);
+	open->arrivals++;
+	open->due_ns = wr->w.window->start_ns + open_loop_next(open);
+	return 0;
+}
+
+uint64_t open_loop_issue(struct worker_run *wr, uint64_t now_ns)
+{
+	struct open_loop *open = wr->open;
+
+	while (open->due_ns <= now_ns && bench_running(&wr->w, open->due_ns)) {
+		int rc = issue_next(wr, now_ns);
+
+		if (rc && rc != -EAGAIN)
+			return now_ns;
+		if (rc) {
+			open->full = true;
+			return UINT64_MAX;
+		}
+	}
+	return open->due_ns > now_ns + SPIN_NS ? open->due_ns - SPIN_NS : now_ns;
+}
+
+void open_loop_stop(struct worker_run *wr)
+{
+	count_unserved(wr->open, &wr->w, wr->open->due_ns);
+}
+
+/* An op that ends after the window is no throughput, but its latency counts: leaving it out would
+ * leave out the slow ones. */
+void bench_op_done_paced(struct bench_worker *w, const struct bench_op *op, uint64_t submit_ns,
+			 uint64_t bytes, uint64_t key)
+{
+	struct open_loop *open = ((struct worker_run *)w)->open;
+	uint64_t latency_ns = op->done_ns - op->intended_ns;
+
+	if (bench_running(w, op->done_ns)) {
+		w->ops++;
+		w->bytes += bytes;
+	} else {
+		open->drained++;
+		open->drained_ns += latency_ns;
+	}
+	bench_hist_record(open->lateness, submit_ns - open->ready_ns[op->slot]);
+	if (w->no_latency)
+		return;
+	bench_hist_record(open->service, op->done_ns - submit_ns);
+	bench_hist_record(w->latency, latency_ns);
+	if (__builtin_expect(latency_ns >= w->slow_ns, 0))
+		bench_slow(w, op->intended_ns, submit_ns, op->done_ns, key);
 }
 
 static void put_number(struct bench_metric_set *set, const char *name, const char *unit,
@@ -177,7 +271,7 @@ bool open_loop_put(const struct job_run *jr, const struct bench_hist *latency,
 	if (lateness && lateness->count)
 		bench_metric_put_hist(set, &late, lateness);
 	p99 = lateness ? bench_hist_at(lateness, 0.99) : 0;
-	stands = (double)p99 <= LATE_SHARE * (double)p50;
+	stands = !latency->count || (double)p99 <= LATE_SHARE * (double)p50;
 	if (!stands)
 		snprintf(note, size,
 			 "generator-limited: the load generator itself was %.1f us late at p99, over a "

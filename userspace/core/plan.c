@@ -184,14 +184,14 @@ static int check_runtime(const struct plan *plan, struct plan_job *job, struct b
 	return 0;
 }
 
-/* The core paces the operations of BLOCKING modules only. */
+/* The core paces BLOCKING modules by itself, an ASYNC one has to have a callback for it. */
 static int check_rate(const struct plan_job *job, struct bench_err *err)
 {
 	const struct bench_module *m = job->spec->module;
 
-	if (!job->spec->common.rate || m->exec == BENCH_EXEC_BLOCKING)
+	if (!job->spec->common.rate || m->exec == BENCH_EXEC_BLOCKING || m->issue)
 		return 0;
-	return bench_fail(err, -EINVAL, "%s: rate= is for blocking modules%s%s%s", job->spec->name,
+	return bench_fail(err, -EINVAL, "%s: module '%s' knows no rate=%s%s%s", job->spec->name, m->name,
 			  m->sibling ? "; use '" : "", m->sibling ? m->sibling : "",
 			  m->sibling ? "'" : "");
 }

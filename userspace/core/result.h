@@ -22,6 +22,9 @@ void metric_set_drop_trial(struct bench_metric_set *set);
 json_t *metric_set_json(const struct bench_metric_set *set);
 /* Median over trials so far of a metric without labels, NAN when there is none. */
 double metric_set_value(const struct bench_metric_set *set, const char *name);
+/* The current trial's value of a metric with this label and no other, NAN when it has none. */
+double metric_set_now(const struct bench_metric_set *set, const char *name, const char *key,
+		      const char *value);
 
 /* The words of the result: "ok", "not_supported", ... */
 const char *bench_status_name(enum bench_status status);

@@ -269,14 +269,22 @@ static int run_async(struct worker_run *wr)
 	async_window_begin(a);
 	now = wr->start_ns = bench_now_ns();
 	rc = wr->run->module->start(w);
+	if (wr->open)
+		open_loop_start(wr);
 	while (!rc && bench_running(w, now)) {
-		rc = async_turn(a, w, min_u64(w->window->end_ns, now + LOOK_NS));
+		uint64_t until = min_u64(w->window->end_ns, now + LOOK_NS);
+
+		if (wr->open)
+			until = min_u64(until, open_loop_issue(wr, bench_async_now(a)));
+		rc = async_turn(a, w, until);
 		now = bench_async_now(a);
 		publish_ring(wr);
 		if (w->err.code)
 			break;
 	}
 	wr->stop_ns = bench_running(w, now) ? now : w->window->end_ns;
+	if (wr->open)
+		open_loop_stop(wr);
 	end_usage(wr);
 	async_window_stats(a, &wr->async);
 	if (rc && !w->err.code)
@@ -399,7 +407,9 @@ void worker_enter(struct runtime_thread *thread, void *arg)
 	if (m->enter)
 		wr->rc = m->enter(&wr->w);
 	if (!wr->rc && wr->run->common->rate && !wr->w.passive) {
-		wr->open = open_loop_new(wr->run->common->arrival);
+		wr->w.paced = m->exec == BENCH_EXEC_ASYNC;
+		wr->open = open_loop_new(wr->run->common->arrival,
+					 wr->w.paced ? bench_async_depth(wr->w.async) : 0);
 		if (!wr->open)
 			wr->rc = bench_worker_fail(&wr->w, -ENOMEM, "out of memory");
 	}

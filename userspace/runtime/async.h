@@ -28,6 +28,8 @@ struct async_caps {
  * is no load. */
 struct async_stats {
 	uint64_t submitted, completed;	/* operations; equal once drained */
+	uint64_t moved_ops, moved_bytes; /* reads and writes that moved something, by their completions;
+					    without those of the last turn, which ends the window */
 	uint64_t enters;		/* io_uring_enter calls */
 	struct bench_hist *submit_batch; /* operations per submitting enter */
 	struct bench_hist *reap_batch;	/* completions per reap that found any */

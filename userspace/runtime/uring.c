@@ -277,12 +277,21 @@ static void run_ready(struct bench_async *a, struct bench_worker *w)
 {
 	struct bench_op *op = a->ready, *next;
 
+	a->stats.moved_ops += a->turn_ops;
+	a->stats.moved_bytes += a->turn_bytes;
+	a->turn_ops = a->turn_bytes = 0;
 	a->ready = NULL;
 	a->ready_tail = &a->ready;
 	for (; op; op = next) {
+		unsigned waits = uring_waits_for(op->opcode);
+
 		next = op->next;
 		a->live--;
-		a->waits[uring_waits_for(op->opcode)]--;
+		a->waits[waits]--;
+		if (waits == URING_WAITS_DISK && op->res > 0) {
+			a->turn_ops++;
+			a->turn_bytes += (uint32_t)op->res;
+		}
 		a->live_passive -= !!(op->state & URING_OP_PASSIVE);
 		op->done_ns = a->now_ns;
 		op->state = URING_OP_RUNNING;
@@ -316,6 +325,7 @@ void async_window_begin(struct bench_async *a)
 	bench_hist_reset(s->loop_lag);
 	s->submitted = a->inflight; /* left over from before: will complete in this window */
 	s->completed = 0;
+	s->moved_ops = s->moved_bytes = a->turn_ops = a->turn_bytes = 0;
 	s->enters = 0;
 	s->inflight_integral = 0;
 	s->queued_integral = 0;

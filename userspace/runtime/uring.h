@@ -108,6 +108,7 @@ struct bench_async {
 
 	/* The window's accounting. Passive operations are in the batch sizes only. */
 	struct async_stats stats;
+	uint64_t turn_ops, turn_bytes; /* moved in the last turn */
 	unsigned inflight; /* with the kernel, passive ones not counted */
 	uint64_t inflight_since_ns;
 	uint64_t window_ns;

@@ -36,6 +36,10 @@ struct bench_op {
 	uint8_t tag;   /* the module's own */
 };
 
+/* bench_op_done() in an open loop. */
+void bench_op_done_paced(struct bench_worker *w, const struct bench_op *op, uint64_t submit_ns,
+			 uint64_t bytes, uint64_t key);
+
 /* Account one op that ended with this operation (as bench_done() says), which was due at
  * op->intended_ns and first handed over at submit_ns: op->submit_ns, or earlier when the op took
  * several operations. A slow one is taken apart; key is what the module's locate() understands. */
@@ -44,6 +48,10 @@ static inline void bench_op_done(struct bench_worker *w, const struct bench_op *
 {
 	uint64_t latency_ns = op->done_ns - op->intended_ns;
 
+	if (__builtin_expect(w->paced, 0)) {
+		bench_op_done_paced(w, op, submit_ns, bytes, key);
+		return;
+	}
 	bench_done(w, bytes, latency_ns);
 	if (__builtin_expect(latency_ns >= w->slow_ns, 0))
 		bench_slow(w, op->intended_ns, submit_ns, op->done_ns, key);

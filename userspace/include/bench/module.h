@@ -19,14 +19,24 @@ enum bench_exec {
 	BENCH_EXEC_ASYNC,    /* start() and op callbacks: never sleep; needs the uring runtime */
 };
 
+/* Where else the ops of a module show, so that the core can hold its counts against others: */
+#define BENCH_RECEIPT_RING 1u	  /* ASYNC: each is one read or write of the ring */
+#define BENCH_RECEIPT_BLOCK 2u	  /* its bytes, at a block device, within the window */
+#define BENCH_RECEIPT_REQUESTS 4u /* and it is one request there, neither split nor merged */
+#define BENCH_RECEIPT_STEPS 8u	  /* more follows its read or write before it counts */
+#define BENCH_RECEIPT_MORE 16u	  /* at the block layer there may be more: a journal, say */
+
 /* A job as its module sees it: shared by all its workers, written by setup() only. */
 struct bench_job {
 	const void *params; /* params_size bytes, parsed from options */
 	void *shared;	    /* set by setup(), released by teardown() */
+	unsigned receipt;   /* BENCH_RECEIPT_*, set by setup(); 0 = nothing to compare with */
 	unsigned nr_workers;
 	const int *cpus;      /* nr_workers OS CPU numbers; -1 = unbound */
 	const char *workdir;  /* directory for files that the module makes */
 	struct bench_metric_set *metrics; /* for report(); NULL elsewhere */
+	/* Set by report(): why the trial is none of what was asked for. "" = it is one. */
+	char invalid[200];
 	volatile const bool *stop; /* true once the user interrupts: long set-up returns -EINTR */
 	/* In a long setup(), now and then: which part of it, how much of it is done. `what` must
 	 * outlive the call. NULL = nobody wants to know. */
@@ -35,6 +45,7 @@ struct bench_job {
 };
 
 struct bench_async;
+struct bench_op;
 struct bench_slow;
 
 /* The timed window: the shared cache line that starts and ends it, read by all workers, written by
@@ -53,8 +64,9 @@ struct bench_worker {
 	unsigned index;		    /* 0 .. nr_workers - 1 */
 	int cpu;		    /* OS CPU number, -1 when unbound */
 	bool passive;		    /* set by enter(): serves others (a server); its ops do not count */
-	bool no_latency;	    /* set by enter(), BLOCKING: the time of an op is no latency worth
-				       the name: the core records none, run() may record its own */
+	bool no_latency;	    /* set by enter(): the time of an op is no latency worth the name:
+				       the core records none, run() may record its own */
+	bool paced;		    /* ASYNC: open loop, see issue(). Set by the core after enter() */
 
 	/* Accounting of the current window; see bench_done(). */
 	uint64_t ops, bytes, errors;
@@ -160,6 +172,13 @@ struct bench_module {
 	/* ASYNC, mandatory: submit the first operations of a window. Their callbacks submit the next
 	 * ones while bench_running(). 0, or negative errno through bench_worker_fail(). */
 	int (*start)(struct bench_worker *w);
+	/* ASYNC, on an active worker with w->paced: begin the op that was due at op->intended_ns, by
+	 * describing this operation. start() and the callbacks then begin none, but pass every op that
+	 * succeeded to bench_op_done(), also one that ends after the window. 0; -EAGAIN with op
+	 * untouched when as many are under way as the parameters allow (it is asked again after
+	 * completions); or negative errno through bench_worker_fail(). Optional: without it there is no
+	 * open loop. */
+	int (*issue)(struct bench_worker *w, struct bench_op *op);
 	/* BLOCKING, on an active worker, right after its last op of a window, also when that failed:
 	 * tell passive peers that it is over, by closing a connection, say. Optional. */
 	void (*finish)(struct bench_worker *w);

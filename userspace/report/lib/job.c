@@ -135,6 +135,27 @@ static void job_arrivals(struct text *t)
 		text_item(t, TEXT_PLAIN, "%s not begun by the end", units_share(text, share));
 }
 
+/* What rings and block layer counted of the module's ops, relative to its own count. */
+static void job_receipt(struct text *t)
+{
+	struct metric_walk w = { 0 };
+	bool any = false;
+
+	while (metric_next(t, &w)) {
+		if (strcmp(w.name, "receipt") || !bench_result_has_value(w.metric))
+			continue;
+		metric_shown(t, w.metric);
+		if (!any)
+			text_row(t, "receipt");
+		any = true;
+		text_item(t, TEXT_PLAIN, "%s at the %s %.4f", metric_label(w.metric, "of"),
+			  strcmp(metric_label(w.metric, "at"), "ring") ? "block layer" : "ring",
+			  bench_result_num(w.metric, "value"));
+	}
+	if (any)
+		text_put(t, TEXT_DIM, " of the module's");
+}
+
 static void exec_status(struct text *t, const json_t *status)
 {
 	const json_t *trials = bench_result_get(status, "trials"), *trial;
@@ -233,6 +254,7 @@ static void job_speed(struct text *t)
 	measure(t, "bytes", plain(t, "bytes"), "");
 	job_cpu(t);
 	job_arrivals(t);
+	job_receipt(t);
 	job_observer(t);
 	job_errors(t);
 	if (!strcmp(module, "exec") || !strcmp(module, "watch"))
