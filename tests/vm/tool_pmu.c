@@ -55,7 +55,7 @@ static void spin(unsigned long millions)
 }
 
 /* Read the result of bench with these arguments. */
-static void run(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void run(const char *fmt, ...)
 {
 	char command[8192] = "$BENCH ";
 	size_t len = strlen(command);
