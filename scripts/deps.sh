@@ -28,14 +28,10 @@ wanted=
 for p in $peers; do
 	[ "$(id -u)" != 0 ] || installed "$p" || wanted="$wanted $p"
 done
-if [ -n "$wanted" ] && command -v apt-get >/dev/null; then
-	# shellcheck disable=SC2086
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null 2>&1 ||
-		echo "deps: not there, tests that need them will skip:$wanted" >&2
-fi
-[ -n "$missing" ] || exit 0
+[ -n "$missing$wanted" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
+	[ -n "$missing" ] || exit 0
 	echo "deps: not a Debian system; install the equivalent of:$missing" >&2
 	exit 1
 fi
@@ -43,8 +39,11 @@ if [ "$(id -u)" != 0 ]; then
 	echo "deps: need root to install:$missing" >&2
 	exit 1
 fi
-echo "deps: installing$missing"
+echo "deps: installing$missing$wanted"
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
+apt-get update -qq || [ -z "$missing" ]
 # shellcheck disable=SC2086
-apt-get install -y -qq --no-install-recommends $missing >/dev/null
+[ -z "$missing" ] || apt-get install -y -qq --no-install-recommends $missing >/dev/null
+# shellcheck disable=SC2086
+[ -z "$wanted" ] || apt-get install -y -qq --no-install-recommends $wanted >/dev/null 2>&1 ||
+	echo "deps: not there, tests that need them will skip:$wanted" >&2
