@@ -13,7 +13,6 @@ import json
 import re
 import sys
 
-LIMIT = float(sys.argv[2]) if len(sys.argv) > 2 else 0.02
 LINE = re.compile(r"^\s*(-?\d+)\s+\[(\d+)\]\s+(\d+)\.(\d+):\s+sched:(\w+):\s+(.*)$")
 SWITCH = re.compile(r"prev_pid=(\d+) prev_prio=-?\d+ prev_state=(\S+) ==> .*next_pid=(\d+) ")
 WAKE = re.compile(r"pid=(\d+) prio=-?\d+.* target_cpu=(\d+)")
@@ -116,12 +115,13 @@ def main():
             offcpu += ns
 
     failed = 0
+    limit = float(sys.argv[2]) if len(sys.argv) > 2 else 0.02
 
     def compare(what, mine, theirs, floor):
         nonlocal failed
         off = abs(mine - theirs) / max(abs(theirs), floor)
-        failed += off > LIMIT
-        print(f"{'FAIL' if off > LIMIT else 'ok'}: {what}: probes {mine:.6g}, trace {theirs:.6g}, "
+        failed += off > limit
+        print(f"{'FAIL' if off > limit else 'ok'}: {what}: probes {mine:.6g}, trace {theirs:.6g}, "
               f"{100 * off:.2f} % apart")
 
     for cpu, values in sorted(probes["cpus"].items()):
