@@ -21,6 +21,7 @@ ifdef CROSS_COMPILE
 ARCH ?= $(call arch_of,$(firstword $(subst -, ,$(notdir $(CROSS_COMPILE)))))
 endif
 ARCH ?= $(native)
+override ARCH := $(call arch_of,$(ARCH))
 ifneq ($(ARCH),$(native))
 triplet := $(patsubst arm64,aarch64,$(patsubst x86,x86_64,$(ARCH)))-linux-gnu
 CROSS_COMPILE ?= $(triplet)-

@@ -190,7 +190,10 @@ struct blame_event {
 	__u64 next_ran;
 	__u64 from; /* answer: when the slice began if somebody waited in it, else 0 */
 	__u32 bank, pid, next_pid;
+	__u32 pad; /* before 6.3 nothing that is not initialised may be handed on */
 };
+_Static_assert(sizeof(struct blame_event) == 80 && __builtin_offsetof(struct blame_event, pad) == 76,
+	       "no holes");
 
 /* Switches may be missed (thread.bpf.h), and then prev did not run all of the slice. What it ran
  * for, what the task ran for that was seen to begin the slice, and the rest, which somebody unseen

@@ -22,6 +22,9 @@ static __always_inline struct probe_thread *memo_thread(struct probe_values_elem
 	} else {
 		barrier();
 		tag = tag_of(task, raw);
+		/* Before 6.2 task storage may refuse for a moment: that is not to be remembered. */
+		if (!tag && !config.storage_sure)
+			return NULL;
 		slot = tag ? tag->slot : PROBE_THREADS;
 		memo->task = (__u64)task;
 		memo->epoch = epoch;

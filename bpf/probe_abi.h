@@ -85,6 +85,7 @@ struct probe_config {
 	__u32 nr_cpus;	      /* possible CPUs; the arrays below hold them twice */
 	__u32 prev_state_arg; /* sched_switch has a fourth argument (5.18) */
 	__u32 storage;	      /* tags are in task storage, else in a hash map keyed by tid */
+	__u32 storage_sure;   /* a tag that is not found there is none */
 	__u32 depth_exact;    /* depth is read from the run queue */
 	__u32 depth_events;   /* depth is derived from events */
 	__u32 depth_hash;     /* ... with the states of all tasks in a hash map */

@@ -172,7 +172,7 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 	}
 	out = GET(raw, prev, pid) ? memo_thread(v, prev, raw) : NULL;
 	if (out)
-		(void)(raw ? leaves(out, v, &e, true) : thread_leaves(out, v, &e));
+		thread_goes(out, v, &e, raw);
 	t = GET(raw, next, pid) ? memo_thread(v, next, raw) : NULL;
 	if (t)
 		(void)(raw ? comes(t, v, &e, true) : thread_comes(t, v, &e));

@@ -309,7 +309,9 @@ struct event {
 	__u64 ns, steal;
 	__u32 bank;
 	__u32 blocked, dead; /* the one that leaves: 1 or 0 */
+	__u32 pad; /* before 6.3 nothing that is not initialised may be handed on */
 };
+_Static_assert(sizeof(struct event) == 32 && __builtin_offsetof(struct event, pad) == 28, "no holes");
 
 static __always_inline struct now event_now(struct probe_values_element *v, const struct event *e)
 {
@@ -341,8 +343,13 @@ static __always_inline void missed(struct probe_thread *t, struct probe_values_e
 __noinline int thread_missed(struct probe_thread *t, struct probe_values_element *v,
 			     const struct event *e)
 {
-	if (t && v && e)
-		missed(t, v, e, false);
+	if (!t || !v || !e)
+		return 0;
+	t->seq++;
+	barrier();
+	missed(t, v, e, false);
+	barrier();
+	t->seq++;
 	return 0;
 }
 
@@ -355,8 +362,6 @@ static __always_inline void thread_out(struct probe_thread *t, const struct now 
 
 	if (t->state != PROBE_RUNNING && raw)
 		missed(t, n->v, e, true);
-	else if (t->state != PROBE_RUNNING)
-		thread_missed(t, n->v, e);
 	t->blocked = PROBE_BLOCKED_OTHER; /* until more is known */
 	/* Waiting, blocked and dead follow each other; the verifier need not know which it is. */
 	c = change_now(n, PROBE_WAITING + e->blocked + (2 - e->blocked) * e->dead, n->ns);
@@ -370,19 +375,23 @@ static __always_inline void thread_out(struct probe_thread *t, const struct now 
 	}
 }
 
+/* 1 when its switch-in was missed: then nothing else is done. */
 static __always_inline int leaves(struct probe_thread *t, struct probe_values_element *v,
 				  const struct event *e, bool raw)
 {
 	struct now n = event_now(v, e);
+	int again;
 
 	t->seq++;
 	barrier();
 	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_RUNNING) && t->ring)
 		history_begin(t, &n);
-	thread_out(t, &n, e, raw);
+	again = !raw && t->state != PROBE_RUNNING;
+	if (!again)
+		thread_out(t, &n, e, raw);
 	barrier();
 	t->seq++;
-	return 0;
+	return again;
 }
 
 static __always_inline int comes(struct probe_thread *t, struct probe_values_element *v,
@@ -412,6 +421,18 @@ __noinline int thread_comes(struct probe_thread *t, struct probe_values_element 
 			    const struct event *e)
 {
 	return t && v && e ? comes(t, v, e, false) : 0;
+}
+
+/* Not one function: before 6.13 what is called has 512 bytes of stack together with its callers. */
+static __always_inline void thread_goes(struct probe_thread *t, struct probe_values_element *v,
+					const struct event *e, bool raw)
+{
+	if (raw) {
+		(void)leaves(t, v, e, true);
+	} else if (thread_leaves(t, v, e)) {
+		thread_missed(t, v, e);
+		(void)thread_leaves(t, v, e);
+	}
 }
 
 /* --- the dead --- */

@@ -91,7 +91,7 @@ static const char *const disk_sync_suite[] = { "rw=randread,size=256m", NULL };
 static const char *const disk_sync_full[] = { "rw={read,write},bs=128k,size=256m",
 					      "rw=randwrite,size=256m",
 					      "rw=write,sync={fdatasync,fsync,dsync,rwf_dsync},"
-					      "layout={overwrite,append},size=256m,workers=1",
+					      "layout={overwrite,append},size=2g,workers=1",
 					      "rw=randread,direct=0,cache={cold,warm},size=512m", NULL };
 
 const struct bench_module bench_module_disk_sync = {

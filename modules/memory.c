@@ -436,6 +436,7 @@ const struct bench_module bench_module_memory = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_BLOCKING,
 	.name = "memory",
+	.own_pace = true,
 	.summary = "memory: latency of dependent loads, bandwidth by STREAM's rules",
 	.op = "latency, loaded: one load that depends on the one before; else: one block of 1 MiB "
 	      "of each "

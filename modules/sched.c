@@ -396,6 +396,7 @@ const struct bench_module bench_module_sched = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_BLOCKING,
 	.name = "sched",
+	.own_pace = true,
 	.summary = "the scheduler: hand-over, wake-up, messages, new threads and processes",
 	.op = "pingpong: there and back; timer, wakeup: one wake-up; messaging: loops messages "
 	      "from each "

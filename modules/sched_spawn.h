@@ -4,6 +4,7 @@
 #define MODULES_SCHED_SPAWN_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
@@ -89,18 +90,25 @@ static inline int sched_exec_run(struct bench_worker *w, uint64_t ops)
 	const struct sched_params *p = w->job->params;
 	char *argv[] = { (char *)p->program, NULL };
 
-	for (uint64_t i = 0; i < ops; i++) {
-		pid_t pid;
-		int rc = posix_spawn(&pid, p->program, NULL, NULL, argv, environ);
+	sigset_t none;
+	posix_spawnattr_t attr;
+	int ret = 0;
 
-		if (rc)
-			return bench_worker_fail(w, -rc, "start '%s': %s", p->program,
-						 strerror(rc));
-		rc = sched_reap(w, pid, 0);
-		if (rc)
-			return rc;
+	/* Workers block all signals; what they start must be possible to end. */
+	sigemptyset(&none);
+	if (posix_spawnattr_init(&attr))
+		return bench_worker_fail(w, -ENOMEM, "out of memory");
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	for (uint64_t i = 0; i < ops && !ret; i++) {
+		pid_t pid;
+		int rc = posix_spawn(&pid, p->program, NULL, &attr, argv, environ);
+
+		ret = rc ? bench_worker_fail(w, -rc, "start '%s': %s", p->program, strerror(rc)) :
+			   sched_reap(w, pid, 0);
 	}
-	return 0;
+	posix_spawnattr_destroy(&attr);
+	return ret;
 }
 
 static inline int sched_yield_run(struct bench_worker *w, uint64_t ops)

@@ -117,9 +117,14 @@ guests=
 for g in $(sh tests/vm/lab.sh names); do
 	case "vm $g" in *"$pattern"*) guests="$guests $g" ;; esac
 done
-# shellcheck disable=SC2086
-[ -z "$guests" ] || sh tests/vm/lab.sh start $guests &
-sleep 1
+lab=${BENCH_LAB_OUT:-build/lab}
+rm -f "$lab/pid"
+if [ -n "$guests" ]; then
+	# shellcheck disable=SC2086
+	sh tests/vm/lab.sh start $guests &
+	trap 'sh tests/vm/lab.sh stop; exit 130' INT TERM
+	while [ ! -e "$lab/pid" ]; do sleep 0.1; done
+fi
 for g in $guests; do
 	step "vm $g" sh tests/vm/lab.sh wait "$g"
 done

@@ -13,7 +13,7 @@ libseccomp-dev libclang-rt-14-dev valgrind strace python3 python3-jsonschema pro
 # Peers that some tests compare with; the tests skip without them.
 peers="linux-perf libbpf-tools"
 
-lab="qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils dmsetup"
+lab="qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils zstd dmsetup"
 [ "${1:-}" != check ] || peers="$peers $lab"
 
 installed() {
@@ -44,6 +44,8 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq || [ -z "$missing" ]
 # shellcheck disable=SC2086
 [ -z "$missing" ] || apt-get install -y -qq --no-install-recommends $missing >/dev/null
-# shellcheck disable=SC2086
-[ -z "$wanted" ] || apt-get install -y -qq --no-install-recommends $wanted >/dev/null 2>&1 ||
-	echo "deps: not there, tests that need them will skip:$wanted" >&2
+lacking=
+for p in $wanted; do
+	apt-get install -y -qq --no-install-recommends "$p" >/dev/null 2>&1 || lacking="$lacking $p"
+done
+[ -z "$lacking" ] || echo "deps: not there, tests that need them will skip:$lacking" >&2

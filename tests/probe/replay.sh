@@ -41,9 +41,12 @@ attempt() {
 # Sleepers: those whose dequeue is delayed are on the queue and must not count. Where others have the
 # CPU, too, they are but 2 % of the depth, hence the narrow limit.
 for load in '' sleepers; do
+	good=no
 	for i in 1 2 3; do
+		: >"$work/report"
 		# shellcheck disable=SC2086
 		if attempt $load; then
+			good=yes
 			break
 		elif [ "$i" != 3 ]; then
 			echo "attempt $i:"
@@ -53,7 +56,7 @@ for load in '' sleepers; do
 	echo "${load:-free to move}:"
 	cat "$work/report"
 	passed=$((passed + $(grep -c '^ok' "$work/report")))
-	failed=$((failed + $(grep -c '^FAIL' "$work/report")))
+	[ "$good" = yes ] || failed=$((failed + 1))
 done
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -328,9 +328,10 @@ static void memory_child(const char *dir, int out)
 static void kernel_memory_does_not_grow_with_tasks(void **state)
 {
 	double bytes[3] = { -1, -1, -1 };
+	int out[2], status = 0;
 	char dir[96];
-	int out[2];
 	pid_t pid;
+	bool got;
 
 	(void)state;
 	need_root();
@@ -343,12 +344,12 @@ static void kernel_memory_does_not_grow_with_tasks(void **state)
 	if (!pid)
 		memory_child(dir, out[1]);
 	close(out[1]);
-	if (read(out[0], bytes, sizeof(bytes)) != sizeof(bytes))
-		bytes[0] = -1;
+	got = read(out[0], bytes, sizeof(bytes)) == sizeof(bytes);
 	close(out[0]);
-	waitpid(pid, NULL, 0);
+	waitpid(pid, &status, 0);
 	for (unsigned i = 0; i < 200 && rmdir(dir); i++)
 		sleep_for(10 * MS);
+	assert_true(got && status == 0);
 	if (bytes[0] < 0) {
 		printf("skip: this kernel does not account kernel memory\n");
 		skip();

@@ -37,6 +37,8 @@ static void test_words(void **state)
 	expect("a b'c'\"d\"e", "a|bcde");
 	expect("a '' b", "a||b");
 	expect("a \"\"", "a|");
+	/* A shell does not split there. */
+	expect("a\rb c\r", "a\rb|c\r");
 	expect("a b\\ c \\'", "a|b c|'");
 	expect("a '$HOME' '*' '\\n'", "a|$HOME|*|\\n");
 	expect("dd if=x of=y", "dd|if=x|of=y");

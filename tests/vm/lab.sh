@@ -6,6 +6,7 @@
 #   sh tests/vm/lab.sh names [PATTERN]      the guests whose name contains PATTERN
 #   sh tests/vm/lab.sh guest NAME           one guest, end to end; exit 0 passed, 77 skipped, else failed
 #   sh tests/vm/lab.sh start NAME...        several, two at a time
+#   sh tests/vm/lab.sh stop                 end what `start` began
 #   sh tests/vm/lab.sh wait NAME            wait for a guest that `start` runs, print its log, exit as it did
 #   sh tests/vm/lab.sh matrix               write build/lab/matrix.md from what was measured
 #
@@ -51,9 +52,9 @@ build_of() {
 	sysroot=
 	eval "build=\${BENCH_LAB_BUILD_$1:-}"
 	if [ "$1" != "$(dpkg --print-architecture)" ]; then
-		sysroot=$(sh "$here/cross.sh" "$1" 2>&1) || {
+		sysroot=$(sh "$here/cross.sh" "$1" 2>"$dir/cross.log") || {
 			code=$?
-			echo "$name: $(echo "$sysroot" | tail -n 20)"
+			echo "$name: $( (echo "$sysroot"; cat "$dir/cross.log") | tail -n 20)"
 			exit "$code"
 		}
 	fi
@@ -93,7 +94,7 @@ boot() { # kernel image, initramfs, qemu arguments...
 		-drive "file=$dir/results.img,format=raw,if=none,id=results,cache=unsafe" \
 		-device virtio-blk-pci,drive=results,serial=results \
 		-drive "file=$dir/nvme.img,format=raw,if=none,id=nvme,cache=unsafe" \
-		-device nvme,drive=nvme,serial=nvme >"$dir/qemu.log" 2>&1 </dev/null
+		-device nvme,drive=nvme,serial=nvme -pidfile "$dir/qemu.pid" >"$dir/qemu.log" 2>&1 </dev/null
 }
 
 tail_of_console() {
@@ -159,6 +160,16 @@ start() {
 	printf '%s\n' "$@" | xargs -P 2 -I{} sh "$here/lab.sh" one {}
 }
 
+# End what `start` began: no further guest, and those that run.
+stop() {
+	pid=$(cat "$lab/pid" 2>/dev/null) || exit 0
+	pkill -TERM -P "$pid" 2>/dev/null
+	for pids in "$lab"/*/qemu.pid; do
+		[ -e "$pids" ] && kill "$(cat "$pids")" 2>/dev/null
+	done
+	rm -f "$lab"/*/*.img
+}
+
 wait_for() {
 	while [ ! -e "$lab/$name.code" ]; do
 		if ! kill -0 "$(cat "$lab/pid" 2>/dev/null)" 2>/dev/null && [ ! -e "$lab/$name.code" ]; then
@@ -172,6 +183,7 @@ wait_for() {
 
 case ${1:-} in
 start) shift && start "$@" ;;
+stop) stop ;;
 one) name=$2 && run_one ;;
 wait) name=$2 && wait_for ;;
 matrix) python3 "$here/matrix.py" table "$lab" "$lab/matrix.md" ;;

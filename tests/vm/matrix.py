@@ -130,7 +130,7 @@ def causes(guest, uring, blocking):
                             ("cause disk, blocking", job_of(blocking, "disk_sync,size"), "blocked.disk"),
                             ("cause net, blocking", job_of(blocking, "net_sync"), "blocked.net")):
         blocked = {m["labels"]["cause"]: m["value"] or 0 for m in metrics(job, "wall.time")
-                   if m["labels"]["cause"].startswith("blocked.") and
+                   if m["labels"].get("cause", "").startswith("blocked.") and
                    m["labels"]["cause"] not in ("blocked.futex", "blocked.timer")}
         share = blocked.get(cause, 0) / (sum(blocked.values()) or 1)
         guest.check(row, share > 0.5, "%.0f %% of the blocked time" % (100 * share))

@@ -44,7 +44,7 @@ static bool cut(const char **line, char *buf)
 	const char *p = *line;
 	char quote = '\0';
 
-	for (; *p && (quote || !isspace((unsigned char)*p)); p++) {
+	for (; *p && (quote || (*p != ' ' && *p != '\t')); p++) {
 		if (quote ? *p == quote : *p == '\'' || *p == '"') {
 			quote = quote ? '\0' : *p;
 		} else if (*p == '\\' && quote != '\'') {

@@ -76,7 +76,9 @@ static void tell_progress(struct execution *x)
 static int wait_phase(struct execution *x, unsigned nr, uint64_t due_ns)
 {
 	struct loop *loop = runtime_loop(x->run->runtime);
-	uint64_t grace = x->jr.module->interrupt ? GRACE_NS : HANG_NS;
+	/* Outside of the window there is nothing to interrupt; large arrays take long to fill. */
+	bool window = x->run->window && x->jr.module->interrupt;
+	uint64_t grace = window ? GRACE_NS : HANG_NS;
 	uint64_t deadline = due_ns == UINT64_MAX ? UINT64_MAX : due_ns + grace;
 	bool interrupted = false;
 
@@ -100,7 +102,7 @@ static int wait_phase(struct execution *x, unsigned nr, uint64_t due_ns)
 				return -ETIME;
 			interrupted = true;
 			deadline = now + GIVE_UP_NS;
-			for (unsigned j = 0; x->jr.module->interrupt && j < nr; j++)
+			for (unsigned j = 0; window && j < nr; j++)
 				if (!x->jr.workers[j].done)
 					x->jr.module->interrupt(&x->jr.workers[j].w);
 		}
@@ -121,8 +123,13 @@ static int phase(struct execution *x, void (*fn)(struct runtime_thread *, void *
 	}
 	rc = wait_phase(x, nr, due_ns);
 	if (rc) {
+		char text[160];
+
 		x->run->stuck = true;
-		fail(x, "failed", "a worker does not come back from the kernel");
+		snprintf(text, sizeof(text), rc == -ETIME ?
+				 "a worker does not come back from the kernel" :
+				 "the control loop failed: %s", strerror(-rc));
+		fail(x, "failed", text);
 		return rc;
 	}
 	for (unsigned i = 0; i < nr; i++) {
@@ -167,7 +174,8 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 		if (timed)
 			collect_begin(&span, x->run, jr);
 		jr->window.start_ns = bench_now_ns() + LEAD_NS;
-		jr->window.end_ns = jr->window.start_ns + duration_ns;
+		/* Told to stop while it began: nothing of it is run. */
+		jr->window.end_ns = jr->window.start_ns + (x->run->stop ? 0 : duration_ns);
 		x->run->window = &jr->window;
 		if (timed && x->run->probes)
 			probe_window(x->run->probes, &jr->window);

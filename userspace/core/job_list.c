@@ -227,6 +227,9 @@ static void name_with(char *name, size_t size, const char *key, const char *axis
 		pair = NULL;
 	if (copy && pair)
 		found = strstr(copy, pair);
+	/* Not the end of a longer key. */
+	while (found && found > copy && found[-1] != ',')
+		found = strstr(found + 1, pair);
 	if (found)
 		snprintf(name, size, "%.*s%s=%s%s", (int)(found - copy), copy, key, value,
 			 found + strlen(pair));

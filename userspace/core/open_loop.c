@@ -109,6 +109,14 @@ static uint64_t wait_until(uint64_t due_ns, uint64_t now)
 /* Arrivals from due_ns on that nobody will serve. */
 static void count_unserved(struct open_loop *open, const struct bench_worker *w, uint64_t due_ns)
 {
+	if (open->arrival == ARRIVAL_CONSTANT && due_ns < w->window->end_ns) {
+		uint64_t nr = (uint64_t)ceil((double)(w->window->end_ns - due_ns) /
+					     open->period_ns);
+
+		open->arrivals += nr;
+		open->unserved += nr;
+		return;
+	}
 	while (due_ns < w->window->end_ns) {
 		open->arrivals++;
 		open->unserved++;

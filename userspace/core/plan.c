@@ -189,7 +189,8 @@ static int check_rate(const struct plan_job *job, struct bench_err *err)
 {
 	const struct bench_module *m = job->spec->module;
 
-	if (!job->spec->common.rate || m->exec == BENCH_EXEC_BLOCKING || m->issue)
+	if (!job->spec->common.rate ||
+	    (!m->own_pace && (m->exec == BENCH_EXEC_BLOCKING || m->issue)))
 		return 0;
 	return bench_fail(err, -EINVAL, "%s: module '%s' knows no rate=%s%s%s", job->spec->name, m->name,
 			  m->sibling ? "; use '" : "", m->sibling ? m->sibling : "",

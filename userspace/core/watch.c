@@ -113,7 +113,8 @@ static int count(struct watch *w, const struct counter_target *target, struct be
 		return 0;
 	if (rc)
 		return bench_fail(err, rc, "%s", why.msg);
-	return counter_enable(w->sessions[w->nr_sessions++]);
+	rc = counter_enable(w->sessions[w->nr_sessions++]);
+	return rc ? bench_fail(err, rc, "counters: %s", strerror(-rc)) : 0;
 }
 
 /* Can this cgroup be counted as such? Not below v1's hierarchies but perf_event's. */

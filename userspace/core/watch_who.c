@@ -44,8 +44,13 @@ static int cgroup_members(struct tree *who, const char *path, struct bench_err *
 				  strerror(errno));
 	fts = rc ? NULL : fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
 	for (FTSENT *entry; fts && !rc && (entry = fts_read(fts));)
-		if (entry->fts_info == FTS_D && entry->fts_level > 0)
-			(void)add_procs(who, entry->fts_path, &rc); /* it may be gone by now */
+		if (entry->fts_info == FTS_D && entry->fts_level > 0) {
+			int one = 0;
+
+			/* It may be gone by now; what a threaded one has is listed in its domain. */
+			(void)add_procs(who, entry->fts_path, &one);
+			rc = one == -ENODEV || one == -EOPNOTSUPP ? 0 : one;
+		}
 	if (fts)
 		fts_close(fts);
 	if (rc)

@@ -331,6 +331,7 @@ struct probe_config config_make(const struct probe_set *set)
 		.nr_cpus = set->nr_cpus,
 		.prev_state_arg = set->mode.prev_state,
 		.storage = set->mode.storage,
+		.storage_sure = set->mode.storage_sure,
 		.depth_exact = set->mode.depth_exact,
 		.depth_events = !set->mode.depth_exact,
 		/* A history names who had the CPU. */
@@ -425,7 +426,7 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 
 	for (;;) {
 		memset(&said, 0, sizeof(said));
-		object->bpf = object->opened ?: image_open(object->image, set->types);
+		object->bpf = object->opened ?: image_open(object->image, set->types_fd >= 0 ? set->types : NULL);
 		object->opened = NULL;
 		if (!object->bpf)
 			return -EINVAL;

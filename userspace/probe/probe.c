@@ -171,6 +171,11 @@ static void mode_find_net(struct probe_set *set)
 	};
 }
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u /* linux/memfd.h since 6.3 */
+#endif
+#define HELPER_CGRP_STORAGE_GET 210 /* linux/bpf.h since 6.2 */
+
 static void mode_find(struct probe_set *set)
 {
 	bool storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
@@ -181,6 +186,10 @@ static void mode_find(struct probe_set *set)
 			 libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
 						 BPF_FUNC_get_current_task_btf, NULL) != 1);
 	set->mode.storage = storage && !set->mode.raw && !forced("storage");
+	/* Look-ups do without the lock since 6.2, which came with this helper. */
+	set->mode.storage_sure =
+		!set->mode.storage ||
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, HELPER_CGRP_STORAGE_GET, NULL) == 1;
 	set->mode.depth_forced = forced("depth");
 	set->mode.depth_exact = !set->mode.depth_forced && depth_readable(set->kernel);
 	set->mode.prev_state = kernel_tracepoint_args(set->kernel, "sched_switch") >= 4;
@@ -209,6 +218,10 @@ static int types_prepare(struct probe_set *set)
 	const char *data;
 	int ret;
 
+	if (set->types_fd < 0) {
+		free(objects);
+		return 0;
+	}
 	for (unsigned i = 0; objects && i < set->nr_objects; i++)
 		if (set->objects[i].opened && bpf_object__btf(set->objects[i].opened))
 			objects[nr++] = bpf_object__btf(set->objects[i].opened);
@@ -337,6 +350,8 @@ static void objects_load(struct probe_set *set)
 	for (unsigned i = 0; i < set->nr_objects; i++) {
 		struct probe_object *object = &set->objects[i];
 
+		bpf_object__close(object->opened); /* of those that nobody asked for */
+		object->opened = NULL;
 		if (!object->bpf)
 			continue;
 		if (object == set->sched)
@@ -354,11 +369,13 @@ static int set_init(struct probe_set *set, const char *list, struct bench_err *e
 	int ret, nr = libbpf_num_possible_cpus();
 	bool any = false;
 
-	set->types_fd = memfd_create("types", MFD_CLOEXEC);
-	if (set->types_fd < 0)
-		return bench_fail(err, -errno, "probes: no memory file: %s", strerror(errno));
-	snprintf(set->types, sizeof(set->types), "/proc/self/fd/%d", set->types_fd);
-	set->nr_objects = images_describe(&set->objects, set->types);
+	set->types_fd = memfd_create("types", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	if (set->types_fd < 0 && errno == EINVAL) /* before 6.3 */
+		set->types_fd = memfd_create("types", MFD_CLOEXEC);
+	/* Without one libbpf reads all types for every object, which takes longer. */
+	if (set->types_fd >= 0)
+		snprintf(set->types, sizeof(set->types), "/proc/self/fd/%d", set->types_fd);
+	set->nr_objects = images_describe(&set->objects, set->types_fd >= 0 ? set->types : NULL);
 	if (!set->objects || nr <= 0)
 		return bench_fail(err, -ENOMEM, "probes: out of memory");
 	ret = list_choose(set->objects, set->nr_objects, list, err);

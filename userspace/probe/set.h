@@ -70,6 +70,7 @@ struct probe_breach {
 struct probe_mode {
 	bool raw;	  /* raw_tp instead of tp_btf */
 	bool storage;	  /* task storage */
+	bool storage_sure; /* a look-up that finds nothing means that there is nothing */
 	bool depth_exact; /* else from events */
 	bool prev_state;
 	bool depth_forced; /* the environment asked for it */

@@ -298,6 +298,8 @@ static void task_put(const struct probe_set *set, const struct task *task, const
 		struct bench_metric_id id = row_id("wall.time_of", c, task->name);
 		enum bench_status status = row_status(set, &s, c);
 
+		if (status != BENCH_OK && s.ns[c] == 0)
+			continue; /* wall.time says why there is none */
 		row_note(set, &s, c, note, sizeof(note));
 		if (why && status == BENCH_OK)
 			bench_metric_put_left_out(metrics, &id,

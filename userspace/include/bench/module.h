@@ -136,6 +136,9 @@ struct bench_module {
 	const char *const *full;
 	size_t params_size, state_size;
 
+	/* Its ops have due times or clocks of their own: rate= is refused. */
+	bool own_pace;
+
 	/* Number of workers: 0 in min_workers means "as many as the plan gives, default one per
 	 * core" ; otherwise the plan gives between min and max (max 0 = no limit). */
 	unsigned min_workers, max_workers;

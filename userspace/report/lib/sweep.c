@@ -42,7 +42,8 @@ static void label(const json_t *job, char *buf, size_t size)
 		size_t len = strlen(key);
 		const char *at = name;
 
-		while ((at = strstr(at, key)) && at[len] != '=')
+		while ((at = strstr(at, key)) &&
+		       (at[len] != '=' || (at > name && !strchr(", ", at[-1]))))
 			at += len;
 		if (used >= size)
 			break;
