@@ -451,6 +451,8 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 		if (ret == -EPERM || !said.program[0] || nr_rejected == MAX_REJECTED)
 			return ret;
 		memcpy(rejected[nr_rejected++], said.program, sizeof(said.program));
+		snprintf(object->refused, sizeof(object->refused), "%.40s: %.140s", said.program,
+			 said.verdict[0] ? said.verdict : said.line);
 		prog = bpf_object__find_program_by_name(object->bpf, said.program);
 		if (prog)
 			metrics_lose(object, program_event(prog), &object->why);

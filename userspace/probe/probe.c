@@ -209,16 +209,27 @@ static void mode_find(struct probe_set *set)
 	mode_find_net(set);
 }
 
+/* All types of the kernel. */
+static int types_whole(struct probe_set *set)
+{
+	uint32_t size;
+	const char *data = btf__raw_data(kernel_btf(set->kernel), &size);
+
+	set->mode.types = true;
+	if (!data || ftruncate(set->types_fd, 0))
+		return -errno;
+	return pwrite(set->types_fd, data, size, 0) == (ssize_t)size ? 0 : -EIO;
+}
+
 /* The kernel's types, for libbpf to relocate all objects with; all of them where they cannot be cut. */
 static int types_prepare(struct probe_set *set)
 {
 	const struct btf **objects = calloc(set->nr_objects, sizeof(*objects));
 	unsigned nr = 0;
-	uint32_t size;
-	const char *data;
 	int ret;
 
 	if (set->types_fd < 0) {
+		set->mode.types = true;
 		free(objects);
 		return 0;
 	}
@@ -228,12 +239,7 @@ static int types_prepare(struct probe_set *set)
 	ret = !objects || forced("types") ||
 	      types_write(set->kernel, objects, nr, set->types_fd);
 	free(objects);
-	if (!ret)
-		return 0;
-	data = btf__raw_data(kernel_btf(set->kernel), &size);
-	if (!data || ftruncate(set->types_fd, 0))
-		return -errno;
-	return pwrite(set->types_fd, data, size, 0) == (ssize_t)size ? 0 : -EIO;
+	return ret ? types_whole(set) : 0;
 }
 
 /* Loaded, with what it cannot do without. */
@@ -245,7 +251,8 @@ static int track_try(struct probe_set *set)
 		return ret;
 	object_close(set->track);
 	why_set(&set->track->why, BENCH_NOT_SUPPORTED,
-		"the kernel rejected the program that finds the threads to follow");
+		"the kernel rejected the program that finds the threads to follow, %s",
+		set->track->refused);
 	return -ENOTSUP;
 }
 
@@ -255,6 +262,9 @@ static int track_load(struct probe_set *set)
 {
 	int ret = track_try(set);
 
+	/* A kernel whose types cannot be told from the few. */
+	if (ret && ret != -EPERM && !set->mode.types && !types_whole(set))
+		ret = track_try(set);
 	if (ret && ret != -EPERM && !set->mode.raw) {
 		set->mode.raw = true;
 		set->mode.storage = false;

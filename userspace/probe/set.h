@@ -41,6 +41,7 @@ struct probe_object {
 	struct probe_run runs[PROBE_MAX_PROGRAMS];
 	unsigned nr_runs;
 	struct probe_why why; /* of the whole object */
+	char refused[192];    /* the last program that the kernel rejected, and why */
 
 	struct bpf_object *opened; /* described and not loaded yet */
 	struct bpf_object *bpf;	   /* NULL = not loaded */
@@ -69,6 +70,7 @@ struct probe_breach {
 /* How the programs are loaded; found out by probing, forced by BENCH_PROBE_FALLBACK. */
 struct probe_mode {
 	bool raw;	  /* raw_tp instead of tp_btf */
+	bool types;	  /* libbpf is given all of the kernel's types */
 	bool storage;	  /* task storage */
 	bool storage_sure; /* a look-up that finds nothing means that there is nothing */
 	bool depth_exact; /* else from events */
