@@ -113,7 +113,7 @@ int feed_attach(struct feed *ret_feed, pid_t pid, struct bench_err *err)
 			return bench_fail(err, -ESRCH, "there is no process %d", pid);
 		if (access(path, R_OK))
 			return bench_fail(err, -EACCES, "process %d is another user's: try as root", pid);
-		return bench_fail(err, -ESRCH, "process %d is no run of bench", pid);
+		return bench_fail(err, -ESRCH, "process %d is no run of bench, or has not begun yet", pid);
 	}
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
 	ret_feed->file = open(path, O_RDONLY | O_CLOEXEC);

@@ -44,8 +44,8 @@ static void usage(FILE *out)
 		     "       bench view [OPTIONS] --attach[=PID]\n\n"
 		     "Look at a saved result, or watch a run that goes on, without disturbing it.\n\n"
 		     "  -a, --attach[=PID]  the run to watch (default: the only one there is)\n"
-		     "  -S, --screen=NAME   begin with this screen: overview, run queue, ledger,\n"
-		     "                      runtime, counters, latency, slow ops, log\n"
+		     "  -S, --screen=NAME   begin with this screen: overview, runq, ledger, runtime,\n"
+		     "                      counters, latency, slow, log\n"
 		     "      --play[=SPEED]  play a saved result from its start, at so many times the\n"
 		     "                      speed at which it was recorded (1), and leave at its end\n"
 		     "  -h, --help          this text\n\n"
@@ -330,10 +330,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	v.at_ns = v.model.last_ns;
+	v.chosen = v.model.saved;
 	if (req.speed > 0) {
 		v.speed = req.speed;
 		v.follow = false;
 		v.playing = true;
+		v.chosen = false;
 		v.at_ns = 0;
 	}
 	keep_off(&v.model);

@@ -121,4 +121,4 @@ static void draw_screen(struct view *v, int y, int rows)
 	draw_blame(v, f.doc, y + 4, rows - 4);
 }
 
-const struct screen screen_runq = { "run queue", draw_screen, lines, NULL };
+const struct screen screen_runq = { "runq", draw_screen, lines, NULL };

@@ -153,4 +153,4 @@ out:
 	free(list);
 }
 
-const struct screen screen_slow = { "slow ops", draw_screen, lines, orders };
+const struct screen screen_slow = { "slow", draw_screen, lines, orders };

@@ -36,25 +36,23 @@ static void draw_head(const struct view *v)
 	const struct model *m = &v->model;
 	const json_t *host = json_object_get(m->run, "host");
 	double left = m->expected_ns > m->last_ns ? (double)(m->expected_ns - m->last_ns) / 1e9 : 0;
-	size_t begun = 0;
-	const char *state = v->ended ? "the run is gone" : m->over ? "over" : "running";
-	int used;
+	const char *state = v->ended ? "the run is gone" : m->saved ? "saved" :
+			    m->over  ? "over" : "running";
+	int used = draw(0, 0, v->width, BOLD, "bench  %s  ", text_of(host, "hostname"));
 
-	for (size_t i = 0; i < m->nr_jobs; i++)
-		begun += m->jobs[i].begun && m->jobs[i].start_ns <= v->at_ns;
-	used = draw(0, 0, v->width, BOLD, "bench  %s", text_of(host, "hostname"));
-	used += draw(0, used, v->width - used, PLAIN, "  job %zu/%zu  ", begun, m->nr_jobs);
-	used += draw(0, used, v->width - used, v->ended ? BAD : PLAIN, "%s", m->saved ? "saved result" : state);
+	used += draw(0, used, v->width - used, v->ended ? BAD : PLAIN, "%s", state);
 	if (!m->over && left > 0)
 		used += draw(0, used, v->width - used, PLAIN, ", about %.0f s left", left);
 	if (!v->follow)
 		used += draw(0, used, v->width - used, WARN, "  %s at %.1f s of %.1f s",
 			     v->playing ? "playing" : "looking back", (double)v->at_ns / 1e9,
 			     (double)m->last_ns / 1e9);
-	if (v->chosen && v->job < m->nr_jobs)
-		used += draw(0, used, v->width - used, ACCENT, "  job chosen");
 	if (v->filter[0])
-		(void)draw(0, used, v->width - used, WARN, "  filter: %s", v->filter);
+		used += draw(0, used, v->width - used, WARN, "  filter: %s", v->filter);
+	if (v->job < m->nr_jobs && m->jobs[v->job].name)
+		(void)draw(0, used, v->width - used, PLAIN, "  job %zu/%zu%s %s", v->job + 1,
+			   m->nr_jobs, v->chosen && !m->saved ? " (chosen)" : "",
+			   m->jobs[v->job].name);
 }
 
 static void draw_tabs(const struct view *v)
@@ -194,6 +192,9 @@ static void select_by(struct view *v, long by)
 	long to = (long)*line + by;
 
 	*line = to < 0 || !nr ? 0 : (size_t)to >= nr ? nr - 1 : (size_t)to;
+	/* Of a saved result, the selected job is the one the other screens are about. */
+	if (v->screen == 0 && v->model.saved && overview_selected(v) != SIZE_MAX)
+		v->job = overview_selected(v);
 }
 
 static void open_line(struct view *v)
@@ -313,7 +314,7 @@ enum ui_end ui_key(struct view *v, const struct feed *feed, int key)
 	case '+': v->speed = v->speed < 1024 ? v->speed * 2 : v->speed; break;
 	case '-': v->speed = v->speed > 0.125 ? v->speed / 2 : v->speed; break;
 	case '\n': case KEY_ENTER: open_line(v); break;
-	case 27: v->open = v->chosen = false; break;
+	case 27: v->open = false; v->chosen = v->model.saved; break;
 	case '/': case KEY_F(3): asked = ASK_FILTER; break;
 	case 's': case KEY_F(4): sort_next(v); break;
 	case 'm': case KEY_F(6): mark(v, feed); break;
