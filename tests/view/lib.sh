@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=sh
 # A terminal for the tests of the live view: tmux, with a server of its own.
-# shellcheck source=tests/cli/lib.sh
+# shellcheck source=tests/cli/lib.sh disable=SC2154 # root: who sources this sets it
 . "$root/tests/cli/lib.sh"
 
 command -v tmux >/dev/null || {

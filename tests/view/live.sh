@@ -91,7 +91,7 @@ expect 'and the run with it' "$(ended 40)" 0
 "$BENCH" -q $job --trials=6 -o attached.json --format=json >/dev/null &
 run=$!
 tries=100
-until ls -l "/proc/$run/fd" | grep -q bench-live || [ "$tries" = 0 ]; do
+until find "/proc/$run/fd" -lname '*bench-live*' | grep -q . || [ "$tries" = 0 ]; do
 	sleep 0.1
 	tries=$((tries - 1))
 done

@@ -46,7 +46,7 @@ static void usage(FILE *out)
 		     "  -a, --attach[=PID]  the run to watch (default: the only one there is)\n"
 		     "  -S, --screen=NAME   begin with this screen: overview, runq, ledger, runtime,\n"
 		     "                      counters, latency, slow, log\n"
-		     "      --play[=SPEED]  play a saved result from its start, at so many times the\n"
+		     "  -p, --play[=SPEED]  play a saved result from its start, at so many times the\n"
 		     "                      speed at which it was recorded (1), and leave at its end\n"
 		     "  -h, --help          this text\n\n"
 		     "? shows the keys, q leaves.\n");
@@ -54,10 +54,10 @@ static void usage(FILE *out)
 
 static int parse(struct request *req, int argc, char **argv)
 {
-	enum { FILE_FD = 256, ANSWERS, RUN, PLAY };
+	enum { FILE_FD = 256, ANSWERS, RUN };
 	static const struct option options[] = {
 		{ "attach", optional_argument, NULL, 'a' }, { "screen", required_argument, NULL, 'S' },
-		{ "play", optional_argument, NULL, PLAY },  { "help", no_argument, NULL, 'h' },
+		{ "play", optional_argument, NULL, 'p' },  { "help", no_argument, NULL, 'h' },
 		{ "file", required_argument, NULL, FILE_FD },
 		{ "answers", required_argument, NULL, ANSWERS },
 		{ "run", required_argument, NULL, RUN },    { 0 },
@@ -66,7 +66,7 @@ static int parse(struct request *req, int argc, char **argv)
 	char *end;
 
 	*req = (struct request){ .file = -1, .answers = -1, .screen = "" };
-	while ((option = getopt_long(argc, argv, "a::S:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "a::S:p::h", options, NULL)) != -1) {
 		switch (option) {
 		case 'a':
 			req->attached = true;
@@ -77,7 +77,7 @@ static int parse(struct request *req, int argc, char **argv)
 			}
 			break;
 		case 'S': req->screen = optarg; break;
-		case PLAY:
+		case 'p':
 			req->speed = optarg ? strtod(optarg, &end) : 1;
 			if (optarg && (*end || !(req->speed > 0))) {
 				fprintf(stderr, "bench: --play=%s: not a number above 0\n", optarg);
