@@ -47,7 +47,7 @@ static void rig_init(struct rig *r, uint64_t rate, uint64_t duration_ns)
 	r->wr = aligned_alloc(64, sizeof(*r->wr));
 	memset(r->wr, 0, sizeof(*r->wr));
 	r->jr = (struct job_run){ .module = &module, .workers = r->wr, .nr = 1,
-				  .common = &r->common };
+				  .common = &r->common, .rate = (double)rate };
 	r->wr->run = &r->jr;
 	r->wr->open = open_loop_new(ARRIVAL_CONSTANT, 0);
 	r->wr->w = (struct bench_worker){ .window = &r->jr.window,

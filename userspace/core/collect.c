@@ -51,7 +51,8 @@ static void iowq_sample(const struct run *run, const struct job_run *jr,
 		if (file)
 			fclose(file);
 		/* Behind the prefix stands the thread that it works for. */
-		if (strncmp(text, "iou-wrk-", 8) != 0 || !is_worker(run, jr, atoi(text + 8)))
+		if ((strncmp(text, "iou-wrk-", 8) && strncmp(text, "iou-sqp-", 8)) ||
+		    !is_worker(run, jr, atoi(text + 8)))
 			continue;
 		ret_sample->nr_threads++;
 		snprintf(path, sizeof(path), "/proc/self/task/%.16s/schedstat", entry->d_name);
@@ -138,7 +139,7 @@ static void put_module(const struct job_run *jr, const struct totals *t,
 	if (t->bytes)
 		put(set, BENCH_SOURCE_MODULE, "bytes", "B/s", BENCH_BETTER_HIGHER, t->bytes_per_s);
 	put(set, BENCH_SOURCE_MODULE, "errors", "count", BENCH_BETTER_LOWER, (double)t->errors);
-	if (jr->common->rate && t->latency &&
+	if (jr->rate > 0 && t->latency &&
 	    !open_loop_put(jr, t->latency, set, note, sizeof(note)))
 		bench_metric_put_left_out(set, &latency, (double)bench_hist_at(t->latency, 0.5),
 					  note);

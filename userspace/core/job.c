@@ -10,12 +10,10 @@
 #include "bench/clock.h"
 #include "core/collect.h"
 #include "core/events.h"
-#include "core/observer.h"
+#include "core/execution.h"
 #include "core/option.h"
 #include "core/result.h"
-#include "core/series.h"
 #include "core/slow.h"
-#include "core/worker.h"
 
 /* The window starts this long after the workers were told, enough for all of them to wake up. */
 #define LEAD_NS BENCH_NS_PER_MS
@@ -30,22 +28,7 @@
 /* How often the progress line is redrawn. */
 #define REDRAW_NS (250 * BENCH_NS_PER_MS)
 
-struct execution {
-	struct run *run;
-	const struct plan_job *plan;
-	struct job_run jr;
-	struct bench_metric_set *metrics;
-	struct bench_hist *latency; /* of all trials, where slow ops are kept */
-	struct sampler *sampler;
-	struct observer observer;
-	json_t *slow, *series; /* of the job, NULL = none */
-	uint64_t first_ns;     /* when the first timed window began; 0 = there was none */
-	unsigned nr_trials;	/* finished */
-	const char *status;	/* of the job, "ok" so far */
-	char reason[400];
-};
-
-static void fail(struct execution *x, const char *status, const char *reason)
+void execution_fail(struct execution *x, const char *status, const char *reason)
 {
 	if (strcmp(x->status, "ok") != 0)
 		return;
@@ -130,7 +113,7 @@ static int phase(struct execution *x, void (*fn)(struct runtime_thread *, void *
 		snprintf(text, sizeof(text), rc == -ETIME ?
 				 "a worker does not come back from the kernel" :
 				 "the control loop failed: %s", strerror(-rc));
-		fail(x, "failed", text);
+		execution_fail(x, "failed", text);
 		return rc;
 	}
 	for (unsigned i = 0; i < nr; i++) {
@@ -139,8 +122,8 @@ static int phase(struct execution *x, void (*fn)(struct runtime_thread *, void *
 		if (!wr->rc)
 			continue;
 		if (x->run->stop)
-			fail(x, "interrupted", strsignal(x->run->signo));
-		fail(x, "failed", wr->w.err.msg[0] ? wr->w.err.msg : strerror(-wr->rc));
+			execution_fail(x, "interrupted", strsignal(x->run->signo));
+		execution_fail(x, "failed", wr->w.err.msg[0] ? wr->w.err.msg : strerror(-wr->rc));
 		rc = wr->rc;
 	}
 	return rc;
@@ -159,7 +142,7 @@ static void keep_trial(struct execution *x)
 			    x->nr_trials + 1, text);
 }
 
-static int window(struct execution *x, uint64_t duration_ns, bool timed)
+int execution_window(struct execution *x, uint64_t duration_ns, bool timed)
 {
 	struct job_run *jr = &x->jr;
 	struct collect_span span;
@@ -207,9 +190,9 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 	return 0;
 }
 
-/* Operations per second of the trial that has just ended. */
-static double speed(const struct job_run *jr)
+double execution_speed(const struct execution *x)
 {
+	const struct job_run *jr = &x->jr;
 	double per_s = 0;
 
 	for (unsigned i = 0; i < jr->nr; i++) {
@@ -242,7 +225,7 @@ static void tell_viewer(const struct execution *x)
 static int trials(struct execution *x)
 {
 	const struct settings *s = x->run->settings;
-	uint64_t warmup_ns = s->warmup_ns;
+	uint64_t warmup_ns = s->warmup_ns, duration_ns = s->duration_ns;
 	struct bench_err err = { 0 };
 	unsigned nr;
 	int rc = 0;
@@ -251,24 +234,30 @@ static int trials(struct execution *x)
 		warmup_ns = CALIBRATE_NS;
 	if (warmup_ns && !x->run->stop) {
 		progress_step(&x->run->progress, "warm-up");
-		rc = window(x, warmup_ns, false);
+		rc = execution_window(x, warmup_ns, false);
 	}
+	if (!rc && !x->run->stop)
+		rc = execution_approach(x);
+	if (x->slo.target.ns)
+		duration_ns = slo_window_ns(&x->slo.target, x->jr.rate, duration_ns);
 	observer_begin(&x->observer, x->run);
 	nr = observer_trials(&x->observer, (unsigned)s->trials);
 	for (unsigned i = 0; i < nr && !rc && !x->run->stop; i++) {
 		progress_step(&x->run->progress, "trial %u/%u", i + 1, nr);
 		rc = observer_next(&x->observer, x->run, &err);
-		rc = rc ? rc : window(x, s->duration_ns, !x->observer.control);
+		rc = rc ? rc : execution_window(x, duration_ns, !x->observer.control);
 		if (!rc && !x->run->stop)
-			observer_note(&x->observer, speed(&x->jr), x->metrics);
+			observer_note(&x->observer, execution_speed(x), x->metrics);
+		if (!rc && !x->run->stop && !x->observer.control)
+			execution_note(x);
 		if (!rc)
 			tell_viewer(x);
 	}
 	events_put_missed(&x->jr, x->nr_trials, x->metrics);
 	if (observer_end(&x->observer, x->run, &err) || err.msg[0])
-		fail(x, "failed", err.msg);
+		execution_fail(x, "failed", err.msg);
 	if (x->run->stop)
-		fail(x, "interrupted", strsignal(x->run->signo));
+		execution_fail(x, "interrupted", strsignal(x->run->signo));
 	return rc;
 }
 
@@ -330,11 +319,11 @@ _Static_assert(ASYNC_MIX_DISK == PROBE_MIX_DISK && ASYNC_MIX_NET == PROBE_MIX_NE
 static void tell_mix(struct execution *x, bool on)
 {
 	for (unsigned i = 0; i < x->jr.nr; i++) {
-		const struct runtime_thread *t =
-			runtime_thread(x->run->runtime, x->jr.workers[i].thread);
+		const struct worker_run *wr = &x->jr.workers[i];
+		pid_t tid = runtime_thread(x->run->runtime, wr->thread)->tid;
 
-		if (t->async)
-			async_set_mix(t->async, on ? probe_mix(x->run->probes, t->tid) : NULL);
+		if (wr->w.async)
+			async_set_mix(wr->w.async, on ? probe_mix(x->run->probes, tid) : NULL);
 	}
 }
 
@@ -378,7 +367,7 @@ static void execute(struct execution *x)
 	rc = phase(x, worker_setup, 1, UINT64_MAX);
 	atomic_store(&x->jr.setup_what, NULL);
 	if (x->run->stop) {
-		fail(x, "interrupted", strsignal(x->run->signo));
+		execution_fail(x, "interrupted", strsignal(x->run->signo));
 	} else if (!rc) {
 		rc = phase(x, worker_enter, nr, UINT64_MAX);
 		if (!rc) {
@@ -390,6 +379,8 @@ static void execute(struct execution *x)
 			rc = trials(x);
 			if (!x->run->stuck)
 				gather(x);
+			if (!rc && !x->run->stop)
+				execution_knee(x);
 		}
 		if (x->run->probes) {
 			if (!x->run->stuck)
@@ -432,40 +423,6 @@ static int prepare(struct execution *x, struct bench_err *err)
 	return rc;
 }
 
-/* {"name", "params"}: of which sweep the job is, and where in it. */
-static json_t *sweep_json(const struct job_spec *spec)
-{
-	json_t *params = json_object();
-
-	for (unsigned a = 0; a < spec->nr_axes; a++) {
-		const struct bench_option *opt = spec->axes[a].option;
-
-		json_object_set_new(params, opt->name,
-				    option_value_json(opt, job_spec_params(spec, opt)));
-	}
-	return json_pack("{s:o, s:o}", "name", result_text(spec->sweep), "params", params);
-}
-
-json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
-		    const char *reason)
-{
-	const struct bench_module *m = plan->spec->module;
-	json_t *cpus = json_array(), *object;
-
-	for (unsigned i = 0; plan->cpus && i < plan->nr_workers; i++)
-		json_array_append_new(cpus, json_integer(plan->cpus[i]));
-	object = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:[]}", "name",
-			 result_text(plan->spec->name), "module", m->name, "exec",
-			 m->exec == BENCH_EXEC_ASYNC ? "async" : "blocking", "runtime",
-			 runtime_name(runtime_active(run->runtime)), "status", status, "reason",
-			 result_text(reason),
-			 "params", option_json(m->options, plan->spec->params), "placement", cpus,
-			 "trials", 0, "trial_ns", (json_int_t)run->settings->duration_ns, "metrics");
-	if (plan->spec->sweep)
-		json_object_set_new(object, "sweep", sweep_json(plan->spec));
-	return object;
-}
-
 /* What is known of the job by now. */
 static json_t *so_far(const struct execution *x)
 {
@@ -489,6 +446,7 @@ static json_t *row(const struct execution *x)
 	probe_stacks(x->run->probes, 0, object);
 	if (x->observer.on)
 		json_object_set_new(object, "control_trials", json_integer(x->observer.nr_pairs));
+	execution_search_json(x, object);
 	if (x->slow)
 		json_object_set_new(object, "slow", x->slow);
 	if (x->series)
@@ -513,6 +471,11 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 	x.jr.scope = (unsigned)run->settings->scope;
 	x.jr.nr = plan->nr_workers;
 	x.jr.common = &plan->spec->common;
+	x.jr.rate = (double)x.jr.common->rate;
+	if (x.jr.common->slo) { /* the plan took it */
+		(void)slo_parse(x.jr.common->slo, &x.slo.target, &err);
+		x.jr.rate = SLO_FLOOD;
+	}
 	x.jr.probes = run->probes;
 	x.jr.nr_slow = (unsigned)run->settings->slow;
 	if (x.jr.nr_slow)
@@ -525,7 +488,7 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 				       .stop = &run->stop,
 				       .progress = run->settings->quiet ? NULL : note_progress };
 	if (prepare(&x, &err))
-		fail(&x, "failed", err.msg);
+		execution_fail(&x, "failed", err.msg);
 	else
 		execute(&x);
 	object = row(&x);
@@ -535,5 +498,6 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 		free(x.jr.workers);
 		bench_hist_free(x.latency);
 	}
+	steady_done(&x.steady);
 	return object;
 }

@@ -12,6 +12,7 @@
 #include "core/sweep.h"
 
 static const char *const list_word[] = { "LIST", NULL };
+static const char *const slo_word[] = { "p99:2ms", NULL };
 static const char *const placement_words[] = { "any",	  "same-cpu", "smt", "llc",
 					       "package", "cross",    NULL };
 static const char *const arrival_words[] = { "constant", "poisson", NULL };
@@ -30,6 +31,9 @@ const struct bench_option job_options[] = {
 	  NULL, 0 },
 	{ "arrival", BENCH_OPT_ENUM, offsetof(struct job_settings, arrival), 0, 0, "constant",
 	  arrival_words, "how the operations of an open loop are spaced", NULL, 0 },
+	{ "slo", BENCH_OPT_STRING, offsetof(struct job_settings, slo), 0, 0, NULL, slo_word,
+	  "open loop: search the highest rate at which this percentile of the latency keeps this time",
+	  NULL, 0 },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
 };
 

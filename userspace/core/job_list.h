@@ -26,6 +26,7 @@ enum placement {
 struct job_settings {
 	uint64_t rate;	  /* ops due per second, all workers together; 0 = closed loop */
 	uint64_t arrival; /* enum arrival */
+	const char *slo;  /* search the rate that keeps this target; NULL = do not */
 	uint64_t workers; /* 0 = as the plan decides */
 	const char *cpus; /* NULL = as the plan decides */
 	uint64_t placement; /* enum placement */

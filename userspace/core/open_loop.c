@@ -246,6 +246,12 @@ static void put_number(struct bench_metric_set *set, const char *name, const cha
 	bench_metric_put(set, &id, value);
 }
 
+bool open_loop_late(const struct bench_hist *lateness, const struct bench_hist *latency)
+{
+	return latency->count && (double)bench_hist_at(lateness, 0.99) >
+					 LATE_SHARE * (double)bench_hist_at(latency, 0.5);
+}
+
 bool open_loop_put(const struct job_run *jr, const struct bench_hist *latency,
 		   struct bench_metric_set *set, char *note, size_t size)
 {
@@ -279,7 +285,7 @@ bool open_loop_put(const struct job_run *jr, const struct bench_hist *latency,
 	if (lateness && lateness->count)
 		bench_metric_put_hist(set, &late, lateness);
 	p99 = lateness ? bench_hist_at(lateness, 0.99) : 0;
-	stands = !latency->count || (double)p99 <= LATE_SHARE * (double)p50;
+	stands = !lateness || !open_loop_late(lateness, latency);
 	if (!stands)
 		snprintf(note, size,
 			 "generator-limited: the load generator itself was %.1f us late at p99, over a "

@@ -54,6 +54,9 @@ int open_loop_run(struct worker_run *wr);
 void open_loop_start(struct worker_run *wr);
 uint64_t open_loop_issue(struct worker_run *wr, uint64_t now_ns);
 void open_loop_stop(struct worker_run *wr);
+/* Was the generator too late for the latencies to mean anything? Its lateness and the latencies, both
+ * of all workers. */
+bool open_loop_late(const struct bench_hist *lateness, const struct bench_hist *latency);
 /* Put what the trial's arrivals were like. False when the generator was too slow for the latencies
  * to mean anything; `note` then says by how much. */
 bool open_loop_put(const struct job_run *jr, const struct bench_hist *latency,

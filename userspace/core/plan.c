@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/option.h"
+#include "core/slo.h"
 
 /* CPUs a job may use, in order. */
 struct cpu_choice {
@@ -188,12 +189,20 @@ static int check_runtime(const struct plan *plan, struct plan_job *job, struct b
 static int check_rate(const struct plan_job *job, struct bench_err *err)
 {
 	const struct bench_module *m = job->spec->module;
+	const struct job_settings *common = &job->spec->common;
+	struct slo_target target;
+	struct bench_err why = { 0 };
 
-	if (!job->spec->common.rate ||
+	if (common->slo && slo_parse(common->slo, &target, &why))
+		return bench_fail(err, -EINVAL, "%s: %s", job->spec->name, why.msg);
+	if (common->slo && common->rate)
+		return bench_fail(err, -EINVAL, "%s: rate= and slo= exclude each other: slo= searches it",
+				  job->spec->name);
+	if ((!common->rate && !common->slo) ||
 	    (!m->own_pace && (m->exec == BENCH_EXEC_BLOCKING || m->issue)))
 		return 0;
-	return bench_fail(err, -EINVAL, "%s: module '%s' knows no rate=%s%s%s", job->spec->name, m->name,
-			  m->sibling ? "; use '" : "", m->sibling ? m->sibling : "",
+	return bench_fail(err, -EINVAL, "%s: module '%s' knows no %s=%s%s%s", job->spec->name, m->name,
+			  common->slo ? "slo" : "rate", m->sibling ? "; use '" : "", m->sibling ? m->sibling : "",
 			  m->sibling ? "'" : "");
 }
 
@@ -294,11 +303,13 @@ uint64_t plan_duration_ns(const struct plan *plan)
 	/* As many again without probes. */
 	uint64_t trials = s->observer == OBSERVER_AB ? 2 * s->trials : s->trials;
 	uint64_t each = s->warmup_ns + trials * s->duration_ns;
-	unsigned nr = 0;
+	uint64_t sum_ns = 0;
 
 	for (unsigned i = 0; i < plan->nr_jobs; i++)
-		nr += !plan->jobs[i].skip;
-	return nr * each;
+		if (!plan->jobs[i].skip)
+			sum_ns += each +
+				  (plan->jobs[i].spec->common.slo ? SLO_WINDOWS * s->duration_ns : 0);
+	return sum_ns;
 }
 
 void plan_print(const struct plan *plan, FILE *out)

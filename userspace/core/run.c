@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bench/clock.h"
+#include "core/knee.h"
 #include "core/limits.h"
 #include "core/observer.h"
 #include "core/result.h"
@@ -315,6 +316,7 @@ void run_plan(struct run *run, const struct plan *plan)
 		json_array_append_new(jobs, row);
 		live_job(run->live, row, 0, true);
 	}
+	knee_mark(jobs);
 	progress_clear(&run->progress);
 }
 

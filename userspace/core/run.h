@@ -61,7 +61,7 @@ int run_exit_code(const struct run *run);
 
 /* Execute one job: returns its object for result.jobs, new reference. */
 json_t *job_execute(struct run *run, const struct plan_job *plan);
-/* The object of a job that did not run. */
+/* job_row.c: the object of a job that did not run. */
 json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
 		    const char *reason);
 

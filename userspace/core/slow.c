@@ -40,13 +40,21 @@ struct bench_slow *slow_new(unsigned nr, const struct bench_module *module,
 	memset(s->heap, 0xff, nr * sizeof(*s->heap));
 	memset(s->worst, 0xff, nr * sizeof(*s->worst));
 	memset(s->bands, 0xff, sizeof(s->bands));
+	slow_forget(s);
+	return s;
+}
+
+void slow_forget(struct bench_slow *s)
+{
+	if (!s)
+		return;
+	s->nr = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		s->bands[i].low_ns = UINT64_MAX;
 		s->bands[i].high_ns = 0;
 		s->bands[i].seen = 0;
 		s->bands[i].nr = 0;
 	}
-	return s;
 }
 
 void slow_free(struct bench_slow *slow)

@@ -89,6 +89,8 @@ struct bench_slow {
 struct bench_slow *slow_new(unsigned nr, const struct bench_module *module,
 			    const struct slow_source *source);
 void slow_free(struct bench_slow *slow); /* NULL is fine */
+/* Forget what was kept. NULL is fine. */
+void slow_forget(struct bench_slow *slow);
 /* Before a window, while w->latency still holds the previous one, which says where the bands are.
  * trial 0 = not timed: nothing is kept. */
 void slow_begin(struct bench_worker *w, unsigned trial);

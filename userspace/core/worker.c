@@ -327,7 +327,7 @@ void worker_window(struct runtime_thread *thread, void *arg)
 	publish_nothing(wr);
 	wr->rc = 0;
 	if (wr->open)
-		open_loop_begin(wr->open, (double)wr->run->common->rate, w->index, wr->run->nr_active,
+		open_loop_begin(wr->open, wr->run->rate, w->index, wr->run->nr_active,
 				wr->run->trial);
 	else if (!async && !w->passive && !wr->batch)
 		wr->rc = calibrate(wr);
@@ -384,13 +384,34 @@ static int enter_slow(struct worker_run *wr, pid_t tid)
 	return wr->w.slow ? 0 : bench_worker_fail(&wr->w, -ENOMEM, "out of memory");
 }
 
+/* The thread's ring, or one of the kind that the module wants. */
+static int enter_ring(struct worker_run *wr, const struct runtime_thread *thread)
+{
+	const struct bench_module *m = wr->run->module;
+	unsigned want = m->ring ? m->ring(wr->run->job.params) : 0;
+	struct bench_err why = { 0 };
+	int rc;
+
+	wr->w.async = thread->async;
+	if (!want)
+		return 0;
+	rc = async_open_like(&wr->ring, thread->async, want, &why);
+	if (rc)
+		return bench_worker_fail(&wr->w, rc, "a ring with%s%s: %s",
+					 want & BENCH_RING_SQPOLL ? " SQPOLL" : "",
+					 want & BENCH_RING_IOPOLL ? " IOPOLL" : "", why.msg);
+	wr->w.async = wr->ring;
+	return 0;
+}
+
 void worker_enter(struct runtime_thread *thread, void *arg)
 {
 	struct worker_run *wr = arg;
 	const struct bench_module *m = wr->run->module;
 
-	wr->rc = 0;
-	wr->w.async = thread->async;
+	wr->rc = enter_ring(wr, thread);
+	if (wr->rc)
+		return;
 	wr->w.latency = bench_hist_new(BENCH_HIST_BITS_WORKER);
 	/* Allocated and touched here, on the worker: local to its NUMA node. */
 	if (m->state_size)
@@ -406,7 +427,7 @@ void worker_enter(struct runtime_thread *thread, void *arg)
 		return;
 	if (m->enter)
 		wr->rc = m->enter(&wr->w);
-	if (!wr->rc && wr->run->common->rate && !wr->w.passive) {
+	if (!wr->rc && wr->run->rate > 0 && !wr->w.passive) {
 		wr->w.paced = m->exec == BENCH_EXEC_ASYNC;
 		wr->open = open_loop_new(wr->run->common->arrival,
 					 wr->w.paced ? bench_async_depth(wr->w.async) : 0);
@@ -448,8 +469,11 @@ void worker_leave(struct runtime_thread *thread, void *arg)
 	wr->rc = 0;
 	if (wr->run->module->leave)
 		wr->run->module->leave(&wr->w);
-	if (thread->async)
+	if (wr->ring)
+		async_close(wr->ring);
+	else if (thread->async)
 		async_unregister(thread->async);
+	wr->ring = NULL;
 	events_close(wr);
 	bench_hist_free(wr->w.latency);
 	wr->w.latency = NULL;

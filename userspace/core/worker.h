@@ -27,6 +27,7 @@ struct worker_run {
 	struct worker_live live;
 	struct job_run *run;
 	unsigned thread; /* index in the runtime's pool */
+	struct bench_async *ring; /* of the module's own kind; NULL = the thread's is used */
 	struct counter_session *counters; /* NULL = none */
 	struct counter_session *cpu_counters; /* of the CPU; NULL = none */
 	struct counter_packages *packages;    /* worker 0: of all packages; NULL = none */
@@ -47,6 +48,7 @@ struct job_run {
 	_Atomic unsigned active_left; /* active workers still in their window */
 	unsigned nr_active;	      /* all of them */
 	const struct job_settings *common;
+	double rate;	 /* of the open loop, 1/s, all workers together; 0 = closed loop */
 	struct bench_job job;
 	const struct bench_module *module;
 	const struct counter_plan *counters; /* NULL = none */

@@ -60,6 +60,9 @@ unsigned async_caps_words(const struct async_caps *caps, const char **ret_words,
 /* Make a ring, on the thread that will use it. */
 int async_open(struct bench_async **ret_async, const struct async_caps *caps,
 	       struct bench_err *err);
+/* A ring like model, but with what BENCH_RING_* ask for (bench/module.h). */
+int async_open_like(struct bench_async **ret_async, const struct bench_async *model, unsigned want,
+		    struct bench_err *err);
 /* NULL is fine. Nothing may be in flight. */
 void async_close(struct bench_async *a);
 /* Undo bench_async_add_file() and bench_async_add_buffers(). */

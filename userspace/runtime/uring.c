@@ -45,7 +45,7 @@ static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
 
 	if (nr != a->queued)
 		count_part(a, first, nr, &passive, &internal);
-	for (unsigned i = first; i != first + nr; i++) {
+	for (unsigned i = first, end = a->no_stamps ? first : first + nr; i != end; i++) {
 		unsigned slot = (uint16_t)sqes[i & mask].user_data;
 
 		if (slot < depth)
@@ -68,6 +68,24 @@ static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
 	bench_hist_record(a->stats.submit_batch, nr - internal);
 }
 
+/* A thread of the kernel takes what is queued by itself unless it fell asleep; then, and to wait, it
+ * takes a system call all the same. Completions come without. */
+static int enter_sqpoll(struct bench_async *a, unsigned wait_nr, unsigned flags, void *arg, size_t size)
+{
+	/* The tail must be seen before the thread's decision to sleep is looked at. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	flags &= IORING_ENTER_EXT_ARG | (wait_nr ? IORING_ENTER_GETEVENTS : 0);
+	if (__atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW)
+		flags |= IORING_ENTER_GETEVENTS;
+	if (__atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED) & IORING_SQ_NEED_WAKEUP)
+		flags |= IORING_ENTER_SQ_WAKEUP;
+	if (!(flags & (IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP)))
+		return (int)a->queued;
+	a->stats.enters++;
+	return io_uring_enter2((unsigned)a->ring.enter_ring_fd, a->queued, wait_nr,
+			       flags | a->enter_flags, arg, size);
+}
+
 /* One io_uring_enter. flags has GETEVENTS also where nothing is waited for but completions are
  * wanted: a DEFER_TASKRUN ring completes only then. 0; -EAGAIN or -EBUSY when the kernel wants its completions reaped before it
  * takes more; any other failure ends the ring. */
@@ -79,9 +97,13 @@ static int enter(struct bench_async *a, uint64_t now_ns, unsigned wait_nr, unsig
 	if (a->queued > a->stats.sq_depth_max)
 		a->stats.sq_depth_max = a->queued;
 	__atomic_store_n(a->sq_ktail, a->sq_tail, __ATOMIC_RELEASE);
-	a->stats.enters++;
-	rc = io_uring_enter2((unsigned)a->ring.enter_ring_fd, a->queued, wait_nr,
-			     flags | a->enter_flags, arg, size);
+	if (a->sqpoll) {
+		rc = enter_sqpoll(a, wait_nr, flags, arg, size);
+	} else {
+		a->stats.enters++;
+		rc = io_uring_enter2((unsigned)a->ring.enter_ring_fd, a->queued, wait_nr,
+				     flags | a->enter_flags, arg, size);
+	}
 	if (rc > 0)
 		account_submit(a, (unsigned)rc, now_ns);
 	a->queued_soon = 0;
@@ -127,13 +149,16 @@ static int wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline_
 	struct __kernel_timespec ts;
 	unsigned nr = 1 + a->queued_soon;
 
+	if (a->reap_in_enter) /* once, where something is due before a completion may come */
+		return enter(a, now_ns, deadline_ns - now_ns >= URING_FAR_NS, IORING_ENTER_GETEVENTS,
+			     NULL, 0);
 	if (deadline_ns == UINT64_MAX)
 		return enter(a, now_ns, nr, IORING_ENTER_GETEVENTS, NULL, 0);
-	if (deadline_ns - now_ns >= URING_FAR_NS && arm_far(a, deadline_ns))
+	if (!a->iopoll && deadline_ns - now_ns >= URING_FAR_NS && arm_far(a, deadline_ns))
 		/* Making room in a full SQ may have reaped: then there is nothing to wait for. */
 		return enter(a, now_ns, a->ready ? 0 : nr, IORING_ENTER_GETEVENTS, NULL, 0);
 	if (!a->caps.ext_arg) {
-		if (!queue_timeout(a, deadline_ns, 1, URING_SLOT_TIMEOUT) || a->ready)
+		if (a->iopoll || !queue_timeout(a, deadline_ns, 1, URING_SLOT_TIMEOUT) || a->ready)
 			return enter(a, now_ns, 0, IORING_ENTER_GETEVENTS, NULL, 0);
 		return enter(a, now_ns, 1, IORING_ENTER_GETEVENTS, NULL, 0);
 	}
@@ -169,7 +194,7 @@ static int submit_and_wait(struct bench_async *a, uint64_t wait_until_ns)
 	if (deadline_ns == UINT64_MAX && !a->live)
 		wait = false; /* nothing could end it */
 	if (a->queued || (wait && deadline_ns != UINT64_MAX))
-		now_ns = bench_now_ns();
+		now_ns = a->no_stamps ? a->now_ns : bench_now_ns();
 	if (wait && a->mix)
 		publish_mix(a);
 	if (wait && deadline_ns > now_ns)

@@ -15,6 +15,9 @@
 
 #define URING_SQ_ENTRIES 256u
 #define URING_CQ_ENTRIES 4096u
+/* With SQPOLL the kernel's thread takes SQEs when it gets to it. There is a place for each operation
+ * that can be in flight, so that none is written over before it was taken. */
+#define URING_SQPOLL_ENTRIES 2048u
 /* Memory of such a ring that the kernel may count as locked: 64 bytes an SQE, 4 its place in the
  * array, 16 a CQE, each of the two areas in whole pages. */
 #define URING_KIB (16u + 68u)
@@ -86,6 +89,7 @@ struct bench_async {
 	unsigned queued_passive;  /* passive operations */
 	unsigned queued_internal; /* no operations at all */
 	unsigned queued_soon;	  /* operations that complete while they are handed over */
+	bool no_stamps;		  /* operations get no submit_ns */
 	unsigned submit_batch;	  /* hand over between callbacks when so many are queued */
 
 	/* Completion. */
@@ -118,6 +122,9 @@ struct bench_async {
 	struct timers timers;
 	struct io_uring ring;
 	unsigned enter_flags;		  /* IORING_ENTER_REGISTERED_RING or 0 */
+	bool sqpoll; /* a thread of the kernel submits */
+	bool iopoll; /* no TIMEOUT is allowed */
+	bool reap_in_enter; /* iopoll, without sqpoll: the wait polls, and knows no deadline */
 	struct __kernel_timespec timeout; /* of the newest TIMEOUT that is queued */
 	uint64_t armed_ns;		  /* the pending URING_SLOT_FAR fires then; 0 = none */
 	struct async_caps caps;

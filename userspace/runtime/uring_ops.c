@@ -30,6 +30,11 @@ void bench_async_set_batch(struct bench_async *a, unsigned nr)
 	a->submit_batch = nr ? nr : UINT_MAX;
 }
 
+void bench_async_set_stamps(struct bench_async *a, bool on)
+{
+	a->no_stamps = !on;
+}
+
 uint64_t bench_async_now(const struct bench_async *a)
 {
 	return a->now_ns;

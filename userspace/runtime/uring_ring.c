@@ -36,7 +36,10 @@ int uring_setup(struct io_uring *ret_ring, unsigned setup_flags)
 
 		if (p.flags & IORING_SETUP_CQSIZE)
 			p.cq_entries = URING_CQ_ENTRIES;
-		rc = io_uring_queue_init_params(URING_SQ_ENTRIES, ret_ring, &p);
+		rc = io_uring_queue_init_params(p.flags & IORING_SETUP_SQPOLL ?
+							URING_SQPOLL_ENTRIES :
+							URING_SQ_ENTRIES,
+						ret_ring, &p);
 		if (rc != -ENOMEM || bench_now_ns() >= until_ns)
 			return rc;
 		(void)nanosleep(&nap, NULL); /* a shorter nap does no harm */
@@ -151,6 +154,9 @@ int async_open(struct bench_async **ret_async, const struct async_caps *caps, st
 		bench_fail(err, rc, "make a ring: out of memory");
 		goto out;
 	}
+	a->sqpoll = caps->setup_flags & IORING_SETUP_SQPOLL;
+	a->iopoll = caps->setup_flags & IORING_SETUP_IOPOLL;
+	a->reap_in_enter = a->iopoll && !a->sqpoll;
 	if (caps->ring_fd && io_uring_register_ring_fd(&a->ring) == 1)
 		a->enter_flags = IORING_ENTER_REGISTERED_RING;
 	bound_iowq(a);
@@ -161,6 +167,22 @@ out:
 	if (rc < 0)
 		async_close(a);
 	return rc;
+}
+
+int async_open_like(struct bench_async **ret_async, const struct bench_async *model, unsigned want,
+		    struct bench_err *err)
+{
+	struct async_caps caps = model->caps;
+
+	if (want & BENCH_RING_IOPOLL)
+		caps.setup_flags |= IORING_SETUP_IOPOLL;
+	if (want & BENCH_RING_SQPOLL) {
+		/* Its thread does what these leave to the task. */
+		caps.setup_flags &= ~(unsigned)(IORING_SETUP_DEFER_TASKRUN |
+						IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG);
+		caps.setup_flags |= IORING_SETUP_SQPOLL;
+	}
+	return async_open(ret_async, &caps, err);
 }
 
 void async_close(struct bench_async *a)
@@ -220,4 +242,5 @@ void async_unregister(struct bench_async *a)
 		(void)io_uring_unregister_buffers(&a->ring);
 	a->buffers = false;
 	bench_async_set_batch(a, 0);
+	bench_async_set_stamps(a, true);
 }

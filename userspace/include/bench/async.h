@@ -57,6 +57,14 @@ static inline void bench_op_done(struct bench_worker *w, const struct bench_op *
 		bench_slow(w, op->intended_ns, submit_ns, op->done_ns, key);
 }
 
+/* Account one op of which no latency is kept (bench_async_set_stamps()). It must have ended within the
+ * window. */
+static inline void bench_op_count(struct bench_worker *w, uint64_t bytes)
+{
+	w->ops++;
+	w->bytes += bytes;
+}
+
 /* What the linked library and the running kernel gave this ring (bench_async_has()). */
 enum bench_async_feature {
 	BENCH_ASYNC_FIXED_FILES,
@@ -82,6 +90,12 @@ int bench_async_add_buffers(struct bench_async *a, const struct iovec *iov, unsi
  * turn: a device then works on the first while the callbacks of the others run. 0 = at the end of
  * the turn, the default, which costs fewest system calls. Holds until leave(). */
 void bench_async_set_batch(struct bench_async *a, unsigned nr);
+
+/* on = false: operations get no submit_ns, and the clock is read once per turn instead of twice: for a
+ * module that measures how many operations a ring does and not how long one takes, which it then
+ * accounts by bench_op_count(). Where they were submitted is not known, so it must not report latency.
+ * Holds until leave(); on is the default. */
+void bench_async_set_stamps(struct bench_async *a, bool on);
 
 #define BENCH_IO_FIXED_FILE 1u /* fd is an index from bench_async_add_file() */
 #define BENCH_IO_DSYNC 2u      /* write: RWF_DSYNC; fsync: fdatasync */

@@ -11,7 +11,7 @@
 #include "bench/metric.h"
 #include "bench/option.h"
 
-#define BENCH_MODULE_ABI 2
+#define BENCH_MODULE_ABI 3
 
 /* What the module needs to execute; decides which callbacks are mandatory. */
 enum bench_exec {
@@ -26,11 +26,24 @@ enum bench_exec {
 #define BENCH_RECEIPT_STEPS 8u	  /* more follows its read or write before it counts */
 #define BENCH_RECEIPT_MORE 16u	  /* at the block layer there may be more: a journal, say */
 
+/* Does what the job measures change with use, as a disk's speed does? */
+enum bench_steady {
+	BENCH_STEADY_NONE,  /* no, or the module does not know */
+	BENCH_STEADY_QUICK, /* yes, and it is measured as it is: the result says "not steady state" */
+	BENCH_STEADY_WAIT,  /* yes: rounds of load come before the trials until they are alike */
+};
+
+/* The ring that an ASYNC module wants instead of the runtime's own (bench_module.ring): */
+#define BENCH_RING_SQPOLL 1u /* a thread of the kernel takes submissions (IORING_SETUP_SQPOLL) */
+#define BENCH_RING_IOPOLL 2u /* completions are polled for (IORING_SETUP_IOPOLL): direct I/O only */
+
 /* A job as its module sees it: shared by all its workers, written by setup() only. */
 struct bench_job {
 	const void *params; /* params_size bytes, parsed from options */
 	void *shared;	    /* set by setup(), released by teardown() */
 	unsigned receipt;   /* BENCH_RECEIPT_*, set by setup(); 0 = nothing to compare with */
+	enum bench_steady steady; /* set by setup() */
+	uint64_t steady_max_ns;	  /* BENCH_STEADY_WAIT, set by setup(): rounds go on for so long at most */
 	unsigned nr_workers;
 	const int *cpus;      /* nr_workers OS CPU numbers; -1 = unbound */
 	const char *workdir;  /* directory for files that the module makes */
@@ -151,6 +164,9 @@ struct bench_module {
 	/* Are these parameters possible together? 0, or -EINVAL and why; the request is refused with
 	 * exit 2 before any workload. Optional; touches nothing. */
 	int (*validate)(const void *params, struct bench_err *err);
+	/* ASYNC: BENCH_RING_*, each worker then has a ring of its own with that, from before enter()
+	 * until after leave(). NULL or 0 = the runtime's. Optional; touches nothing. */
+	unsigned (*ring)(const void *params);
 	/* Put in what a parameter's "choose for me" value stands for, so that the saved result tells
 	 * it. After validate(). Optional; touches nothing else. */
 	void (*resolve)(void *params);

@@ -345,6 +345,7 @@ void section_job(struct text *t)
 	job_verdicts(t);
 	job_what(t);
 	job_speed(t);
+	section_search(t);
 	section_wall(t);
 	section_distributions(t);
 	section_runq(t);

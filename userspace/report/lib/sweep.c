@@ -101,6 +101,8 @@ static void point(struct text *t, const struct columns *c, const json_t *job, do
 	const json_t *metric = main_metric(job);
 	char text[160];
 
+	if (json_is_true(bench_result_get(job, "sweep.knee")))
+		text_put(t, TEXT_BOLD, "%s", text_sign(t, "\xe2\x96\xb8", ">"));
 	text_to(t, 2);
 	label(job, text, sizeof(text));
 	text_put(t, TEXT_PLAIN, "%s", text);
@@ -132,6 +134,7 @@ static void curve(struct text *t, const json_t *jobs, const char *sweep)
 	double most;
 	struct columns c = lay_out(t, jobs, sweep, &most);
 	const json_t *job;
+	bool knee = false;
 	size_t i;
 
 	text_rule(t, sweep, TEXT_PLAIN, "sweep");
@@ -145,9 +148,18 @@ static void curve(struct text *t, const json_t *jobs, const char *sweep)
 		text_put(t, TEXT_DIM, "mostly");
 	}
 	text_end(t);
-	json_array_foreach (jobs, i, job)
-		if (in_sweep(job, sweep))
-			point(t, &c, job, most);
+	json_array_foreach (jobs, i, job) {
+		if (!in_sweep(job, sweep))
+			continue;
+		point(t, &c, job, most);
+		knee |= json_is_true(bench_result_get(job, "sweep.knee"));
+	}
+	if (!knee)
+		return;
+	text_to(t, 2);
+	text_put(t, TEXT_DIM, "%s knee: most throughput for its latency",
+		 text_sign(t, "\xe2\x96\xb8", ">"));
+	text_end(t);
 }
 
 void section_sweeps(struct text *t, const json_t *result)
