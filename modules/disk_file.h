@@ -27,10 +27,12 @@
 #include "bench/clock.h"
 #include "bench/error.h"
 #include "bench/module.h"
+#include "disk_device.h"
 #include "prng.h"
 
 #define DISK_ALIGN 4096u
 #define DISK_CHUNK (1u << 20)
+#define DISK_WIPE (64u << 10)
 #if !defined(__NR_cachestat)
 #define __NR_cachestat 451 /* x86, arm64 and what else uses the common table */
 #endif
@@ -42,6 +44,7 @@ struct disk_file {
 	bool direct;
 	bool own;    /* made by us: may be written */
 	bool memory; /* of a filesystem in memory: there is no disk below */
+	bool wipe;   /* a device: leave nothing at its start that could pass for a partition table */
 };
 
 /* What O_DIRECT asks of offset, length and memory; 0 = it is not supported. */
@@ -120,22 +123,10 @@ static inline int disk_file_open(struct disk_file *f, const char *path, bool dir
 	if (f->fd >= 0)
 		return disk_file_examine(f, path, err);
 
-	int e = errno;
-
-	if (e == EINVAL && direct)
+	if (errno == EINVAL && direct)
 		return bench_fail(err, -EOPNOTSUPP,
 				  "'%s' does not support direct I/O; use direct=0", path);
-	if (e == EACCES)
-		return bench_fail(err, -e,
-				  "open '%s' for reading: %s; run as root or as a member of the "
-				  "group that owns it",
-				  path, strerror(e));
-	if (e == EPERM)
-		return bench_fail(err, -e,
-				  "open '%s' for reading: %s, by a device cgroup (a container or "
-				  "service without that device) or a security module",
-				  path, strerror(e));
-	return bench_fail(err, -e, "open '%s' for reading: %s", path, strerror(e));
+	return disk_open_failed(path, "reading", errno, err);
 }
 
 /* A nameless file in dir, or a named one that is unlinked at once where the filesystem lacks
@@ -288,8 +279,50 @@ static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t 
 	return ret;
 }
 
+/* Take a block device to write on: its first size bytes (or all of it) are filled. It is looked at
+ * once more, because time has gone by since the request was checked, and claimed: nobody can mount it
+ * or build on it until it is closed. flags: of open(2). */
+static inline int disk_file_take(struct disk_file *f, const char *path, const char *destroy,
+				 uint64_t size, bool direct, int flags, const struct bench_job *job,
+				 struct bench_err *err)
+{
+	int ret = disk_device_check(path, destroy, err);
+
+	*f = (struct disk_file){ .fd = -1, .direct = direct, .own = true };
+	if (ret)
+		return ret;
+	f->fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC | O_NOCTTY | (direct ? O_DIRECT : 0) | flags);
+	if (f->fd < 0)
+		return disk_open_failed(path, "writing", errno, err);
+	ret = disk_file_examine(f, path, err);
+	ret = ret ? ret : disk_device_blank(path, 0, err);
+	if (ret)
+		return ret;
+	if (f->size > size)
+		f->size = size;
+	f->size -= f->size % DISK_ALIGN;
+	f->wipe = true;
+	return disk_file_lay_out(f, f->size, job, err);
+}
+
+/* Random data may look like a table of partitions to a kernel that searches for one when a writer
+ * closes the device. Best effort: the device may be what failed. */
+static inline void disk_file_wipe(const struct disk_file *f)
+{
+	void *zeros;
+
+	if (posix_memalign(&zeros, DISK_ALIGN, DISK_WIPE))
+		return;
+	memset(zeros, 0, DISK_WIPE);
+	if (f->size >= DISK_WIPE && pwrite(f->fd, zeros, DISK_WIPE, 0) == DISK_WIPE)
+		(void)fdatasync(f->fd);
+	free(zeros);
+}
+
 static inline void disk_file_close(struct disk_file *f)
 {
+	if (f->fd >= 0 && f->wipe)
+		disk_file_wipe(f);
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;

@@ -4,7 +4,6 @@
 #ifndef MODULES_DISK_PLACE_H
 #define MODULES_DISK_PLACE_H
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/fiemap.h>
@@ -17,6 +16,7 @@
 #include <sys/sysmacros.h>
 
 #include "bench/module.h"
+#include "disk_sysfs.h"
 
 /* Extents asked for in one call, and at most: a file in more pieces is not followed beyond. */
 #define DISK_EXTENTS_CALL 256u
@@ -36,69 +36,35 @@ struct disk_place {
 	unsigned nr;
 };
 
-/* A number of sysfs, "254:0" or "2048". False when there is no such file. */
-static inline bool disk_place_sysfs(unsigned major_nr, unsigned minor_nr, const char *name,
-				    uint64_t *ret_first, uint64_t *ret_second)
+/* The whole disk that p is on. */
+static inline dev_t disk_place_disk(const struct disk_place *p)
 {
-	char path[96];
-	FILE *file;
-	int nr;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major_nr, minor_nr, name);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	nr = fscanf(file, "%" SCNu64 ":%" SCNu64, ret_first, ret_second);
-	fclose(file);
-	return nr >= 1;
+	return makedev(p->dev >> 20, p->dev & 0xfffff);
 }
 
-/* A line of text of sysfs. */
-static inline bool disk_place_text(uint32_t dev, const char *name, char *ret_text, int size)
+static inline bool disk_place_any(dev_t dev, const char *entry, void *arg)
 {
-	char path[96];
-	FILE *file;
-	bool found;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", dev >> 20, dev & 0xfffff, name);
-	file = fopen(path, "re");
-	found = file && fgets(ret_text, size, file);
-	if (file)
-		fclose(file);
-	if (found)
-		ret_text[strcspn(ret_text, "\n")] = '\0';
-	return found;
-}
-
-static inline bool disk_place_stacked(unsigned major_nr, unsigned minor_nr)
-{
-	const struct dirent *entry;
-	char path[64];
-	bool found = false;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major_nr, minor_nr);
-	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir)))
-		found = entry->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return found;
+	(void)dev;
+	(void)entry;
+	*(bool *)arg = true;
+	return false;
 }
 
 /* From the device number of a disk or partition to the disk and the partition's start. */
 static inline void disk_place_device(struct disk_place *p, dev_t dev)
 {
-	uint64_t disk_major = major(dev), disk_minor = minor(dev), value, none;
+	char text[32];
+	dev_t disk;
 
-	if (!disk_place_sysfs(major(dev), minor(dev), "dev", &value, &none))
+	if (!disk_device_number(dev, "dev", &disk))
 		return; /* no block device below: a network or stacked file system */
-	if (disk_place_sysfs(major(dev), minor(dev), "partition", &value, &none) &&
-	    (!disk_place_sysfs(major(dev), minor(dev), "start", &p->first, &none) ||
-	     !disk_place_sysfs(major(dev), minor(dev), "../dev", &disk_major, &disk_minor)))
+	if (disk_device_text(dev, "partition", text, sizeof(text)) &&
+	    (!disk_device_text(dev, "start", text, sizeof(text)) ||
+	     sscanf(text, "%" SCNu64, &p->first) != 1 ||
+	     !disk_device_number(dev, "../dev", &disk)))
 		return;
-	p->dev = (uint32_t)(disk_major << 20 | disk_minor);
-	p->stacked = disk_place_stacked((unsigned)disk_major, (unsigned)disk_minor);
+	p->dev = (uint32_t)(major(disk) << 20 | minor(disk));
+	disk_device_entries(disk, "slaves", disk_place_any, &p->stacked);
 }
 
 /* Append the extents of one answer. False when the file's end was reached or memory was not. */

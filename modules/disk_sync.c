@@ -2,6 +2,7 @@
 /* Disk by pread(2) and pwrite(2): one operation at a time for each worker, no io_uring. */
 #include <sys/uio.h>
 
+#include "disk_cache.h"
 #include "disk_common.h"
 
 struct disk_sync {
@@ -53,20 +54,22 @@ static int disk_sync_run(struct bench_worker *w, uint64_t ops)
 	for (uint64_t i = 0; i < ops; i++) {
 		const char *what = "read";
 		bool write;
-		uint64_t offset = disk_cursor_next(&d->cursor, &write);
+		uint64_t at = disk_cursor_next(&d->cursor, &write), offset;
 		ssize_t n;
+		int fd;
 
-		w->key = offset;
+		if (write && !disk_room(w, at))
+			return -ENOSPC;
+		w->key = at;
+		fd = s->set.files[disk_set_find(&s->set, at, &offset)].fd;
 		if (write) {
-			if (!disk_room(w, offset, bs))
-				return -ENOSPC;
 			disk_refresh(&d->data, d->buf, bs);
-			n = disk_sync_write(s->file.fd, d, offset, p->sync, &what);
+			n = disk_sync_write(fd, d, offset, p->sync, &what);
 		} else {
-			n = pread(s->file.fd, d->buf, bs, (off_t)offset);
+			n = pread(fd, d->buf, bs, (off_t)offset);
 		}
 		if (n != (ssize_t)bs)
-			return disk_failed(w, what, bs, offset, n < 0 ? -errno : n);
+			return disk_failed(w, what, bs, at, n < 0 ? -errno : n);
 		w->bytes += bs;
 	}
 	return 0;

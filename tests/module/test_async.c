@@ -162,7 +162,7 @@ static void cut_the_file(struct bench_job *job)
 {
 	struct disk_shared *s = job->shared;
 
-	assert_int_equal(ftruncate(s->file.fd, 8192), 0);
+	assert_int_equal(ftruncate(s->set.files[0].fd, 8192), 0);
 }
 
 /* All four operations end beyond the new end of the file, and none is tried again. */

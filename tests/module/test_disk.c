@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "../../modules/disk_cache.h"
 #include "../../modules/disk_common.h"
 #include "module/rig.h"
 
@@ -59,6 +60,19 @@ static void impossible_parameters_are_refused(void **state)
 	refused("rw=write,sync=msync", "sync");
 	refused("cache=warm", "direct=0");
 	refused("rw=write,layout=append,direct=0,cache=warm", "empty");
+	refused("files=0", "files");
+	refused("files=257", "files");
+	refused("files=2,filename=/dev/null", "it is one");
+	refused("files=3,bs=1m,size=2m", "larger");
+	refused("rw=randwrite,destroy=x", "destroy= goes with");
+	refused("rw=randread,filename=/dev/null,destroy=x", "destroy= goes with");
+	refused("rw=write,layout=append,filename=/dev/null,destroy=x", "append");
+	refused("rw=randwrite,filename=/dev/null,destroy=x", "neither a file nor a block device");
+	refused("iopoll=1,direct=0", "direct=1");
+	refused("rw=write,iopoll=1,sync=fdatasync", "cannot sync");
+	refused("rw=write,iopoll=1,sync=fsync", "cannot sync");
+	refused("mode=slow", "mode");
+	refused("mode=steady,steady_max=0", "steady_max");
 }
 
 static void suite_and_defaults_are_valid(void **state)
@@ -444,6 +458,87 @@ static void sync_module_reads_and_writes(void **state)
 	}
 }
 
+static void a_range_is_the_files_one_after_the_other(void **state)
+{
+	struct disk_set set = { .nr = 3, .each = 8192 };
+	uint64_t offset;
+
+	(void)state;
+	assert_int_equal(disk_set_find(&set, 0, &offset), 0);
+	assert_int_equal(offset, 0);
+	assert_int_equal(disk_set_find(&set, 4096, &offset), 0);
+	assert_int_equal(offset, 4096);
+	assert_int_equal(disk_set_find(&set, 8192, &offset), 1);
+	assert_int_equal(offset, 0);
+	assert_int_equal(disk_set_find(&set, 8192 * 3 - 4096, &offset), 2);
+	assert_int_equal(offset, 4096);
+}
+
+/* Three files of four blocks: twelve writes in order change each block once. */
+static void every_block_of_every_file_is_written(void **state)
+{
+	enum { FILES = 3, SIZE = 16384 };
+	static char before[FILES][SIZE], after[SIZE];
+	const struct bench_module *m = &bench_module_disk_sync;
+	struct disk_shared *s;
+	struct bench_worker w;
+	struct rig r;
+	char text[200];
+
+	(void)state;
+	rig_init(&r, m, 1);
+	rig_worker(&r, &w, 0);
+	snprintf(text, sizeof(text), "rw=write,files=3,size=48k,directory=%s,direct=0", dir);
+	assert_int_equal(rig_params(&r, text), 0);
+	assert_int_equal(m->setup(&r.job, &r.err), 0);
+	s = r.job.shared;
+	assert_int_equal(s->set.nr, FILES);
+	assert_int_equal(s->nr_blocks, 12);
+	for (unsigned i = 0; i < FILES; i++)
+		assert_int_equal(pread(s->set.files[i].fd, before[i], SIZE, 0), SIZE);
+	assert_int_equal(m->enter(&w), 0);
+	assert_int_equal(m->begin(&w), 0);
+	assert_int_equal(m->run(&w, 12), 0);
+	for (unsigned i = 0; i < FILES; i++) {
+		assert_int_equal(pread(s->set.files[i].fd, after, SIZE, 0), SIZE);
+		for (unsigned at = 0; at < SIZE; at += 4096)
+			assert_true(memcmp(before[i] + at, after + at, 4096) != 0);
+	}
+	m->leave(&w);
+	rig_worker_done(&w);
+	rig_done(&r);
+}
+
+/* Worker 1 of two files appends to file 1, and the room of each is its own. */
+static void appends_go_to_a_file_of_the_workers_own(void **state)
+{
+	const struct bench_module *m = &bench_module_disk_sync;
+	struct disk_shared *s;
+	struct bench_worker w;
+	struct stat st;
+	struct rig r;
+	char text[200];
+
+	(void)state;
+	rig_init(&r, m, 2);
+	rig_worker(&r, &w, 1);
+	snprintf(text, sizeof(text), "rw=write,layout=append,files=2,size=32k,directory=%s,direct=0", dir);
+	assert_int_equal(rig_params(&r, text), 0);
+	assert_int_equal(m->setup(&r.job, &r.err), 0);
+	s = r.job.shared;
+	assert_int_equal(m->enter(&w), 0);
+	assert_int_equal(m->run(&w, 3), 0);
+	assert_int_equal(fstat(s->set.files[0].fd, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(fstat(s->set.files[1].fd, &st), 0);
+	assert_int_equal(st.st_size, 3 * 4096);
+	assert_int_equal(m->run(&w, 2), -ENOSPC);
+	assert_non_null(strstr(w.err.msg, "size=32768 is appended"));
+	m->leave(&w);
+	rig_worker_done(&w);
+	rig_done(&r);
+}
+
 /* The file is cut behind the module's back: reads beyond its end are short. */
 static void short_read_is_an_error_that_names_the_offset(void **state)
 {
@@ -461,7 +556,7 @@ static void short_read_is_an_error_that_names_the_offset(void **state)
 	assert_int_equal(m->setup(&r.job, &r.err), 0);
 	assert_int_equal(m->enter(&w), 0);
 	s = r.job.shared;
-	assert_int_equal(ftruncate(s->file.fd, 8192 + 100), 0);
+	assert_int_equal(ftruncate(s->set.files[0].fd, 8192 + 100), 0);
 	assert_int_equal(m->run(&w, 4), -EIO);
 	assert_int_equal(w.errors, 1);
 	assert_int_equal(w.bytes, 8192);
@@ -488,10 +583,10 @@ static void failed_write_tells_operation_offset_and_errno(void **state)
 	assert_int_equal(m->setup(&r.job, &r.err), 0);
 	assert_int_equal(m->enter(&w), 0);
 	s = r.job.shared;
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", s->file.fd);
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", s->set.files[0].fd);
 	fd = open(proc, O_RDONLY);
 	assert_true(fd >= 0);
-	assert_int_equal(dup2(fd, s->file.fd), s->file.fd);
+	assert_int_equal(dup2(fd, s->set.files[0].fd), s->set.files[0].fd);
 	close(fd);
 	assert_int_equal(m->run(&w, 4), -EBADF);
 	assert_non_null(strstr(w.err.msg, "write of 4096 bytes at offset 0: "));
@@ -521,6 +616,9 @@ int main(void)
 		cmocka_unit_test(memory_filesystem_is_refused),
 		cmocka_unit_test(unsuitable_files_are_refused),
 		cmocka_unit_test(sync_module_reads_and_writes),
+		cmocka_unit_test(a_range_is_the_files_one_after_the_other),
+		cmocka_unit_test(every_block_of_every_file_is_written),
+		cmocka_unit_test(appends_go_to_a_file_of_the_workers_own),
 		cmocka_unit_test(short_read_is_an_error_that_names_the_offset),
 		cmocka_unit_test(failed_write_tells_operation_offset_and_errno),
 	};
