@@ -159,6 +159,26 @@ def agreement(guest, uring, blocking):
         guest.check(row, moved > 0 and abs(seen - moved) <= max(depth, 0.01 * moved), "%.0f of %.0f" % (seen, moved))
 
 
+def told(job):
+    """Does the reason say which operation failed, where, and by which errno?"""
+    return re.search(r"read of 4096 bytes at offset [0-9]+: Input/output error \(errno 5\)", str(job.get("reason")))
+
+
+def rings(guest):
+    """The rings that disk makes for itself."""
+    polled, irqs = job_of(guest.document("iopoll"), "disk"), guest.text("iopoll.irqs").split()
+    more = int(irqs[1]) - int(irqs[0]) if len(irqs) == 2 else -1
+    ops = value(polled, "ops", 0) * (polled.get("trial_ns") or 0) / 1e9
+    guest.check("job disk, iopoll", polled.get("status") == "ok" and ops > 50 and 0 <= more < ops / 2,
+                "%s, %.0f reads, %d interrupts" % (polled.get("reason") or polled.get("status"), ops, more))
+    job = job_of(guest.document("sqpoll"), "disk")
+    guest.check("job disk, sqpoll", job.get("status") == "ok" and value(job, "errors") == 0 and value(job, "ops", 0) > 0,
+                "%s, %.0f ops/s" % (job.get("reason") or job.get("status"), value(job, "ops", 0)))
+    none = job_of(guest.document("iopoll-none"), "disk")
+    guest.check("iopoll without a poll queue", none.get("status") == "failed" and "cannot be polled" in str(none.get("reason")),
+                str(none.get("reason")))
+
+
 def devices(guest):
     """What the build host lacks."""
     wrapped, irqs = job_of(guest.document("exec"), "sh"), guest.text("exec.irqs").split()
@@ -176,8 +196,12 @@ def devices(guest):
 
     broken = job_of(guest.document("dm-flakey"), "disk_sync")
     guest.check("dm-flakey", guest.text("dm-flakey.code") == "1" and broken.get("status") == "failed" and
-                "Input/output error" in str(broken.get("reason")) and not value(broken, "ops", 0),
+                told(broken) and not value(broken, "ops", 0),
                 broken.get("reason") or guest.text("dm-flakey.why"))
+    broken = job_of(guest.document("flakey-ring"), "disk")
+    guest.check("dm-flakey, ring", guest.text("flakey-ring.code") == "1" and broken.get("status") == "failed" and
+                told(broken) and not value(broken, "ops", 0), broken.get("reason"))
+    rings(guest)
 
     far = job_of(guest.document("netem-delay"), "net_sync")
     latency = next((m for m in metrics(far, "latency")), {})

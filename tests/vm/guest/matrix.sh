@@ -46,6 +46,12 @@ jobs='--duration=400ms --warmup=100ms'
 		"disk_sync,filename=/dev/mapper/slow,size=16m,workers=1"
 	measure dm-flakey --runtime=blocking --no-probes $jobs \
 		"disk_sync,filename=/dev/mapper/broken,size=16m,workers=1"
+	measure flakey-ring --runtime=uring --no-probes $jobs "disk,filename=/dev/mapper/broken,size=16m,workers=1"
+	nvme_irqs >/results/iopoll.irqs
+	measure iopoll --runtime=uring --no-probes $jobs "disk,filename=$nvme,size=16m,depth=4,workers=1,iopoll=1"
+	nvme_irqs >>/results/iopoll.irqs
+	measure sqpoll --runtime=uring --no-probes $jobs "disk,filename=$nvme,size=16m,depth=4,workers=1,sqpoll=1"
+	measure iopoll-none --runtime=uring --no-probes $jobs disk,size=16m,workers=1,iopoll=1
 }
 say exec
 nvme_irqs >/results/exec.irqs
