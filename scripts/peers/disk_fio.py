@@ -1,15 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""disk next to fio: 4 KiB random reads past the page cache, queue depth 1 and 32.
+"""disk next to fio's io_uring engine, row by row.
 
-    scripts/peers/disk_fio.py [--dir DIR] [--size MIB] [--cpu N] [--pairs N] ...
+    scripts/peers/disk_fio.py [--dir DIR] [--size MIB] [--cpu N] [--only WORD] [--pairs N] ...
 
-Both read the same file (bench by filename=) from one thread on the same CPU; fio uses its io_uring
-engine with its default flags. Compared are operations per second (goal: at least 0.97 of fio's) and
-CPU time (user + system) for each operation, fio's usr_cpu and sys_cpu of its job thread next to
-bench's cpu.per_op (goal: at most 0.90 of fio's). A goal is met when the whole 95 % interval of the
-ratio is on its good side. Needs fio (apt-get install fio), about 1.5 minutes for each depth, and free
-space of --size. Exit status 1 when a goal is not met, 2 when there is no answer.
+Both run one thread on the same CPU. Rows that read use the same file (bench by filename=), the mixed one
+a file of each one's own, because bench writes to none that exists.
+
+    qd1, qd32, qd128    4 KiB random reads past the page cache, fio with its default flags
+    seq                 128 KiB sequential reads, depth 8
+    mixed               4 KiB, 70 % random reads, 30 % random writes, depth 32
+    buffered            4 KiB random reads of a file that the page cache holds, depth 32
+    equal               as qd32, fio with fixed buffers and registered files as bench has them
+    rate                reads at half of what fio reaches at depth 32, arriving evenly: p99.9
+
+Goals: at least 0.97 of fio's operations per second, at most 0.85 of its CPU time (user + system) for
+each operation: fio's usr_cpu and sys_cpu of its job thread next to bench's cpu.per_op, which has io_uring's
+kernel workers, too. Percentiles are shown next to fio's (its total latency). `equal` has no goals. At a
+fixed rate bench's p99.9 may not be larger than fio's; how late its own generator was is told, in us. fio
+counts from when it got to issue an operation, bench from when it was due. A goal is met when the whole 95 %
+interval of the ratio is on its good side. Needs fio (apt-get install fio), about 1.5 minutes for each row,
+and free space of three times --size. Exit status 1 when a goal is not met, 2 when there is no answer.
 """
 
 import argparse
@@ -20,55 +31,134 @@ import tempfile
 
 import pairs
 
+COMMON = ["--name=peer", "--ioengine=io_uring", "--thread", "--time_based", "--lat_percentiles=1",
+          "--percentile_list=50:99:99.9", "--output-format=json"]
+EQUAL = ["--fixedbufs=1", "--registerfiles=1"]
 
-def fio(args, path, cpu, depth):
+
+class Row:
+    """One comparison: what both are told, and the goals."""
+
+    def __init__(self, name, ours, fio, goals=(0.97, 0.85), own=False):
+        self.name = name
+        self.ours = ours
+        self.fio = fio
+        self.iops_goal, self.cpu_goal = goals
+        self.own = own  # each has a file of its own
+
+
+ROWS = [
+    Row("qd1", "rw=randread,bs=4k,depth=1", ["--rw=randread", "--bs=4k", "--iodepth=1", "--direct=1"]),
+    Row("qd32", "rw=randread,bs=4k,depth=32", ["--rw=randread", "--bs=4k", "--iodepth=32", "--direct=1"]),
+    Row("qd128", "rw=randread,bs=4k,depth=128",
+        ["--rw=randread", "--bs=4k", "--iodepth=128", "--direct=1"]),
+    Row("seq", "rw=read,bs=128k,depth=8", ["--rw=read", "--bs=128k", "--iodepth=8", "--direct=1"]),
+    Row("mixed", "rw=randrw,rwmixread=70,bs=4k,depth=32",
+        ["--rw=randrw", "--rwmixread=70", "--bs=4k", "--iodepth=32", "--direct=1"], own=True),
+    Row("buffered", "rw=randread,bs=4k,depth=32,direct=0,cache=warm",
+        ["--rw=randread", "--bs=4k", "--iodepth=32", "--direct=0", "--invalidate=0"]),
+    Row("equal", "rw=randread,bs=4k,depth=32",
+        ["--rw=randread", "--bs=4k", "--iodepth=32", "--direct=1"] + EQUAL, goals=(None, None)),
+]
+
+
+def fio(args, options, path, cpu):
     out = pairs.command([
-        args.fio, "--name=peer", "--ioengine=io_uring", "--direct=1", "--rw=randread", "--bs=4k",
-        "--iodepth=%d" % depth, "--filename=" + path, "--size=%dm" % args.size, "--readonly",
-        "--thread", "--cpus_allowed=%d" % cpu, "--time_based",
+        args.fio, *COMMON, *options, "--filename=" + path, "--size=%dm" % args.size,
+        "--cpus_allowed=%d" % cpu,
         # fio takes no fractions of a unit: 0.8s is 0, and that is the whole file.
         "--runtime=%dms" % round(args.duration * 1000),
-        "--ramp_time=%dms" % round(args.warmup * 1000), "--output-format=json"])
+        "--ramp_time=%dms" % round(args.warmup * 1000)])
     # Some versions print notes before the document.
     job = json.loads(out[out.index("{"):])["jobs"][0]
     if job["error"]:
         pairs.fail("fio: error %d" % job["error"])
-    iops = job["read"]["iops"]
+    iops = job["read"]["iops"] + job["write"]["iops"]
     cpu_share = (job["usr_cpu"] + job["sys_cpu"]) / 100
-    return {"iops": iops, "cpu_ns/op": cpu_share * 1e9 / iops}
+    percentile = job["read"]["lat_ns"]["percentile"]
+    return {"iops": iops, "cpu_ns/op": cpu_share * 1e9 / iops, "p50_ns": percentile["50.000000"],
+            "p99_ns": percentile["99.000000"], "p99.9_ns": percentile["99.900000"], "late_us": None}
 
 
-def ours(args, path, cpu, depth):
-    m = pairs.bench(args, "uring", [cpu], "disk,rw=randread,bs=4k,direct=1,depth=%d,size=%dm,"
-                    "filename=%s,workers=1" % (depth, args.size, path.replace(",", "\\,")))
-    return {"iops": m["ops"], "cpu_ns/op": m["cpu.per_op"]}
+def ours(args, options, path, cpu):
+    where = "filename=" + path.replace(",", "\\,") if path else "directory=" + args.folder
+    m = pairs.bench(args, "uring", [cpu], "disk,%s,size=%dm,%s,workers=1" % (options, args.size, where))
+    late = m.get("arrival.lateness.p99")
+    return {"iops": m["ops"], "cpu_ns/op": m["cpu.per_op"], "p50_ns": m["latency.p50"],
+            "p99_ns": m["latency.p99"], "p99.9_ns": m["latency.p999"],
+            "late_us": late / 1e3 if late is not None else None}
+
+
+def lay_out(path, size):
+    # Random data: neither compressed nor stored once on the way down.
+    with open(path, "wb") as file:
+        for _ in range(size):
+            file.write(os.urandom(1 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def enough(comparison, metric):
+    """Did both have operations enough for this percentile in every round?"""
+    return all(r[kind][metric] for r in comparison.rounds for kind in ("ours", "peer", "again"))
+
+
+def compare(args, row, path, peer_path, cpu, goals):
+    c = pairs.Comparison("disk %s vs fio" % row.name,
+                         lambda: ours(args, row.ours, None if row.own else path, cpu),
+                         lambda: fio(args, row.fio + ([] if row.own else ["--readonly"]),
+                                     peer_path if row.own else path, cpu))
+    c.run(args.pairs)
+    c.row("iops", goals, row.iops_goal)
+    c.row("cpu_ns/op", goals, row.cpu_goal, higher=False)
+    for metric in ("p50_ns", "p99_ns", "p99.9_ns"):
+        if not row.own and enough(c, metric):
+            c.row(metric, goals, None)
+
+
+def fixed_rate(args, path, cpu, goals):
+    top = fio(args, ["--rw=randread", "--bs=4k", "--iodepth=32", "--direct=1", "--readonly"], path, cpu)
+    rate = int(top["iops"] / 2)
+    c = pairs.Comparison("disk rate=%d vs fio" % rate,
+                         lambda: ours(args, "rw=randread,bs=4k,depth=128,rate=%d" % rate, path, cpu),
+                         lambda: fio(args, ["--rw=randread", "--bs=4k", "--iodepth=128", "--direct=1",
+                                            "--readonly", "--rate_iops=%d" % rate], path, cpu))
+    c.run(args.pairs)
+    c.row("iops", goals, None)
+    c.row("p50_ns", goals, None)
+    c.row("p99_ns", goals, None)
+    if enough(c, "p99.9_ns"):
+        c.row("p99.9_ns", goals, 1.0, higher=False)
+    else:
+        print("p99.9: fewer than 10,000 operations in a run; use a longer --duration")
+        goals.add("open")
+    late, _, _ = pairs.median_interval([r["ours"]["late_us"] for r in c.rounds])
+    print("    lateness of bench's generator: p99 %.1f us (median of %d rounds)" % (late, args.pairs))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--dir", default=".", help="where the file is made (default: here)")
-    parser.add_argument("--size", type=int, default=1024, help="of the file, MiB (default: 1024)")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--dir", default=".", help="where the files are made (default: here)")
+    parser.add_argument("--size", type=int, default=1024, help="of each file, MiB (default: 1024)")
     parser.add_argument("--cpu", type=int, help="for both (default: the last allowed one)")
+    names = [row.name for row in ROWS] + ["rate"]
+    parser.add_argument("--only", choices=names, action="append", help="this row (may be repeated)")
     args = pairs.arguments(parser)
     args.fio = pairs.need("fio", "fio")
     cpu = pairs.allowed_cpus()[-1] if args.cpu is None else args.cpu
     goals = pairs.Goals(args.report)
     with tempfile.TemporaryDirectory(dir=args.dir, prefix="peers-") as folder:
-        path = os.path.abspath(os.path.join(folder, "data"))
-        # Random data: neither compressed nor stored once on the way down.
-        with open(path, "wb") as file:
-            for _ in range(args.size):
-                file.write(os.urandom(1 << 20))
-            file.flush()
-            os.fsync(file.fileno())
+        args.folder = os.path.abspath(folder).replace(",", "\\,")
+        path, peer_path = (os.path.abspath(os.path.join(folder, name)) for name in ("data", "peer"))
+        lay_out(path, args.size)
+        if "mixed" in (args.only or names):
+            lay_out(peer_path, args.size)
         pairs.header(args.pairs)
-        for depth in (1, 32):
-            c = pairs.Comparison("disk depth=%d vs fio" % depth,
-                                 lambda d=depth: ours(args, path, cpu, d),
-                                 lambda d=depth: fio(args, path, cpu, d))
-            c.run(args.pairs)
-            c.row("iops", goals, 0.97)
-            c.row("cpu_ns/op", goals, 0.90, higher=False)
+        for row in ROWS:
+            if row.name in (args.only or names):
+                compare(args, row, path, peer_path, cpu, goals)
+        if "rate" in (args.only or names):
+            fixed_rate(args, path, cpu, goals)
     return goals.status()
 
 

@@ -82,7 +82,7 @@ def tell(text):
 
 
 def bench(args, runtime, cpus, job):
-    """Run one job of bench; the metrics without labels by name. cpus in the order of the workers;
+    """Run one job of bench; the metrics without labels by name, percentiles as "latency.p99". cpus in the order of the workers;
     a single one for several workers means that they share it."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "result.json")
@@ -96,7 +96,13 @@ def bench(args, runtime, cpus, job):
     (row,) = result["jobs"]
     if row["status"] != "ok":
         fail("bench: %s: %s: %s" % (job, row["status"], row.get("reason")))
-    return {m["name"]: m["value"] for m in row["metrics"] if not m.get("labels")}
+    values = {}
+    for m in row["metrics"]:
+        if not m.get("labels"):
+            values[m["name"]] = m["value"]
+            for q in ("p50", "p90", "p99", "p999"):
+                values["%s.%s" % (m["name"], q)] = m.get("hist", {}).get(q)
+    return values
 
 
 def median_interval(values, coverage=0.95):
