@@ -145,6 +145,17 @@ static void without_stamps_the_counts_stay(void **state)
 	assert_int_equal(stamped, 3200);
 }
 
+static void an_empty_ring_waits_for_a_time(void **state)
+{
+	uint32_t mix = 0;
+
+	(void)state;
+	open_kind(0);
+	async_set_mix(a, &mix);
+	assert_int_equal(async_turn(a, NULL, bench_now_ns() + BENCH_NS_PER_MS), 0);
+	assert_int_equal(mix, ASYNC_MIX_TIMER);
+}
+
 static int close_ring(void **state)
 {
 	(void)state;
@@ -180,6 +191,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_turn_of_it_ends_at_its_limit, close_ring),
 		cmocka_unit_test_teardown(both_go_together, close_ring),
 		cmocka_unit_test_teardown(without_stamps_the_counts_stay, close_ring),
+		cmocka_unit_test_teardown(an_empty_ring_waits_for_a_time, close_ring),
 	};
 
 	return cmocka_run_group_tests(tests, open_model, close_model);

@@ -15,6 +15,8 @@
 #define RESOLUTION 0.05
 /* Below this share of the capacity the search gives up. */
 #define LOWEST 1e-3
+/* Of the capacity, where the target is kept up to it: enough for a line to grow. */
+#define BEYOND 1.5
 /* A longer window is not worth the wait: 10 values beyond p99.9 at 100 operations a second. */
 #define WINDOW_MAX_NS (100 * BENCH_NS_PER_SEC)
 /* No more than that for the sake of the target. */
@@ -101,6 +103,7 @@ int slo_search(struct slo *slo, int (*attempt)(void *arg, double rate, struct sl
 	       void *arg)
 {
 	struct slo_try flood = { .rate = SLO_FLOOD };
+	enum slo_outcome outcome = SLO_KEPT;
 	double low = 0, high;
 	int rc = attempt(arg, SLO_FLOOD, &flood);
 
@@ -109,7 +112,6 @@ int slo_search(struct slo *slo, int (*attempt)(void *arg, double rate, struct sl
 	slo->capacity = high = flood.done;
 	while (high > 0 && (high - low) > RESOLUTION * high && high > LOWEST * slo->capacity &&
 	       slo->nr + 2 <= SLO_MAX_TRIES) {
-		enum slo_outcome outcome = SLO_KEPT;
 		double rate = (low + high) / 2;
 
 		rc = ask(slo, rate, attempt, arg, &outcome);
@@ -122,7 +124,15 @@ int slo_search(struct slo *slo, int (*attempt)(void *arg, double rate, struct sl
 			slo->over_outcome = outcome;
 		}
 	}
-	return 0;
+	if (slo->over > 0 || slo->capacity <= 0)
+		return 0;
+	/* Kept up to the capacity: what misses lies beyond. */
+	rc = ask(slo, BEYOND * slo->capacity, attempt, arg, &outcome);
+	if (!rc && outcome != SLO_KEPT) {
+		slo->over = BEYOND * slo->capacity;
+		slo->over_outcome = outcome;
+	}
+	return rc;
 }
 
 static const char *outcome_word(enum slo_outcome outcome)

@@ -177,6 +177,8 @@ static void publish_mix(const struct bench_async *a)
 		       (a->waits[URING_WAITS_NET] ? ASYNC_MIX_NET : 0) |
 		       (a->waits[URING_WAITS_TIMER] ? ASYNC_MIX_TIMER : 0);
 
+	/* With nothing in flight it waits for a time: until the next operation is due, say. */
+	mix = mix ? mix : ASYNC_MIX_TIMER;
 	if (__atomic_load_n(a->mix, __ATOMIC_RELAXED) != mix)
 		__atomic_store_n(a->mix, mix, __ATOMIC_RELAXED);
 }
