@@ -101,7 +101,7 @@ def bench(args, runtime, cpus, job):
         if not m.get("labels"):
             values[m["name"]] = m["value"]
             for q in ("p50", "p90", "p99", "p999"):
-                values["%s.%s" % (m["name"], q)] = m.get("hist", {}).get(q)
+                values["%s.%s" % (m["name"], q)] = (m.get("hist") or {}).get(q)
     return values
 
 
