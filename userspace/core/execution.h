@@ -41,6 +41,12 @@ double execution_speed(const struct execution *x);
 /* Set the job's status and why, unless it failed already. */
 void execution_fail(struct execution *x, const char *status, const char *reason);
 
+/* --- job_row.c --- */
+
+/* What is known of the job by now, and all that is at its end. New references. */
+json_t *execution_so_far(const struct execution *x);
+json_t *execution_row(const struct execution *x);
+
 /* --- job_search.c --- */
 
 /* What comes before the trials: the search for a rate (slo=), and rounds until the speed is steady. 0,

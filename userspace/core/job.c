@@ -204,7 +204,6 @@ double execution_speed(const struct execution *x)
 	return per_s;
 }
 
-static json_t *so_far(const struct execution *x);
 static json_t *slow_now(const struct execution *x);
 
 /* Between two windows: nothing is disturbed by it. */
@@ -214,7 +213,7 @@ static void tell_viewer(const struct execution *x)
 
 	if (!live_watched(x->run->live))
 		return;
-	object = so_far(x);
+	object = execution_so_far(x);
 	slow = slow_now(x);
 	if (slow)
 		json_object_set_new(object, "slow", slow);
@@ -423,37 +422,6 @@ static int prepare(struct execution *x, struct bench_err *err)
 	return rc;
 }
 
-/* What is known of the job by now. */
-static json_t *so_far(const struct execution *x)
-{
-	json_t *object = job_not_run(x->run, x->plan, x->status, x->reason[0] ? x->reason : NULL);
-	const struct bench_module *m = x->plan->spec->module;
-
-	json_object_set_new(object, "op", json_string(m->op));
-	json_object_set_new(object, "trials", json_integer(x->nr_trials));
-	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
-	return object;
-}
-
-static json_t *row(const struct execution *x)
-{
-	json_t *object = so_far(x);
-
-	if (x->first_ns)
-		json_object_set_new(object, "at_ns",
-				    json_integer((json_int_t)(x->first_ns - x->run->started_ns)));
-	observer_warnings(x->run, object);
-	probe_stacks(x->run->probes, 0, object);
-	if (x->observer.on)
-		json_object_set_new(object, "control_trials", json_integer(x->observer.nr_pairs));
-	execution_search_json(x, object);
-	if (x->slow)
-		json_object_set_new(object, "slow", x->slow);
-	if (x->series)
-		json_object_set_new(object, "series", x->series);
-	return object;
-}
-
 json_t *job_execute(struct run *run, const struct plan_job *plan)
 {
 	const struct bench_module *m = plan->spec->module;
@@ -491,7 +459,7 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 		execution_fail(&x, "failed", err.msg);
 	else
 		execute(&x);
-	object = row(&x);
+	object = execution_row(&x);
 	/* A thread that hangs still uses them. */
 	if (!run->stuck) {
 		metric_set_free(x.metrics);

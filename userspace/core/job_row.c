@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the result says of a job before it has run. */
+/* What the result says of a job: before it has run, meanwhile, and at its end. */
+#include "core/execution.h"
 #include "core/option.h"
 #include "core/result.h"
 #include "core/run.h"
@@ -35,5 +36,35 @@ json_t *job_not_run(const struct run *run, const struct plan_job *plan, const ch
 			 "trials", 0, "trial_ns", (json_int_t)run->settings->duration_ns, "metrics");
 	if (plan->spec->sweep)
 		json_object_set_new(object, "sweep", sweep_json(plan->spec));
+	return object;
+}
+
+json_t *execution_so_far(const struct execution *x)
+{
+	json_t *object = job_not_run(x->run, x->plan, x->status, x->reason[0] ? x->reason : NULL);
+	const struct bench_module *m = x->plan->spec->module;
+
+	json_object_set_new(object, "op", json_string(m->op));
+	json_object_set_new(object, "trials", json_integer(x->nr_trials));
+	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
+	return object;
+}
+
+json_t *execution_row(const struct execution *x)
+{
+	json_t *object = execution_so_far(x);
+
+	if (x->first_ns)
+		json_object_set_new(object, "at_ns",
+				    json_integer((json_int_t)(x->first_ns - x->run->started_ns)));
+	observer_warnings(x->run, object);
+	probe_stacks(x->run->probes, 0, object);
+	if (x->observer.on)
+		json_object_set_new(object, "control_trials", json_integer(x->observer.nr_pairs));
+	execution_search_json(x, object);
+	if (x->slow)
+		json_object_set_new(object, "slow", x->slow);
+	if (x->series)
+		json_object_set_new(object, "series", x->series);
 	return object;
 }
