@@ -74,8 +74,10 @@ static inline bool disk_place_add(struct disk_place *p, const struct fiemap *map
 				 FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_NOT_ALIGNED;
 	struct disk_extent *grown;
 
+	if (!map->fm_mapped_extents)
+		return false;
 	grown = realloc(p->extents, (p->nr + map->fm_mapped_extents) * sizeof(*grown));
-	if (!grown || !map->fm_mapped_extents)
+	if (!grown)
 		return false;
 	p->extents = grown;
 	for (unsigned i = 0; i < map->fm_mapped_extents; i++) {
