@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Command lines over option tables: --name=value, --name value, --flag, --no-flag, -x value, --. */
+/* Command lines over option tables: --name=value, --name value, --flag, --no-flag, -x value, -xvalue,
+ * flags in one word as in -nq, --. */
 #ifndef CORE_CLI_H
 #define CORE_CLI_H
 

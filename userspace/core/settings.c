@@ -21,7 +21,7 @@ static const char *const command_word[] = { "CMD", NULL };
 	  NULL, "timed repetitions; an interval needs 6", NULL, 0 },                               \
 	{ "counters", BENCH_OPT_STRING, (s) + offsetof(struct settings, counters), 0, 0,           \
 	  "none", list_word,                                                                       \
-	  "perf events; without LIST the set that fits this host", "", 0 },                        \
+	  "perf events; without LIST the set that fits this host", "default", 0 },                        \
 	{ "multiplex", BENCH_OPT_BOOL, (s) + offsetof(struct settings, multiplex), 0, 0, "0", NULL,  \
 	  "count all events in every trial, extrapolated, instead of a group per trial", NULL, 0 },  \
 	{ "probes", BENCH_OPT_STRING, (s) + offsetof(struct settings, probes), 0, 0, "all",        \
