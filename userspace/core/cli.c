@@ -166,8 +166,33 @@ int cli_apply(const struct cli *cli, unsigned table, void *params, struct bench_
 	return 0;
 }
 
+int cli_join(struct cli *cli, const char *name, char separator, const char **value,
+	     struct bench_err *err)
+{
+	size_t size = 0;
+	FILE *out = open_memstream(&cli->joined, &size);
+	bool any = false;
+
+	for (unsigned i = 0; out && i < cli->nr_given; i++) {
+		const struct cli_given *g = &cli->given[i];
+
+		if (strcmp(g->option->name, name))
+			continue;
+		if (any)
+			fputc(separator, out);
+		fputs(g->value ? g->value : "", out);
+		any = true;
+	}
+	if (!out || fclose(out))
+		return bench_fail(err, -ENOMEM, "out of memory");
+	if (any)
+		*value = cli->joined;
+	return 0;
+}
+
 void cli_done(struct cli *cli)
 {
+	free(cli->joined);
 	free(cli->given);
 	free(cli->words);
 	cli->given = NULL;

@@ -11,6 +11,7 @@ static const char *const list_word[] = { "LIST", NULL };
 static const char *const file_word[] = { "FILE|DIR|none|-", NULL };
 static const char *const name_word[] = { "NAME", NULL };
 static const char *const dir_word[] = { "DIR", NULL };
+static const char *const threshold_word[] = { "METRIC<VALUE", NULL };
 static const char *const command_word[] = { "CMD", NULL };
 
 /* Both commands share these rows; S is the offset of the struct settings. */
@@ -41,6 +42,9 @@ static const char *const command_word[] = { "CMD", NULL };
 	  name_word, "report to print; see `bench list reporters`", NULL, 0 },                     \
 	{ "live", BENCH_OPT_BOOL, (s) + offsetof(struct settings, live), 0, 0, "0", NULL,          \
 	  "watch the run on the terminal; q leaves the view, the run goes on", NULL, 0 },          \
+	{ "threshold", BENCH_OPT_STRING, (s) + offsetof(struct settings, threshold), 0, 0, NULL,   \
+	  threshold_word,                                                                          \
+	  "exit with 3 unless this holds, such as 'latency.p99<2ms'; may be given again", NULL, 0 },\
 	{ "quiet", BENCH_OPT_BOOL, (s) + offsetof(struct settings, quiet), 0, 0, "0", NULL,        \
 	  "no progress on stderr", NULL, 'q' }
 

@@ -10,6 +10,8 @@
 void section_head(struct text *t, const json_t *result);
 /* One job: t->job, t->metrics and t->shown are set. */
 void section_job(struct text *t);
+/* What was demanded of the job, and what came of it. */
+void section_thresholds(struct text *t);
 /* Every distribution of the job as one table. */
 void section_distributions(struct text *t);
 /* Wall time by cause, who kept the workers off their CPUs, stacks, failed checks. */
