@@ -100,8 +100,8 @@ done
 expect 'without thresholds nothing is broken' 0 '<failure type="failed"' --format=junit
 
 # The language.
-expect 'one that holds' 0 'thresholds *ok *ops>=50k *ops is ' --threshold='[disk] ops>=50k'
-expect 'one that is broken' 3 'thresholds *broken *ops<50k *ops is ' --threshold='[disk] ops<50k'
+expect 'one that holds' 0 'thresholds *ok *\[disk\] ops>=50k *ops is ' --threshold='[disk] ops>=50k'
+expect 'one that is broken' 3 'thresholds *broken *\[disk\] ops<50k *ops is ' --threshold='[disk] ops<50k'
 expect 'the pattern is a glob' 0 '' --threshold='[n*r] ops>=50k' --threshold='[d?sk] ops>=50k'
 expect 'a metric of some jobs is demanded of these' 0 '' --threshold='service<1s'
 expect 'a named job must have it' 3 'unknown *\[cpu\] latency<1s *the job has no such metric' --threshold='[cpu] latency<1s'
