@@ -5,7 +5,7 @@
 
 #define EXIT_FAILED 1	 /* a job failed or is invalid */
 #define EXIT_REQUEST 2	 /* the request cannot be served; said before any workload */
-#define EXIT_REGRESSED 3 /* a comparison found a regression */
+#define EXIT_REGRESSED 3 /* a threshold is broken, or a comparison found a regression */
 
 int cmd_run(int argc, char **argv);
 int cmd_exec(int argc, char **argv);

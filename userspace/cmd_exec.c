@@ -52,7 +52,7 @@ static int help(void)
 	       "With -p or --cgroup it watches what runs already, and does not touch it.\n"
 	       "Exits with the command's status; 124 when it took longer than --timeout, 125 when bench\n"
 	       "or a command around it (--setup, ...) fails, 126 when the command cannot be executed,\n"
-	       "127 when it is not found. --trials=1 --warmup=0 runs it exactly once.\n\n");
+	       "127 when it is not found, 3 when it ended well and a --threshold is broken. --trials=1 --warmup=0 runs it exactly once.\n\n");
 	option_help(command_options, "--", stdout);
 	option_help(exec_options, "--", stdout);
 	return 0;
@@ -62,6 +62,19 @@ static int fail(const struct bench_err *err)
 {
 	fprintf(stderr, "bench: %s\n", err->msg);
 	return EXEC_FAILED;
+}
+
+/* Jobs that failed for this reason, before job nr end. */
+static unsigned failed_so(const json_t *jobs, size_t end, const char *reason)
+{
+	unsigned nr = 0;
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach (jobs, i, job)
+		nr += i < end && !strcmp(bench_result_str(job, "status"), "failed") &&
+		      !strcmp(bench_result_str(job, "reason"), reason);
+	return nr;
 }
 
 /* Each failure once, however many jobs it ended. */
@@ -75,9 +88,10 @@ static void tell_failures(const json_t *jobs, const struct bench_err *err)
 	json_array_foreach (jobs, i, job) {
 		const char *reason = bench_result_str(job, "reason");
 
-		if (strcmp(bench_result_str(job, "status"), "failed") || !strcmp(reason, err->msg))
+		if (strcmp(bench_result_str(job, "status"), "failed") || !strcmp(reason, err->msg) ||
+		    failed_so(jobs, i, reason))
 			continue;
-		if (json_array_size(jobs) > 1)
+		if (json_array_size(jobs) > failed_so(jobs, json_array_size(jobs), reason))
 			fprintf(stderr, "bench: %s: %s\n", bench_result_str(job, "name"), reason);
 		else
 			fprintf(stderr, "bench: %s\n", reason);
@@ -104,8 +118,10 @@ static int watch(const struct exec_settings *settings, int argc, char **argv)
 	struct run run;
 	int status = EXEC_FAILED, code;
 
-	if (watch_check(settings, &err) || output_init(&output, &settings->common, &err))
+	if (watch_check(settings, &err) || output_init(&output, &settings->common, &err)) {
+		output_done(&output);
 		return fail(&err);
+	}
 	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err)) {
 		fail(&err);
 		goto out;
@@ -118,7 +134,7 @@ static int watch(const struct exec_settings *settings, int argc, char **argv)
 	run_finish(&run);
 	code = output_finish(&output, &run, stderr);
 	if (code && !status)
-		status = EXEC_FAILED;
+		status = code == OUTPUT_BROKEN ? code : EXEC_FAILED;
 out:
 	run_close(&run);
 	output_done(&output);
@@ -138,8 +154,10 @@ static int execute(const struct exec_settings *settings, const struct exec_plan 
 	struct run run;
 	int status = EXEC_FAILED, code;
 
-	if (output_init(&output, &settings->common, &err))
-		return fail(&err);
+	if (output_init(&output, &settings->common, &err)) {
+		fail(&err);
+		goto closed;
+	}
 	if (output.target.stream && !settings->discard_output) {
 		bench_fail(&err, -EINVAL,
 			   "exec: -o - writes to standard output, which is the command's; add "
@@ -161,7 +179,7 @@ static int execute(const struct exec_settings *settings, const struct exec_plan 
 	if (anything(&run)) {
 		code = output_finish(&output, &run, stderr);
 		if (code && !status)
-			status = EXEC_FAILED;
+			status = code == OUTPUT_BROKEN ? code : EXEC_FAILED;
 	}
 out:
 	run_close(&run);
@@ -236,7 +254,8 @@ int cmd_exec(int argc, char **argv)
 	else if (command.help)
 		code = help();
 	else if (config_read(command.config, exec_options, &settings, &jobs, NULL, &err) ||
-		 cli_apply(&cli, 1, &settings, &err))
+		 cli_apply(&cli, 1, &settings, &err) ||
+		 cli_join(&cli, "threshold", ';', &settings.common.threshold, &err))
 		code = fail(&err);
 	else
 		code = plan_and_execute(&cli, &settings, argc, argv);

@@ -11,6 +11,7 @@
 #include "core/registry.h"
 #include "core/report.h"
 #include "core/result.h"
+#include "core/threshold.h"
 
 static void help(FILE *out)
 {
@@ -21,22 +22,39 @@ static void help(FILE *out)
 		fprintf(out, "                       %-12s %s\n", registry_reporters[i]->name,
 			registry_reporters[i]->summary);
 	fprintf(out, "  -o, --output=FILE  write to FILE instead of standard output, replacing it\n"
+		     "      --threshold=METRIC<VALUE\n"
+		     "                     exit with 3 unless this holds, such as 'latency.p99<2ms' or\n"
+		     "                     '[disk*] ops>=50k'; may be given again\n"
 		     "  -h, --help         this text\n\n"
 		     "Exit status: 0 printed, 1 the output could not be written, 2 bad request or "
-		     "bad file.\n");
+		     "bad file,\n3 a threshold is broken.\n");
 }
 
 struct request {
 	const char *input, *output;
 	const struct bench_reporter *reporter;
+	char *list; /* of thresholds */
+	struct thresholds *thresholds;
 	bool help;
 };
+
+static int add_threshold(struct request *req, const char *text, struct bench_err *err)
+{
+	char *list;
+
+	if (asprintf(&list, "%s;%s", req->list ? req->list : "", text) < 0)
+		return bench_fail(err, -ENOMEM, "out of memory");
+	free(req->list);
+	req->list = list;
+	return 0;
+}
 
 static int parse(struct request *req, int argc, char **argv, struct bench_err *err)
 {
 	static const struct option options[] = {
 		{ "format", required_argument, NULL, 'f' },
 		{ "output", required_argument, NULL, 'o' },
+		{ "threshold", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -52,7 +70,9 @@ static int parse(struct request *req, int argc, char **argv, struct bench_err *e
 			format = optarg;
 		else if (option == 'o')
 			req->output = optarg;
-		else
+		else if (option == 't' && add_threshold(req, optarg, err))
+			return -ENOMEM;
+		else if (option != 't')
 			return bench_fail(err, -EINVAL, "%s '%s'; see bench report --help",
 					  option == ':' ? "a value is missing for"
 							: "unknown option",
@@ -61,7 +81,7 @@ static int parse(struct request *req, int argc, char **argv, struct bench_err *e
 	req->reporter = reporter_find(format, err);
 	if (req->help)
 		return 0;
-	if (!req->reporter)
+	if (!req->reporter || thresholds_parse(&req->thresholds, req->list, err))
 		return -EINVAL;
 	if (optind >= argc)
 		return bench_fail(err, -EINVAL, "which file? Usage: bench report FILE; see --help");
@@ -136,14 +156,17 @@ int cmd_report(int argc, char **argv)
 		code = EXIT_REQUEST;
 	} else {
 		bool file = req.output && strcmp(req.output, "-") && is_plain_target(req.output);
+		unsigned nr_broken = thresholds_apply(req.thresholds, result);
 		int r = file ? report_to_file(&req, result, &err)
 			     : report_to_stream(&req, result, &err);
 
 		/* The reader went away (a pager, head): nothing to complain about. */
-		code = r && r != -EPIPE ? EXIT_FAILED : 0;
+		code = r && r != -EPIPE ? EXIT_FAILED : nr_broken ? EXIT_REGRESSED : 0;
 	}
-	if (code)
+	if (code && code != EXIT_REGRESSED)
 		fprintf(stderr, "bench: %s\n", err.msg);
 	json_decref(result);
+	thresholds_free(req.thresholds);
+	free(req.list);
 	return code;
 }

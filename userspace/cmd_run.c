@@ -102,6 +102,8 @@ static int read_request(struct cli *cli, int argc, char **argv, struct run_comma
 	}
 	if (!rc)
 		rc = cli_apply(cli, 1, settings, err);
+	if (!rc)
+		rc = cli_join(cli, "threshold", ';', &settings->threshold, err);
 	if (rc)
 		return rc;
 	return read_jobs(cli, command->suite, jobs, err);
@@ -152,8 +154,10 @@ static int execute(const struct settings *settings, const struct run_command *co
 	struct run run;
 	int code = EXIT_REQUEST;
 
-	if (output_init(&output, settings, &err))
+	if (output_init(&output, settings, &err)) {
+		output_done(&output);
 		return refuse(&err);
+	}
 	if (run_open(&run, settings, argc, argv, &err) || make_plan(&run, &plan, jobs, &err) ||
 	    run_open_probes(&run, &err)) {
 		refuse(&err);

@@ -8,10 +8,10 @@ Ten commands, each run N times by either, without a shell (-N) and without outpu
 run takes from the outside, command and tool together: elapsed time, and CPU time of the tool and all
 its children (wait4). Both are differences between many runs and two, so that starting and ending the
 tool cancels; the command is the same, so that who takes longer has the larger overhead. wall is the
-median that the tool itself reports, and beside is elapsed time less the tool's own sum of wall times;
-where a tool starts and stops its clock differs (bench's begins after the fork), so these two are for
-orientation. The goal is that elapsed and cpu are no larger than hyperfine's: the whole 95 % interval of
-the ratio at 1.00 or below. Needs hyperfine (apt-get install hyperfine) and about 30 s a command. Exit
+median that the tool itself reports: bench's clock starts just before execve(2), hyperfine's before the
+fork. beside is elapsed time less the tool's own sum of wall times, for orientation. The goal is that
+elapsed, cpu and wall are no larger than hyperfine's: the whole 95 % interval of the ratio at 1.00 or
+below. Needs hyperfine (apt-get install hyperfine) and about 30 s a command. Exit
 status 1 when the goal is not met, 2 when there is no answer.
 """
 
@@ -96,7 +96,7 @@ def main():
         c.run(args.pairs)
         c.row("elapsed", goals, 1, higher=False)
         c.row("cpu", goals, 1, higher=False)
-        c.row("wall", goals, None)
+        c.row("wall", goals, 1, higher=False)
         c.row("beside", goals, None)
     return goals.status()
 

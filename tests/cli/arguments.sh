@@ -28,9 +28,29 @@ check_one_line 'a named file that is a directory' 2 "neither a file nor a block 
 check_one_line 'a directory of a job that is not there' 2 "directory='/no/such': No such file" "$BENCH" --no-probes disk,directory=/no/such
 check_one_line 'a directory that is a file' 2 "directory='/etc/passwd' is no directory" "$BENCH" --no-probes disk,directory=/etc/passwd
 check_one_line 'a directory that is not there' 2 "directory=/no/such: No such file" "$BENCH" --no-probes --directory=/no/such disk
+check_one_line 'an empty list of counters' 2 '^bench: --counters: the list is empty; give names, none' "$BENCH" --counters= cpu
+check_one_line 'a list of counters without one' 2 'the list is empty' "$BENCH" --counters=' , ' cpu
+check_one_line 'exec: an empty list of counters' 125 'the list is empty' "$BENCH" exec --counters= -- true
+check_one_line 'a list of probes without one' 2 '^bench: --probes: give all, none or names' "$BENCH" --probes=, cpu
+check_one_line 'an empty list of probes' 2 '^bench: --probes: give all, none or names' "$BENCH" --probes= cpu
+check_one_line 'none and other probes' 2 "^bench: --probes=sched,none: none stands alone" "$BENCH" --probes=sched,none cpu
+check_one_line 'all probes and none' 2 "none stands alone" "$BENCH" --probes=all,none cpu
+check_one_line 'a cluster with an unknown letter' 2 "^bench: unknown option '-z' in '-nz'" "$BENCH" -nz cpu
+check_one_line 'a cluster that ends without its value' 2 "option '-qo' needs a value" "$BENCH" -qo
+check 'flags in one word' 0 placement "$BENCH" -nq cpu
+check 'flags, and an option with its value in one word' 0 placement "$BENCH" -nqonone cpu
+check 'flags, and an option with its value in the next' 0 placement "$BENCH" -nqo none cpu
+check 'exec: flags in one word' 3 '' "$BENCH" exec -qi --trials=1 --warmup=0 --no-probes -o none -- sh -c 'exit 3'
 check_one_line 'missing config file' 2 'nonexistent' "$BENCH" --config /nonexistent/bench.conf
 printf '[general]\nruntime = uring\ntirals = 3\n' >bad.conf
 check_one_line 'config error with file and line' 2 'bad.conf:3: .*trials' "$BENCH" --config bad.conf
+printf '[general]\ntrials = 3\n\n[exec]\ntrials = 4\n[general]\ntrials = 5\n' >twice.conf
+check_one_line 'a key given twice, with both lines' 2 "twice.conf:7: key 'trials' of section \[general\] is given twice: line 2 has it" "$BENCH" --config twice.conf cpu
+check_one_line 'exec: a key given twice' 125 "twice.conf:7: .*line 2 has it" "$BENCH" exec --config twice.conf -- true
+printf '[a]\nmodule = cpu\nkernel = int\n[b]\nmodule = cpu\nkernel = int\n\tkernel = float\n' >twice.conf
+check_one_line 'a key of a job given twice' 2 "twice.conf:7: key 'kernel' of section \[b\] is given twice: line 6" "$BENCH" --config twice.conf
+rm twice.conf
+check_one_line 'a directory as config file' 2 "^bench: config file '/etc' is a directory" "$BENCH" --config /etc cpu
 check_one_line 'output directory that does not exist' 2 'no/such' "$BENCH" -o no/such/r.json cpu
 echo mine >r.json
 check_one_line 'an existing output file' 2 '[Ee]xists.*--force|--force' "$BENCH" -o r.json cpu

@@ -66,7 +66,41 @@ logged() {
 		"$out/$(printf '%s' "$err" | grep -xc err)" /1
 }
 
+# A failure of bench's own ends the job that it is of, and no other.
+# shellcheck disable=SC2086
+{
+	check 'a preparation that fails for one of two' 125 "^bench: echo 2: --prepare: .* exited with status 1$" \
+		"$BENCH" $quick -o one.json --trials=3 --warmup=0 --parameter='n={1,2}' --prepare='[ {n} = 1 ]' -- echo '{n}'
+	expect 'the other is measured' "$(json one.json '[(j["status"], j["trials"]) for j in d["jobs"]]')" \
+		"[('ok', 3), ('failed', 0)]"
+}
+
 # --- timeout ---
+
+# A lease on a file holds up whoever opens it, and so execve(2), until its holder gives way; after 45 s
+# (fs.lease-break-time) the kernel takes it away.
+cat >lease.py <<'PY'
+import fcntl, os, signal, subprocess, sys, time
+os.set_blocking(0, True)
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fd = os.open("held", os.O_RDONLY | os.O_CLOEXEC)
+try:
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+except OSError:
+    sys.exit(77)
+start = time.monotonic()
+code = subprocess.call(sys.argv[1:])
+sys.exit(code if time.monotonic() - start < 20 else 1)
+PY
+printf '#!/bin/sh\ntrue\n' >held
+chmod +x held
+# shellcheck disable=SC2086
+run python3 lease.py "$BENCH" $quick -o none --trials=1 --warmup=0 --timeout=300ms -- ./held
+if [ "$code" = 77 ]; then
+	skip 'a command that hangs in execve' 'no leases on this file system'
+else
+	expect 'a command that hangs in execve is late like any other' "$code" 124
+fi
 
 # shellcheck disable=SC2086
 {

@@ -192,6 +192,15 @@ if root_only 'not root'; then
 		"$(json user/nr.json 'metric(0, "sched.runq_latency")["status"] + " " + str(bool(metric(0, "sched.runq_latency")["note"]))')" \
 		'not_permitted True'
 	expect 'not root: the workload is measured' "$(json user/nr.json 'metric(0, "ops")["status"]')" ok
+	# 2 MiB of buffers are more than may be locked; the rings themselves fit.
+	if "$BENCH" list runtimes | grep -q '^uring .*CQSIZE'; then
+		run setpriv --reuid=65534 --regid=65534 --clear-groups sh -c \
+			"ulimit -l 1024; cd user && '$BENCH' -q --trials=1 --duration=100ms --warmup=0 --no-probes -o lock.json disk,bs=64k,depth=32,size=16m,direct=0,workers=1"
+		expect 'memlock: the workload is measured' "$code $(json user/lock.json 'd["jobs"][0]["status"]')" '0 ok'
+		expect 'memlock: buffers that are not registered are told' \
+			"$(json user/lock.json '[("did not register the buffers" in w, "RLIMIT_MEMLOCK = 1024 KiB" in w) for w in d["warnings"] if "buffers" in w]')" \
+			'[(True, True)]'
+	fi
 	check 'not root: list' 0 'modules' setpriv --reuid=65534 --regid=65534 --clear-groups "$BENCH" list
 fi
 

@@ -92,15 +92,35 @@ static int parse_long(struct cli *cli, int argc, char *const argv[], int *i, str
 
 static int parse_short(struct cli *cli, int argc, char *const argv[], int *i, struct bench_err *err)
 {
-	const char *text = argv[*i];
+	const char *text = argv[*i], *letter = text + 1;
 	struct cli_given given;
 
-	if (!find_letter(cli, text[1], &given))
-		return bench_fail(err, -EINVAL, "unknown option '%s'; see --help", text);
-	if (text[2] && given.option->type == BENCH_OPT_BOOL)
-		return bench_fail(err, -EINVAL, "option '-%c' takes no value", text[1]);
-	given.value = text[2] ? text + 2 : NULL;
+	/* Flags may stand together, as in -nq; the first option with a value takes the rest. */
+	for (; *letter; letter++) {
+		if (!find_letter(cli, *letter, &given))
+			return text[2] ? bench_fail(err, -EINVAL,
+						    "unknown option '-%c' in '%s'; see --help",
+						    *letter, text) :
+					 bench_fail(err, -EINVAL, "unknown option '%s'; see --help",
+						    text);
+		if (given.option->type != BENCH_OPT_BOOL)
+			break;
+		cli->given[cli->nr_given++] = given;
+	}
+	if (!*letter)
+		return 0;
+	given.value = letter[1] ? letter + 1 : NULL;
 	return take(cli, given, text, argc, argv, i, err);
+}
+
+/* No argument holds more options than it has characters. */
+static size_t most_options(int argc, char *const argv[])
+{
+	size_t nr = 1;
+
+	for (int i = 1; i < argc; i++)
+		nr += strlen(argv[i]);
+	return nr;
 }
 
 int cli_parse(struct cli *cli, int argc, char *const argv[], bool stop_at_word,
@@ -109,7 +129,7 @@ int cli_parse(struct cli *cli, int argc, char *const argv[], bool stop_at_word,
 	bool words_only = false;
 	int rc = 0;
 
-	cli->given = calloc((size_t)argc + 1, sizeof(*cli->given));
+	cli->given = calloc(most_options(argc, argv), sizeof(*cli->given));
 	cli->words = calloc((size_t)argc + 1, sizeof(*cli->words));
 	if (!cli->given || !cli->words)
 		return bench_fail(err, -ENOMEM, "out of memory");
@@ -146,8 +166,33 @@ int cli_apply(const struct cli *cli, unsigned table, void *params, struct bench_
 	return 0;
 }
 
+int cli_join(struct cli *cli, const char *name, char separator, const char **value,
+	     struct bench_err *err)
+{
+	size_t size = 0;
+	FILE *out = open_memstream(&cli->joined, &size);
+	bool any = false;
+
+	for (unsigned i = 0; out && i < cli->nr_given; i++) {
+		const struct cli_given *g = &cli->given[i];
+
+		if (strcmp(g->option->name, name))
+			continue;
+		if (any)
+			fputc(separator, out);
+		fputs(g->value ? g->value : "", out);
+		any = true;
+	}
+	if (!out || fclose(out))
+		return bench_fail(err, -ENOMEM, "out of memory");
+	if (any)
+		*value = cli->joined;
+	return 0;
+}
+
 void cli_done(struct cli *cli)
 {
+	free(cli->joined);
 	free(cli->given);
 	free(cli->words);
 	cli->given = NULL;

@@ -243,6 +243,20 @@ static void warn_late(struct run *run, const struct job_run *jr)
 			    (double)late_ns / 1e6, (double)length_ns / 1e6, jr->trial);
 }
 
+void collect_warn_refused(struct run *run, const struct job_run *jr, const char *name)
+{
+	for (unsigned i = 0; i < jr->nr; i++) {
+		const struct bench_async *async =
+			runtime_thread(run->runtime, jr->workers[i].thread)->async;
+		struct bench_err why = { 0 };
+
+		if (!async || !async_refused_buffers(async, &why))
+			continue;
+		result_warn(run->result, "%s: %s", name, why.msg);
+		return;
+	}
+}
+
 bool collect_trial(struct run *run, struct job_run *jr, const struct collect_span *span,
 		   struct bench_metric_set *metrics, char *reason, size_t size)
 {

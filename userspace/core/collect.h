@@ -28,6 +28,9 @@ struct collect_span {
 void collect_begin(struct collect_span *span, const struct run *run, const struct job_run *jr);
 void collect_end(struct collect_span *span, const struct run *run, const struct job_run *jr);
 
+/* After the workers entered: warn once where a ring could not register the buffers of the job. */
+void collect_warn_refused(struct run *run, const struct job_run *jr, const char *name);
+
 /* Put the trial's metrics. False when the trial contradicts itself; reason says how. */
 bool collect_trial(struct run *run, struct job_run *jr, const struct collect_span *span,
 		   struct bench_metric_set *metrics, char *reason, size_t size);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ struct reader {
 	int empty_line;
 	FILE *file;
 	uint64_t from_exec; /* rows of exec_options that [exec] has set, a bit each */
+	json_t *seen;	    /* "section]key": the line that has it */
 	int line;	/* of the text being parsed */
 	int error_line; /* of the first error */
 	struct bench_err err;
@@ -144,6 +146,29 @@ static int set_job(struct reader *r, const char *section, const char *name, cons
 	return job_spec_set(&r->jobs->specs[r->jobs->nr - 1], name, kept, &r->err);
 }
 
+/* A value that silently won over another would be a setting that the user does not know of. Jobs may
+ * share a name, so theirs go by number. */
+static int note_key(struct reader *r, const char *section, const char *name)
+{
+	bool job = strcmp(section, "general") != 0 && strcmp(section, "exec") != 0;
+	char key[512];
+	int before;
+
+	if (job && strcmp(name, "module") == 0)
+		return 0; /* it begins another job, or set_job() refuses it */
+	if (job)
+		snprintf(key, sizeof(key), "#%u]%s", r->jobs->nr, name);
+	else
+		snprintf(key, sizeof(key), "%s]%s", section, name);
+	before = (int)json_integer_value(json_object_get(r->seen, key));
+	if (before)
+		return bench_fail(&r->err, -EINVAL,
+				  "key '%s' of section [%s] is given twice: line %d has it already",
+				  name, section, before);
+	json_object_set_new(r->seen, key, json_integer(r->line));
+	return 0;
+}
+
 static int handle(void *arg, const char *section, const char *name, const char *value)
 {
 	struct reader *r = arg;
@@ -154,6 +179,8 @@ static int handle(void *arg, const char *section, const char *name, const char *
 	r->empty[0] = '\0';
 	if (!section[0])
 		rc = bench_fail(&r->err, -EINVAL, "key '%s' stands before any [section]", name);
+	else if (note_key(r, section, name))
+		rc = r->err.code;
 	else if (strcmp(section, "general") == 0)
 		rc = set_general(r, name, value);
 	else if (strcmp(section, "exec") == 0)
@@ -196,6 +223,25 @@ static FILE *open_default(char *path, size_t size)
 	return file;
 }
 
+/* The user's file, or a default one; its name into buf. *ret_file NULL = there is none. */
+static int open_config(const char *path, char *buf, size_t size, FILE **ret_file,
+		       struct bench_err *err)
+{
+	struct stat st;
+
+	if (path)
+		snprintf(buf, size, "%s", path);
+	*ret_file = path ? fopen(path, "re") : open_default(buf, size);
+	if (!*ret_file && !path && !errno)
+		return 0;
+	if (!*ret_file)
+		return bench_fail(err, -errno, "config file '%s': %s", buf, strerror(errno));
+	if (fstat(fileno(*ret_file), &st) || !S_ISDIR(st.st_mode))
+		return 0;
+	fclose(*ret_file);
+	return bench_fail(err, -EISDIR, "config file '%s' is a directory; give a file", buf);
+}
+
 int config_read(const char *path, const struct bench_option *options, void *settings,
 		struct job_list *jobs, char **ret_path, struct bench_err *err)
 {
@@ -205,23 +251,18 @@ int config_read(const char *path, const struct bench_option *options, void *sett
 
 	if (ret_path)
 		*ret_path = NULL;
-	if (path) {
-		snprintf(buf, sizeof(buf), "%s", path);
-		r.file = fopen(path, "re");
-		if (!r.file)
-			return bench_fail(err, -errno, "config file '%s': %s", path, strerror(errno));
-	} else {
-		r.file = open_default(buf, sizeof(buf));
-		if (!r.file && !errno)
-			return 0;
-		if (!r.file)
-			return bench_fail(err, -errno, "config file '%s': %s", buf, strerror(errno));
-	}
+	rc = open_config(path, buf, sizeof(buf), &r.file, err);
+	if (rc || !r.file)
+		return rc;
+	r.seen = json_object();
 	rc = ini_parse_stream(next_line, &r, handle, &r);
 	no_keys(&r);
-	if (!r.err.code && ferror(r.file))
-		bench_fail(&r.err, -EIO, "cannot be read (is it a directory?)");
+	if (!r.err.code && ferror(r.file)) {
+		r.error_line = r.line;
+		bench_fail(&r.err, -EIO, "cannot be read any further");
+	}
 	fclose(r.file);
+	json_decref(r.seen);
 	if (r.err.code)
 		return bench_fail(err, r.err.code, "%s:%d: %s", buf, r.error_line, r.err.msg);
 	if (rc)

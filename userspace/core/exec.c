@@ -37,8 +37,8 @@ static void judge(struct exec_job *job, const struct child *c, bool last)
 	int code = child_exit_code(c), status = c->end.status;
 	char reason[sizeof(job->reason)];
 
-	if (c->exec_errno) {
-		code = exec_explain(job->argv[0], c->exec_errno, reason, sizeof(reason));
+	if (c->end.exec_errno) {
+		code = exec_explain(job->argv[0], c->end.exec_errno, reason, sizeof(reason));
 		fail(job, code, reason);
 		return;
 	}
@@ -105,12 +105,23 @@ static int run_next(struct exec_job *job, uint64_t round, struct bench_err *err)
 	}
 	probe_stacks_group(s->run->probes, (unsigned)(job - s->jobs));
 	rc = rc ? rc : exec_run(job, kind, &c, err);
-	if (!rc && kind != RUN_WARM_UP && !c.exec_errno && !c.timed_out && !s->run->stop)
-		observer_note(o, 1e9 / (double)(c.end.exit_ns - job->window.start_ns), job->metrics);
+	if (!rc && kind != RUN_WARM_UP && !c.end.exec_errno && c.end.start_ns && !c.timed_out && !s->run->stop)
+		observer_note(o, 1e9 / (double)child_wall_ns(&c), job->metrics);
 	if (!rc)
 		judge(job, &c, round + 1 == s->settings->warmup_runs + s->settings->common.trials);
 	spawned_done(&c.at);
 	return rc;
+}
+
+/* What bench cannot do for one job (its --prepare fails, say) ends that job and no other. */
+static void try_next(struct exec_job *job, uint64_t round)
+{
+	struct bench_err why = { 0 };
+
+	if (!run_next(job, round, &why))
+		return;
+	fail(job, EXEC_FAILED, why.msg);
+	job->session->code = EXEC_FAILED;
 }
 
 /* The order of the jobs within a round must not follow anything periodic of the host. */
@@ -130,22 +141,20 @@ static void shuffle(unsigned *order, unsigned nr)
 
 /* Each round runs each job once (with --observer=ab twice), so that runs of one round are a pair
  * for comparing jobs: what changes on the host slowly meets all of them. */
-static int run_all(struct exec_session *s, unsigned *order, struct bench_err *err)
+static void run_all(struct exec_session *s, unsigned *order)
 {
 	uint64_t warm = s->settings->warmup_runs, rounds = warm + s->settings->common.trials;
-	int rc = 0;
 
-	for (uint64_t round = 0; round < rounds && !rc && !s->run->stop; round++) {
+	for (uint64_t round = 0; round < rounds && !s->run->stop; round++) {
 		shuffle(order, s->plan->nr);
-		for (unsigned i = 0; i < s->plan->nr && !rc; i++) {
+		for (unsigned i = 0; i < s->plan->nr; i++) {
 			struct exec_job *job = &s->jobs[order[i]];
 			unsigned nr = round < warm ? 1 : observer_trials(&job->observer, 1);
 
-			while (nr-- && !rc && !s->run->stop && !strcmp(job->status, "ok"))
-				rc = run_next(job, round, err);
+			while (nr-- && !s->run->stop && !strcmp(job->status, "ok"))
+				try_next(job, round);
 		}
 	}
-	return rc;
 }
 
 /* Lines that are equal for several jobs run once. */
@@ -181,8 +190,10 @@ static void session_run(struct exec_session *s, struct bench_err *err)
 		observer_begin(&s->jobs[i].observer, s->run);
 	}
 	rc = rc ? rc : run_hooks(s, EXEC_SETUP, false, err);
-	rc = rc ? rc : run_all(s, order, err);
+	if (!rc)
+		run_all(s, order);
 	free(order);
+	/* Nothing was run. */
 	if (rc) {
 		s->code = EXEC_FAILED;
 		for (unsigned i = 0; i < s->plan->nr; i++)
@@ -268,7 +279,11 @@ int exec_execute(struct run *run, struct spawner *spawner, const struct exec_set
 		session_done(&s);
 		return EXEC_FAILED;
 	}
-	session_run(&s, err);
+	if (exec_watch(&s))
+		bench_fail(err, -ENOMEM, "the control loop cannot watch the command");
+	else
+		session_run(&s, err);
+	exec_unwatch(&s);
 	progress_clear(&run->progress);
 	for (unsigned i = 0; i < plan->nr; i++) {
 		json_t *row;

@@ -6,6 +6,7 @@
 #include "core/exec.h"
 #include "core/observer.h"
 #include "core/spawner.h"
+#include "host/host.h"
 
 /* One run of a command. */
 struct child {
@@ -15,7 +16,6 @@ struct child {
 	int answer;    /* 0 or a negative errno */
 	struct spawn_end end;
 	bool timed_out;
-	int exec_errno; /* 0 = it ran */
 };
 
 struct exec_job {
@@ -39,6 +39,8 @@ struct exec_session {
 	const struct exec_plan *plan;
 	struct exec_job *jobs;		   /* one for each spec of the plan */
 	struct counter_packages *packages; /* NULL = none */
+	struct host_sample host;	   /* after the last run; at_ns 0 = none */
+	struct child *child;		   /* that is waited for; NULL = none */
 	int code;			   /* to pass on */
 	int *cpus;			   /* all allowed ones */
 	unsigned nr_cpus;
@@ -51,10 +53,16 @@ void child_init(struct child *c, struct spawner *spawner);
 /* Of a shell. */
 int child_exit_code(const struct child *c);
 
+uint64_t child_wall_ns(const struct child *c);
+
 /* --- core/exec_run.c --- */
 
+/* Have the helper's answers heard; once for all runs. */
+int exec_watch(struct exec_session *s);
+void exec_unwatch(struct exec_session *s);
+
 /* One run of the job. 0 when the command was run, whatever its exit status, and when it cannot be
- * (c->exec_errno). */
+ * (c->end.exec_errno). */
 int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct bench_err *err);
 /* One run of a hook; with to_the_end an interruption does not stop it. 0 when it ended well or was
  * interrupted. */

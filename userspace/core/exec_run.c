@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "bench/clock.h"
@@ -20,23 +19,40 @@
 /* How often the loop looks whether the user interrupted. */
 #define LOOK_NS (100 * BENCH_NS_PER_MS)
 
+/* Two readings of the host closer than this are one. */
+#define SAME_NS BENCH_NS_PER_MS
+
 /* The kernel counts resident pages per CPU in batches of 32 or more, and exec(2) touches some. */
 #define RSS_GRAIN (512 * 1024)
 
 void child_init(struct child *c, struct spawner *spawner)
 {
-	*c = (struct child){ .spawner = spawner, .at = { .gate = -1 } };
+	*c = (struct child){ .spawner = spawner, .at = { .pid = -1, .gate = -1 } };
 }
 
 static void on_answer(void *arg, short revents)
 {
-	struct child *c = arg;
+	struct exec_session *s = arg;
+	struct child *c = s->child;
 
 	(void)revents;
-	if (c->answered)
+	/* The helper is gone, which the next request meets. */
+	if (!c || c->answered) {
+		exec_unwatch(s);
 		return;
-	c->answer = spawner_ended(c->spawner, &c->end);
-	c->answered = true;
+	}
+	c->answer = spawner_ended(s->spawner, &c->end);
+	c->answered = c->answer != -EAGAIN;
+}
+
+int exec_watch(struct exec_session *s)
+{
+	return loop_watch(runtime_loop(s->run->runtime), s->spawner->sock, POLLIN, on_answer, s);
+}
+
+void exec_unwatch(struct exec_session *s)
+{
+	loop_unwatch(runtime_loop(s->run->runtime), s->spawner->sock);
 }
 
 /* Have the whole tree ended: when the user interrupts, unless to_the_end, or when it is late. */
@@ -54,32 +70,41 @@ static int child_stop(const struct run *run, struct child *c, bool to_the_end, u
 }
 
 /* Returns when the command has exited and, after an interruption or a timeout, all that it started. */
-static int child_wait(const struct run *run, struct child *c, bool to_the_end, uint64_t deadline_ns)
+static int child_wait(struct exec_session *s, struct child *c, bool to_the_end, uint64_t deadline_ns)
 {
-	struct loop *loop = runtime_loop(run->runtime);
+	struct loop *loop = runtime_loop(s->run->runtime);
 	bool asked = false;
-	int rc = loop_watch(loop, c->spawner->sock, POLLIN, on_answer, c);
+	int rc = 0;
 
+	s->child = c;
 	while (!rc && !c->answered) {
 		uint64_t until = bench_now_ns() + LOOK_NS;
 
 		if (!asked)
-			rc = child_stop(run, c, to_the_end, deadline_ns, &asked);
+			rc = child_stop(s->run, c, to_the_end, deadline_ns, &asked);
 		if (!asked && deadline_ns < until)
 			until = deadline_ns;
 		rc = rc ? rc : loop_run(loop, &c->answered, until);
 		if (rc == -ETIME)
 			rc = 0;
 	}
+	s->child = NULL;
+	/* What ended it (^C, say) was sent to us as well, and may not have been looked at. */
+	if (!rc && c->end.status && !s->run->stop)
+		(void)loop_run(loop, &s->run->stop, bench_now_ns());
 	rc = rc ? rc : c->answer;
-	loop_unwatch(loop, c->spawner->sock);
+	rc = rc ? rc : c->end.error;
 	/* It had ended when it became late; only the word of it came afterwards. */
 	if (c->timed_out && c->end.exit_ns && c->end.exit_ns < deadline_ns)
 		c->timed_out = false;
-	if (!rc && recv(c->at.gate, &c->exec_errno, sizeof(c->exec_errno), MSG_DONTWAIT) !=
-			   sizeof(c->exec_errno))
-		c->exec_errno = 0;
 	return rc;
+}
+
+/* From the moment before execve(2), so that the way there, which --counters and probes make longer, is
+ * not in it. */
+uint64_t child_wall_ns(const struct child *c)
+{
+	return c->end.exit_ns - c->end.start_ns;
 }
 
 int child_exit_code(const struct child *c)
@@ -119,9 +144,9 @@ static void put_usage(struct exec_job *job, const struct child *c)
 	put(job, "sys", "ns", BENCH_BETTER_LOWER, (double)tv_ns(usage->ru_stime),
 	    note[0] ? note : NULL);
 	snprintf(peak, sizeof(peak), "%s", "of the largest single process");
-	if (rss <= c->at.rss_floor + RSS_GRAIN)
+	if (rss <= c->end.rss_floor + RSS_GRAIN)
 		snprintf(peak, sizeof(peak), "at most: it held %.1f MiB before it began",
-			 (double)c->at.rss_floor / (1 << 20));
+			 (double)c->end.rss_floor / (1 << 20));
 	put(job, "maxrss", "B", BENCH_BETTER_LOWER, (double)rss, peak);
 }
 
@@ -133,7 +158,7 @@ static void collect(struct exec_job *job, const struct child *c, struct counter_
 	struct usage usage;
 
 	metric_set_next_trial(job->metrics);
-	put(job, "wall", "ns", BENCH_BETTER_LOWER, (double)(c->end.exit_ns - job->window.start_ns), NULL);
+	put(job, "wall", "ns", BENCH_BETTER_LOWER, (double)child_wall_ns(c), NULL);
 	put_usage(job, c);
 	put(job, "exit_status", "status", BENCH_BETTER_NONE, child_exit_code(c), NULL);
 	usage_of(&c->end.usage, &usage);
@@ -173,15 +198,48 @@ static void take(struct exec_job *job, const struct child *c, struct counter_ses
 	struct run *run = job->session->run;
 
 	collect_end(span, run, NULL);
+	job->session->host = span->host[1];
 	if (run->probes)
 		probe_window(run->probes, &job->window);
-	if (c->exec_errno || c->timed_out || run->stop)
+	if (c->end.exec_errno || !c->end.start_ns || c->timed_out || run->stop)
 		return;
 	collect(job, c, session, span);
 	json_decref(job->warnings);
 	job->warnings = run->probes ? json_array() : NULL;
 	if (run->probes)
 		probe_warnings(run->probes, job->warnings);
+}
+
+/* Reading the host costs as much as starting a short command, so the reading after the run before will
+ * do when nothing lies in between. */
+static void look_at_host(struct exec_session *s, struct collect_span *span)
+{
+	if (s->host.at_ns && bench_now_ns() - s->host.at_ns < SAME_NS)
+		span->host[0] = s->host;
+	else
+		collect_begin(span, s->run, NULL);
+}
+
+/* To its gate, with counters and probes on it. Where there are none it begins at once. */
+static int begin(struct exec_job *job, enum run_kind kind, struct child *c,
+		 struct counter_session **ret_session, struct bench_err *err)
+{
+	struct exec_session *s = job->session;
+	bool gate = kind != RUN_WARM_UP && (s->run->counters || s->run->probes);
+	int rc;
+
+	if (!gate)
+		return spawner_run(c->spawner, job->spec->command, err);
+	rc = spawner_start(c->spawner, job->spec->command, &c->at, err);
+	if (rc)
+		return rc;
+	rc = follow(job, kind, c, ret_session, err);
+	if (rc) {
+		/* Sent home, it is answered like any other. */
+		spawned_done(&c->at);
+		(void)child_wait(s, c, true, UINT64_MAX);
+	}
+	return rc;
 }
 
 int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct bench_err *err)
@@ -192,28 +250,28 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 	uint64_t timeout_ns = s->settings->timeout_ns;
 	struct run *run = s->run;
 	struct collect_span span;
-	int rc = spawner_start(c->spawner, job->spec->command, &c->at, err);
+	int rc;
 
-	rc = rc ? rc : follow(job, kind, c, &session, err);
+	if (timed)
+		look_at_host(s, &span);
+	rc = begin(job, kind, c, &session, err);
 	if (rc)
 		goto out;
-	if (timed)
-		collect_begin(&span, run, NULL);
 	job->window = (struct bench_window){ .start_ns = bench_now_ns(), .end_ns = UINT64_MAX };
 	if (timed && run->probes)
 		probe_window(run->probes, &job->window);
 	if (timed && job->sampler)
 		sampler_begin(job->sampler, job->window.start_ns, UINT64_MAX, job->nr_trials + 1);
 	packages_begin(s->packages);
-	/* Should this fail, it has ended, which is seen next. */
-	(void)!send(c->at.gate, "", 1, MSG_NOSIGNAL);
-	rc = child_wait(run, c, false,
+	if (c->at.gate >= 0)
+		spawned_go(&c->at);
+	rc = child_wait(s, c, false,
 			timeout_ns ? job->window.start_ns + timeout_ns : UINT64_MAX);
 	packages_end(s->packages);
 	job->window.end_ns = c->end.exit_ns;
 	if (timed && job->sampler)
 		sampler_end(job->sampler, c->end.exit_ns,
-			    !rc && !c->exec_errno && !c->timed_out && !run->stop);
+			    !rc && !c->end.exec_errno && !c->timed_out && !run->stop);
 	if (rc)
 		bench_fail(err, rc, "waiting for the command: %s", strerror(-rc));
 	else if (timed)
@@ -231,9 +289,9 @@ static int explain_hook(const struct child *c, enum exec_hook hook, const char *
 	static const char *const names[EXEC_NR_HOOKS] = { "setup", "prepare", "cleanup" };
 	int status = c->end.status;
 
-	if (c->exec_errno)
-		return bench_fail(err, -c->exec_errno, "--%s: cannot run /bin/sh: %s", names[hook],
-				  strerror(c->exec_errno));
+	if (c->end.exec_errno)
+		return bench_fail(err, -c->end.exec_errno, "--%s: cannot run /bin/sh: %s", names[hook],
+				  strerror(c->end.exec_errno));
 	if (WIFSIGNALED(status))
 		return bench_fail(err, -ECANCELED, "--%s: '%s' was killed by signal %d (%s)",
 				  names[hook], line, WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -248,15 +306,13 @@ int exec_run_hook(struct exec_session *s, enum exec_hook hook, int command, bool
 	int rc;
 
 	child_init(&c, s->spawner);
-	rc = spawner_start(s->spawner, (unsigned)command, &c.at, err);
+	rc = spawner_run(s->spawner, (unsigned)command, err);
 	if (!rc) {
-		(void)!send(c.at.gate, "", 1, MSG_NOSIGNAL); /* as above */
-		rc = child_wait(s->run, &c, to_the_end, UINT64_MAX);
+		rc = child_wait(s, &c, to_the_end, UINT64_MAX);
 		if (rc)
 			bench_fail(err, rc, "waiting for a command: %s", strerror(-rc));
 	}
-	if (!rc && (c.exec_errno || c.end.status) && (to_the_end || !s->run->stop))
+	if (!rc && (c.end.exec_errno || c.end.status) && (to_the_end || !s->run->stop))
 		rc = explain_hook(&c, hook, s->plan->commands[command][2], err);
-	spawned_done(&c.at);
 	return rc;
 }

@@ -370,6 +370,7 @@ static void execute(struct execution *x)
 	} else if (!rc) {
 		rc = phase(x, worker_enter, nr, UINT64_MAX);
 		if (!rc) {
+			collect_warn_refused(x->run, &x->jr, x->plan->spec->name);
 			(void)track(x);
 			introduce(x);
 			if (x->run->probes)

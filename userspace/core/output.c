@@ -7,7 +7,7 @@
 int output_init(struct output *output, const struct settings *settings, struct bench_err *err)
 {
 	*output = (struct output){ .reporter = reporter_find(settings->format, err) };
-	if (!output->reporter)
+	if (!output->reporter || thresholds_parse(&output->thresholds, settings->threshold, err))
 		return -EINVAL;
 	return result_target_init(&output->target, settings->output, settings->force, err);
 }
@@ -18,19 +18,21 @@ int output_finish(struct output *output, struct run *run, FILE *out)
 	struct bench_err err = { 0 };
 	int code = run_exit_code(run);
 
+	if (thresholds_apply(output->thresholds, run->result) && !code)
+		code = OUTPUT_BROKEN;
 	if (output->target.stream)
 		out = stderr;
 	style = reporter_style(out);
 	/* Saved first: a closed pipe or a full terminal log must not cost the result. */
 	if (result_save(run->result, &output->target, &err)) {
 		fprintf(stderr, "bench: the result is not saved: %s\n", err.msg);
-		code = code ? code : 1;
+		code = code && code != OUTPUT_BROKEN ? code : 1;
 	}
 	live_wait(run->live, &run->stop); /* the report has its terminal */
 	if (output->reporter->report(run->result, &style, out, &err) || fflush(out)) {
 		fprintf(stderr, "bench: the report is cut short: %s\n",
 			err.msg[0] ? err.msg : strerror(errno));
-		code = code ? code : 1;
+		code = code && code != OUTPUT_BROKEN ? code : 1;
 	} else if (output->target.path && !err.code && !run->settings->quiet) {
 		fprintf(stderr, "saved %s\n", output->target.path);
 	}
@@ -40,4 +42,5 @@ int output_finish(struct output *output, struct run *run, FILE *out)
 void output_done(struct output *output)
 {
 	result_target_done(&output->target);
+	thresholds_free(output->thresholds);
 }

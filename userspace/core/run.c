@@ -148,6 +148,10 @@ int run_open(struct run *run, const struct settings *settings, int argc, char *c
 	rc = topology_open(&run->topology, err);
 	if (rc)
 		return rc;
+	if (settings->counters && !settings->counters[strspn(settings->counters, " \t,")])
+		return bench_fail(err, -EINVAL,
+				  "--counters: the list is empty; give names, none, or --counters alone "
+				  "for the set that fits this host");
 	if (!settings->counters || strcmp(settings->counters, "none") != 0) {
 		rc = counter_plan_new(&run->counters, settings->counters, err);
 		if (rc)
@@ -198,8 +202,6 @@ int run_open_probes(struct run *run, struct bench_err *err)
 					  "there are none");
 		return 0;
 	}
-	if (list && !list[0])
-		return bench_fail(err, -EINVAL, "--probes: give all, none or names");
 	return probe_open(&run->probes, list, err);
 }
 

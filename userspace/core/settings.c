@@ -11,6 +11,7 @@ static const char *const list_word[] = { "LIST", NULL };
 static const char *const file_word[] = { "FILE|DIR|none|-", NULL };
 static const char *const name_word[] = { "NAME", NULL };
 static const char *const dir_word[] = { "DIR", NULL };
+static const char *const threshold_word[] = { "METRIC<VALUE", NULL };
 static const char *const command_word[] = { "CMD", NULL };
 
 /* Both commands share these rows; S is the offset of the struct settings. */
@@ -21,7 +22,7 @@ static const char *const command_word[] = { "CMD", NULL };
 	  NULL, "timed repetitions; an interval needs 6", NULL, 0 },                               \
 	{ "counters", BENCH_OPT_STRING, (s) + offsetof(struct settings, counters), 0, 0,           \
 	  "none", list_word,                                                                       \
-	  "perf events; without LIST the set that fits this host", "", 0 },                        \
+	  "perf events; without LIST the set that fits this host", "default", 0 },                        \
 	{ "multiplex", BENCH_OPT_BOOL, (s) + offsetof(struct settings, multiplex), 0, 0, "0", NULL,  \
 	  "count all events in every trial, extrapolated, instead of a group per trial", NULL, 0 },  \
 	{ "probes", BENCH_OPT_STRING, (s) + offsetof(struct settings, probes), 0, 0, "all",        \
@@ -41,6 +42,9 @@ static const char *const command_word[] = { "CMD", NULL };
 	  name_word, "report to print; see `bench list reporters`", NULL, 0 },                     \
 	{ "live", BENCH_OPT_BOOL, (s) + offsetof(struct settings, live), 0, 0, "0", NULL,          \
 	  "watch the run on the terminal; q leaves the view, the run goes on", NULL, 0 },          \
+	{ "threshold", BENCH_OPT_STRING, (s) + offsetof(struct settings, threshold), 0, 0, NULL,   \
+	  threshold_word,                                                                          \
+	  "exit with 3 unless this holds, such as 'latency.p99<2ms'; may be given again", NULL, 0 },\
 	{ "quiet", BENCH_OPT_BOOL, (s) + offsetof(struct settings, quiet), 0, 0, "0", NULL,        \
 	  "no progress on stderr", NULL, 'q' }
 

@@ -4,17 +4,20 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int receive(int sock, void *buf, size_t len)
+#include "core/tree.h"
+
+static int receive(int sock, void *buf, size_t len, int flags)
 {
 	ssize_t got;
 
 	do
-		got = recv(sock, buf, len, 0);
+		got = recv(sock, buf, len, flags);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
@@ -85,22 +88,24 @@ void spawner_close(struct spawner *s)
 	*s = (struct spawner){ .sock = -1 };
 }
 
+int spawner_run(struct spawner *s, unsigned command, struct bench_err *err)
+{
+	const struct spawn_request req = { .op = SPAWN_START, .command = command };
+	int rc = request(s, &req, -1);
+
+	return rc ? bench_fail(err, rc, "the process that starts the command is gone") : 0;
+}
+
 /* The gate was closed and nobody stood there: the helper says why. */
 static int explain_start(struct spawner *s, struct bench_err *err)
 {
 	struct spawn_end end;
-	ssize_t len;
-	int error;
 
-	do
-		len = recv(s->sock, &end, sizeof(end), 0);
-	while (len < 0 && errno == EINTR);
-	memcpy(&error, &end, sizeof(error));
-	if (len == sizeof(error))
-		return bench_fail(err, error, "vfork: %s", strerror(-error));
-	if (len == sizeof(end))
-		return bench_fail(err, -ECHILD, "the command's process ended before it began");
-	return bench_fail(err, -EPIPE, "the process that starts the command is gone");
+	if (receive(s->sock, &end, sizeof(end), 0))
+		return bench_fail(err, -EPIPE, "the process that starts the command is gone");
+	if (end.error)
+		return bench_fail(err, end.error, "vfork: %s", strerror(-end.error));
+	return bench_fail(err, -ECHILD, "the command's process ended before it began");
 }
 
 int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawned,
@@ -108,7 +113,6 @@ int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawn
 {
 	const struct spawn_request req = { .op = SPAWN_START, .command = command };
 	struct spawned c = { .pid = -1, .gate = -1 };
-	struct spawn_ready ready;
 	int gate[2], rc;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, gate))
@@ -116,27 +120,57 @@ int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawn
 	c.gate = gate[0];
 	rc = request(s, &req, gate[1]);
 	close(gate[1]);
-	rc = rc ? rc : receive(c.gate, &ready, sizeof(ready));
+	rc = rc ? rc : receive(c.gate, &c.pid, sizeof(c.pid), 0);
 	if (rc) {
 		rc = explain_start(s, err);
 		spawned_done(&c);
 		return rc;
 	}
-	c.pid = ready.pid;
-	c.rss_floor = ready.rss_floor;
 	*ret_spawned = c;
 	return 0;
 }
 
+void spawned_go(struct spawned *c)
+{
+	/* Should this fail, it has ended, which is seen next. */
+	(void)!send(c->gate, "", 1, MSG_NOSIGNAL);
+}
+
+/* It bears the helper's name until it is executed. */
+static void kill_unexecuted(const struct spawner *s)
+{
+	struct tree tree = { 0 };
+	char path[64], comm[64];
+
+	(void)tree_read_of(&tree, s->pid, NULL);
+	for (unsigned i = 1; i < tree.nr; i++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%d/comm", tree.pids[i]);
+		file = fopen(path, "re");
+		if (file && fgets(comm, sizeof(comm), file) && !strcmp(comm, SPAWN_NAME "\n"))
+			kill(tree.pids[i], SIGKILL);
+		if (file)
+			fclose(file);
+	}
+	tree_done(&tree);
+}
+
 int spawner_stop(struct spawner *s, int signo, bool from_terminal)
 {
-	return request(s, &(struct spawn_request){ .op = SPAWN_STOP, .signo = signo,
-						   .from_terminal = from_terminal }, -1);
+	const struct spawn_request req = { .op = SPAWN_STOP,
+					   .signo = signo,
+					   .from_terminal = from_terminal };
+	int rc = request(s, &req, -1);
+
+	if (!rc)
+		kill_unexecuted(s);
+	return rc;
 }
 
 int spawner_ended(struct spawner *s, struct spawn_end *ret_end)
 {
-	return receive(s->sock, ret_end, sizeof(*ret_end));
+	return receive(s->sock, ret_end, sizeof(*ret_end), MSG_DONTWAIT);
 }
 
 void spawned_done(struct spawned *c)

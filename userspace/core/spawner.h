@@ -28,14 +28,17 @@ struct spawner {
 /* The command at its gate, about to exec. */
 struct spawned {
 	pid_t pid;
-	int gate;	     /* one byte lets it go; then errno of a failed exec, or its end */
-	uint64_t rss_floor;  /* bytes that it holds already: its peak cannot be less */
+	int gate; /* -1 = closed, or there is none */
 };
 
 /* How a run ended. */
 struct spawn_end {
+	int error;	      /* negative errno: it could not be started, and nothing below counts */
+	int exec_errno;	      /* of execve(2), 0 = it was executed */
 	int status;	      /* of wait4() */
+	uint64_t start_ns;    /* just before execve(2); 0 = it did not get there */
 	uint64_t exit_ns;     /* when the command had ended */
+	uint64_t rss_floor;   /* bytes that it held before execve(2): its peak cannot be less */
 	struct rusage usage;  /* of the whole tree; ru_maxrss is that of its largest process */
 	unsigned nr_running;  /* processes of this run that have not ended */
 };
@@ -53,15 +56,20 @@ int spawner_open(struct spawner *s, const struct spawn_commands *commands, struc
 /* Ends the helper. A run that was started and did not end or stop is killed. */
 void spawner_close(struct spawner *s);
 
-/* Start a command up to its gate. It is answered once, when it has ended: its tree is accounted
- * then, and what still runs goes on. */
+/* Start a command. It is answered once, when it has ended: its tree is accounted then, and what still
+ * runs goes on. */
+int spawner_run(struct spawner *s, unsigned command, struct bench_err *err);
+/* The same up to its gate, where counters and probes can be put on it: two more messages, and a
+ * process that has to be woken up for each. */
 int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawned,
 		  struct bench_err *err);
+void spawned_go(struct spawned *c);
 /* Pass a signal on to the whole tree and kill what is left of it after SPAWN_GRACE_MS; the answer
  * comes when all has ended. What is in our process group has it already when it came from the
- * terminal. Means nothing when the answer is under way. */
+ * terminal. A command that hangs in execve(2) is killed at once, because the helper waits for that to
+ * return. Means nothing when the answer is under way. */
 int spawner_stop(struct spawner *s, int signo, bool from_terminal);
-/* The answer, once s->sock is readable. -EPIPE when the helper is gone. */
+/* The answer, once s->sock is readable. -EAGAIN when there is none, -EPIPE when the helper is gone. */
 int spawner_ended(struct spawner *s, struct spawn_end *ret_end);
 void spawned_done(struct spawned *c);
 
@@ -69,11 +77,7 @@ void spawned_done(struct spawned *c);
 
 enum spawn_op { SPAWN_START, SPAWN_STOP };
 
-/* From the command's process at its gate. */
-struct spawn_ready {
-	pid_t pid;
-	uint64_t rss_floor;
-};
+#define SPAWN_NAME "bench-spawn" /* of the helper, and of a command until it is executed */
 
 struct spawn_request {
 	enum spawn_op op;

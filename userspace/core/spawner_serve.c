@@ -28,6 +28,7 @@ struct server {
 	const struct spawn_serve *config;
 	pid_t self;
 	int child_fd; /* SIGCHLD */
+	int null;     /* /dev/null, where output is discarded */
 	enum phase phase;
 	pid_t pid; /* the command of this run */
 	bool exited;
@@ -37,26 +38,41 @@ struct server {
 	struct tree known; /* what was there before this run */
 	struct tree tree;
 	struct spawn_end end;
+	/* By the command's process, on its way to execve(2): */
+	volatile uint64_t start_ns;
+	volatile int exec_errno;
 };
 
 /* An explanation on stderr of why a hook failed is never thrown away. */
-static void discard_output(const struct spawn_commands *commands, unsigned command)
+static void discard_output(const struct server *s, unsigned command)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-	    (command < commands->nr_silent && dup2(null, STDERR_FILENO) < 0))
+	if (dup2(s->null, STDOUT_FILENO) < 0 ||
+	    (command < s->config->commands->nr_silent && dup2(s->null, STDERR_FILENO) < 0))
 		_exit(EXEC_FAILED);
 }
 
-/* On the helper's own memory, which waits until the command is executed: vfork(2). */
-static _Noreturn void command_main(const struct server *s, unsigned command, int gate)
+/* Until counters and probes are on it. Signals stay blocked here: one that comes now is the
+ * command's, which must have begun to be ended by it. */
+static void stand_at(int gate)
+{
+	pid_t pid = getpid();
+	ssize_t got;
+	char byte;
+
+	if (send(gate, &pid, sizeof(pid), MSG_NOSIGNAL) < 0)
+		_exit(EXEC_FAILED);
+	while ((got = recv(gate, &byte, 1, 0)) < 0 && errno == EINTR)
+		;
+	/* Nobody opens the gate any more. */
+	if (got != 1)
+		_exit(EXEC_FAILED);
+}
+
+/* On the helper's own memory, which waits until the command is executed: vfork(2). gate -1 = none. */
+static _Noreturn void command_main(struct server *s, unsigned command, int gate)
 {
 	char *const *argv = s->config->commands->argvs[command];
-	struct spawn_ready ready = { .pid = getpid() };
-	struct rusage usage;
 	int saved;
-	char byte;
 
 	/* Should the helper be killed, the command goes with it. Asked for too late if that has
 	 * happened by now. */
@@ -64,20 +80,14 @@ static _Noreturn void command_main(const struct server *s, unsigned command, int
 	if (getppid() != s->self)
 		_exit(EXEC_FAILED);
 	if (s->config->commands->discard_output)
-		discard_output(s->config->commands, command);
+		discard_output(s, command);
+	if (gate >= 0)
+		stand_at(gate);
+	s->start_ns = bench_now_ns();
 	sigprocmask(SIG_SETMASK, s->config->mask, NULL);
-	getrusage(RUSAGE_SELF, &usage);
-	ready.rss_floor = (uint64_t)usage.ru_maxrss * 1024; /* KiB (man getrusage) */
-	if (send(gate, &ready, sizeof(ready), MSG_NOSIGNAL) < 0)
-		_exit(EXEC_FAILED);
-	while ((saved = (int)recv(gate, &byte, 1, 0)) < 0 && errno == EINTR)
-		;
-	/* Nobody opens the gate any more. */
-	if (saved != 1)
-		_exit(EXEC_FAILED);
 	execvp(argv[0], argv);
 	saved = errno;
-	(void)!send(gate, &saved, sizeof(saved), MSG_NOSIGNAL);
+	s->exec_errno = saved;
 	_exit(saved == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT);
 }
 
@@ -114,34 +124,48 @@ static void answer(struct server *s)
 	s->phase = IDLE;
 	if (!s->exited && !s->end.exit_ns)
 		s->end.exit_ns = bench_now_ns(); /* given up: it hangs in the kernel */
+	s->end.start_ns = s->start_ns;
+	s->end.exec_errno = s->exec_errno;
 	if (s->abandoned)
 		_exit(0);
 	(void)!send(s->config->sock, &s->end, sizeof(s->end), MSG_NOSIGNAL);
 }
 
+/* What the command holds before it is executed is what the helper holds. */
+static uint64_t held_bytes(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)usage.ru_maxrss * 1024; /* KiB (man getrusage) */
+}
+
 static void start(struct server *s, unsigned command, int gate)
 {
-	int pid;
+	pid_t pid = -1;
 
-	s->end = (struct spawn_end){ .status = 0 };
+	s->end = (struct spawn_end){ .error = 0 };
 	s->exited = false;
+	s->start_ns = 0;
+	s->exec_errno = 0;
 	/* Survivors of earlier runs are accounted and left alone. */
 	if (command >= s->config->commands->nr) {
-		pid = -EINVAL;
+		s->end.error = -EINVAL;
 	} else if (look(s, &s->known, NULL)) {
-		pid = -ENOMEM;
+		s->end.error = -ENOMEM;
 	} else {
 		/* fork() would copy what the helper has mapped, only for exec to drop it again. */
 		pid = vfork();
 		if (pid == 0)
 			command_main(s, command, gate);
 		if (pid < 0)
-			pid = -errno;
+			s->end.error = -errno;
 	}
 	if (pid < 0) {
-		(void)!send(s->config->sock, &pid, sizeof(pid), MSG_NOSIGNAL);
+		(void)!send(s->config->sock, &s->end, sizeof(s->end), MSG_NOSIGNAL);
 		return;
 	}
+	s->end.rss_floor = held_bytes();
 	s->childless = false;
 	s->pid = pid;
 	s->phase = RUNNING;
@@ -169,7 +193,6 @@ static void step(struct server *s)
 {
 	uint64_t now = bench_now_ns();
 
-	reap(s);
 	if (s->phase == RUNNING && s->exited) {
 		account_running(s);
 		answer(s);
@@ -257,7 +280,7 @@ _Noreturn void spawner_serve(const struct spawn_serve *config)
 	struct server s = { .config = config, .self = getpid() };
 	sigset_t set;
 
-	prctl(PR_SET_NAME, "bench-spawn");
+	prctl(PR_SET_NAME, SPAWN_NAME);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	/* bench ignores these two, the command must not. */
 	signal(SIGPIPE, SIG_DFL);
@@ -267,6 +290,7 @@ _Noreturn void spawner_serve(const struct spawn_serve *config)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	s.child_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	s.null = config->commands->discard_output ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
 	for (;;) {
 		struct pollfd fds[] = { { .fd = s.child_fd, .events = POLLIN },
 					{ .fd = s.abandoned ? -1 : config->sock, .events = POLLIN } };
@@ -282,8 +306,10 @@ _Noreturn void spawner_serve(const struct spawn_serve *config)
 		}
 		if (poll(fds, 2, timeout) < 0 && errno != EINTR)
 			_exit(EXEC_FAILED);
-		if (fds[0].revents)
+		if (fds[0].revents) {
 			(void)!read(s.child_fd, &info, sizeof(info));
+			reap(&s);
+		}
 		if (fds[1].revents)
 			on_request(&s);
 		step(&s);

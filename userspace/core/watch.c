@@ -158,23 +158,55 @@ static int count_cgroup(struct watch *w, struct bench_err *err)
 	return rc;
 }
 
+/* A thread that came while the counters were put on the others is counted if one of those made it that
+ * had its counters already, and nobody can tell. */
+static int tell_uncounted(struct watch *w, pid_t pid, const struct tree *counted)
+{
+	struct tree now = { 0 };
+	unsigned nr = 0;
+	int rc = watch_threads(&now, pid);
+
+	for (unsigned i = 0; i < now.nr; i++)
+		nr += !tree_has(counted, now.pids[i]);
+	if (nr)
+		result_warn(w->run->result,
+			    "process %d made %u thread%s while counters were put on it: the counts may be "
+			    "without %s",
+			    (int)pid, nr, nr == 1 ? "" : "s", nr == 1 ? "it" : "them");
+	tree_done(&now);
+	return rc;
+}
+
+static int count_threads(struct watch *w, pid_t pid, const struct tree *threads,
+			 struct bench_err *err)
+{
+	int rc = 0;
+
+	if (!w->run->counters || w->by_cgroup || w->started)
+		return 0;
+	for (unsigned i = 0; i < threads->nr && !rc; i++) {
+		const struct counter_target target = { .tid = threads->pids[i],
+						       .cpu = -1,
+						       .inherit = true };
+
+		rc = count(w, &target, err);
+	}
+	if (!rc && tell_uncounted(w, pid, threads))
+		rc = bench_fail(err, -ENOMEM, "out of memory");
+	return rc;
+}
+
 /* Counters and probes on a process as it is now; what it forks and clones is followed from then on.
  */
 static int join(struct watch *w, pid_t pid, struct bench_err *err)
 {
+	struct tree threads = { 0 };
 	struct bench_err why = { 0 };
-	pid_t *tids;
-	unsigned nr = watch_threads(pid, &tids);
-	int rc = 0;
+	int rc = watch_threads(&threads, pid);
 
-	for (unsigned i = 0; w->run->counters && !w->by_cgroup && !w->started && i < nr && !rc;
-	     i++) {
-		const struct counter_target target = { .tid = tids[i], .cpu = -1, .inherit = true };
-
-		rc = count(w, &target, err);
-	}
-	free(tids);
-	w->nr_threads += nr;
+	rc = rc ? bench_fail(err, rc, "out of memory") : count_threads(w, pid, &threads, err);
+	w->nr_threads += threads.nr;
+	tree_done(&threads);
 	/* A thread that was cloned by one not yet followed, with a number that was passed already,
 	 * is met by the second visit. */
 	for (unsigned pass = 0; w->run->probes && pass < 2; pass++) {

@@ -23,7 +23,7 @@ int watch_execute(struct run *run, const struct exec_settings *settings, struct 
 int watch_who(struct tree *who, const struct exec_settings *settings, struct bench_err *err);
 /* "sleep (1234)" or the cgroup's path. */
 void watch_name(const struct exec_settings *settings, char *name, size_t size);
-/* Threads of a process, malloc'ed; 0 when it has ended or memory is out. */
-unsigned watch_threads(pid_t pid, pid_t **ret_tids);
+/* Threads of a process, none when it has ended. -ENOMEM. */
+int watch_threads(struct tree *threads, pid_t pid);
 
 #endif

@@ -91,31 +91,20 @@ void watch_name(const struct exec_settings *settings, char *name, size_t size)
 	snprintf(name, size, "%s (%d)", comm[0] ? comm : "process", (int)settings->pid);
 }
 
-unsigned watch_threads(pid_t pid, pid_t **ret_tids)
+int watch_threads(struct tree *threads, pid_t pid)
 {
-	unsigned nr = 0, room = 0;
 	struct dirent *entry;
 	char path[64];
+	int rc = 0;
 	DIR *dir;
 
-	*ret_tids = NULL;
+	threads->nr = 0;
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		if (nr == room) {
-			pid_t *grown =
-				reallocarray(*ret_tids, room ? 2 * room : 16, sizeof(*grown));
-
-			if (!grown)
-				break;
-			*ret_tids = grown;
-			room = room ? 2 * room : 16;
-		}
-		(*ret_tids)[nr++] = (pid_t)atoi(entry->d_name);
-	}
+	while (dir && !rc && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			rc = tree_add(threads, (pid_t)atoi(entry->d_name));
 	if (dir)
 		closedir(dir);
-	return nr;
+	return rc;
 }

@@ -95,15 +95,26 @@ static int list_choose(struct probe_object *objects, unsigned nr, const char *li
 		       struct bench_err *err)
 {
 	char *copy, *save, *name;
+	unsigned nr_names = 0;
+	bool none = false;
 	int ret = 0;
 
 	copy = strdup(list);
 	if (!copy)
 		return bench_fail(err, -ENOMEM, "out of memory");
-	for (name = strtok_r(copy, ", ", &save); name && !ret; name = strtok_r(NULL, ", ", &save))
-		if (strcmp(name, "none") && !name_choose(objects, nr, name))
+	for (name = strtok_r(copy, ", ", &save); name && !ret; name = strtok_r(NULL, ", ", &save)) {
+		nr_names++;
+		if (!strcmp(name, "none"))
+			none = true;
+		else if (!name_choose(objects, nr, name))
 			ret = name_unknown(objects, nr, name, err);
+	}
 	free(copy);
+	if (!ret && none && nr_names > 1)
+		ret = bench_fail(err, -EINVAL,
+				 "--probes=%s: none stands alone; give either none or names", list);
+	if (!ret && !nr_names)
+		ret = bench_fail(err, -EINVAL, "--probes: give all, none or names");
 	return ret;
 }
 

@@ -67,6 +67,9 @@ int async_open_like(struct bench_async **ret_async, const struct bench_async *mo
 void async_close(struct bench_async *a);
 /* Undo bench_async_add_file() and bench_async_add_buffers(). */
 void async_unregister(struct bench_async *a);
+/* 0, or the negative errno with which bench_async_add_buffers() failed; err says what follows from
+ * that, and the remedy. */
+int async_refused_buffers(const struct bench_async *a, struct bench_err *err);
 
 /* Start accounting anew (start of a window). */
 void async_window_begin(struct bench_async *a);

@@ -15,6 +15,8 @@
 #include "runtime/uring.h"
 
 #define CLOSE_LIMIT_NS BENCH_NS_PER_SEC
+/* After so many times it is no passing shortage, and asking again would be a busy loop. */
+#define REFUSED_MAX 1000u
 
 struct watch {
 	struct loop_uring *loop;
@@ -24,6 +26,7 @@ struct watch {
 	struct bench_op *op;
 	int fd;
 	short events;
+	unsigned refused; /* times in a row that the kernel had no room for the poll */
 };
 
 struct pending_read {
@@ -60,6 +63,12 @@ static void poll_done(struct bench_worker *worker, struct bench_op *op)
 	bool over = op->res < 0;
 
 	(void)worker;
+	/* Nothing is wrong with the descriptor. */
+	if (op->res == -EAGAIN && w->cb && !w->loop->closing && w->refused++ < REFUSED_MAX) {
+		bench_op_poll(w->loop->async, op, w->fd, (unsigned short)w->events);
+		return;
+	}
+	w->refused = 0;
 	/* A poll that failed will fail again: the watcher is told once. */
 	if (w->cb && !w->loop->closing)
 		w->cb(w->arg, op->res == -EBADF ? POLLNVAL : over ? POLLERR : (short)op->res);

@@ -132,6 +132,7 @@ struct bench_async {
 	bool *files;			/* by index: in use */
 	unsigned nr_files;		/* size of the registered table, 0 = none */
 	bool buffers;
+	int refused_buffers; /* negative errno of the last registration that failed, 0 = none */
 	cpu_set_t iowq_cpus; /* where this ring's kernel workers may run */
 };
 

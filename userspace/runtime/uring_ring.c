@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -221,6 +222,7 @@ int bench_async_add_buffers(struct bench_async *a, const struct iovec *iov, unsi
 {
 	int rc = io_uring_register_buffers(&a->ring, iov, nr);
 
+	a->refused_buffers = rc < 0 ? rc : 0;
 	if (rc < 0)
 		return rc;
 	a->buffers = true;
@@ -241,6 +243,26 @@ void async_unregister(struct bench_async *a)
 	if (a->buffers)
 		(void)io_uring_unregister_buffers(&a->ring);
 	a->buffers = false;
+	a->refused_buffers = 0;
 	bench_async_set_batch(a, 0);
 	bench_async_set_stamps(a, true);
+}
+
+int async_refused_buffers(const struct bench_async *a, struct bench_err *err)
+{
+	struct rlimit limit;
+
+	if (!a->refused_buffers)
+		return 0;
+	if (a->refused_buffers == -ENOMEM && !getrlimit(RLIMIT_MEMLOCK, &limit) &&
+	    limit.rlim_cur != RLIM_INFINITY)
+		return bench_fail(err, -ENOMEM,
+				  "io_uring did not register the buffers: they are more than may be "
+				  "locked (RLIMIT_MEMLOCK = %" PRIu64 " KiB); operations take plain ones, "
+				  "which cost more CPU time; remedy: ulimit -l unlimited, or run as root",
+				  (uint64_t)limit.rlim_cur / 1024);
+	return bench_fail(err, a->refused_buffers,
+			  "io_uring did not register the buffers (%s); operations take plain ones, which "
+			  "cost more CPU time",
+			  strerror(-a->refused_buffers));
 }

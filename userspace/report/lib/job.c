@@ -343,6 +343,7 @@ void section_job(struct text *t)
 {
 	job_title(t);
 	job_verdicts(t);
+	section_thresholds(t);
 	job_what(t);
 	job_speed(t);
 	section_search(t);

@@ -12,6 +12,8 @@ void section_head(struct text *t, const json_t *result);
 void section_job(struct text *t);
 /* Was its speed steady, and which rate keeps its target? */
 void section_search(struct text *t);
+/* What was demanded of the job, and what came of it. */
+void section_thresholds(struct text *t);
 /* Every distribution of the job as one table. */
 void section_distributions(struct text *t);
 /* Wall time by cause, who kept the workers off their CPUs, stacks, failed checks. */
