@@ -163,11 +163,40 @@ static inline int channel_new(enum channel_kind kind, uint64_t size, struct chan
 	return rc ? bench_fail(err, rc, "open a channel: %s", strerror(-rc)) : 0;
 }
 
+/* A whole message, for as long as that takes. 0 or negative errno. */
+static inline int channel_write_all(int fd, bool is_socket, const unsigned char *buf, uint64_t size)
+{
+	for (uint64_t at = 0; at < size;) {
+		ssize_t n = is_socket ? send(fd, buf + at, size - at, MSG_NOSIGNAL)
+				      : write(fd, buf + at, size - at);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	return 0;
+}
+
+/* The same; -EPIPE when the other side is gone. */
+static inline int channel_read_all(int fd, unsigned char *buf, uint64_t size)
+{
+	for (uint64_t at = 0; at < size;) {
+		ssize_t n = read(fd, buf + at, size - at);
+
+		if (n == 0)
+			return -EPIPE;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	return 0;
+}
+
 /* To the side `to`. 0 or negative errno. */
 static inline int channel_send(struct channel *ch, unsigned to, const unsigned char *buf)
 {
 	struct channel_inbox *in = &ch->inbox[to];
-	uint64_t at = 0, value;
+	uint64_t value;
 
 	switch (ch->kind) {
 	case CHANNEL_FUTEX:
@@ -179,16 +208,7 @@ static inline int channel_send(struct channel *ch, unsigned to, const unsigned c
 		value = 1 + (uint64_t)buf[0];
 		return write(in->wr, &value, sizeof(value)) == sizeof(value) ? 0 : -errno;
 	default:
-		while (at < ch->size) {
-			ssize_t n = ch->kind == CHANNEL_PIPE
-					    ? write(in->wr, buf + at, ch->size - at)
-					    : send(in->wr, buf + at, ch->size - at, MSG_NOSIGNAL);
-
-			if (n < 0 && errno != EINTR)
-				return -errno;
-			at += n > 0 ? (uint64_t)n : 0;
-		}
-		return 0;
+		return channel_write_all(in->wr, ch->kind != CHANNEL_PIPE, buf, ch->size);
 	}
 }
 
@@ -196,7 +216,7 @@ static inline int channel_send(struct channel *ch, unsigned to, const unsigned c
 static inline int channel_recv(struct channel *ch, unsigned side, unsigned char *buf)
 {
 	struct channel_inbox *in = &ch->inbox[side];
-	uint64_t at = 0, value;
+	uint64_t value;
 
 	switch (ch->kind) {
 	case CHANNEL_FUTEX:
@@ -211,18 +231,7 @@ static inline int channel_recv(struct channel *ch, unsigned side, unsigned char 
 		buf[0] = buf[ch->size - 1] = (unsigned char)(value - 1);
 		return 0;
 	default:
-		while (at < ch->size) {
-			ssize_t n = ch->kind == CHANNEL_PIPE
-					    ? read(in->rd, buf + at, ch->size - at)
-					    : recv(in->rd, buf + at, ch->size - at, 0);
-
-			if (n == 0)
-				return -EPIPE;
-			if (n < 0 && errno != EINTR)
-				return -errno;
-			at += n > 0 ? (uint64_t)n : 0;
-		}
-		return 0;
+		return channel_read_all(in->rd, buf, ch->size);
 	}
 }
 
