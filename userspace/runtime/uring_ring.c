@@ -209,6 +209,15 @@ int bench_async_check(unsigned setup_flags, struct bench_err *err)
 	return 0;
 }
 
+bool bench_async_offers_messages(void)
+{
+	struct io_uring_probe *probe = io_uring_get_probe();
+	bool has = probe && io_uring_opcode_supported(probe, IORING_OP_MSG_RING);
+
+	io_uring_free_probe(probe);
+	return has;
+}
+
 struct bench_async *bench_async_open(struct bench_worker *w, unsigned setup_flags)
 {
 	struct async_caps caps = w->async->caps;

@@ -125,6 +125,8 @@ void bench_op_connect(struct bench_async *a, struct bench_op *op, int fd,
  * Kept in the ring's timer heap: costs no SQE. */
 void bench_op_timeout(struct bench_async *a, struct bench_op *op, uint64_t at_ns);
 void bench_op_poll(struct bench_async *a, struct bench_op *op, int fd, unsigned poll_mask);
+/* Would a ring here have BENCH_ASYNC_MESSAGES? For check(), where there is none; opens one for a moment. */
+bool bench_async_offers_messages(void);
 /* Messages from ring to ring, for which the sender's ring needs BENCH_ASYNC_MESSAGES. An operation that
  * receives takes one message: its callback runs on its own worker, res is the value sent. It is passive
  * whatever op->passive says, and ends with -ECANCELED after the window. Its address is good for one
