@@ -105,7 +105,7 @@ expect 'a pair of CPUs for each pair of workers' \
 check 'they are a matrix in the report' 0 'c2c\.pair +cpu 0 +cpu 1' "$BENCH" report r.json
 # Beside a load the sleeper waits for its CPU; alone it hardly does.
 # shellcheck disable=SC2086
-run "$BENCH" --trials=1 --duration=400ms --no-probes -q --runtime=blocking -o r.json 'sched,mode=wakeup,load={0,150}'
+run "$BENCH" --trials=1 --duration=400ms --no-probes -q --runtime=blocking --force -o r.json 'sched,mode=wakeup,load={0,150}'
 below 'run delay comes with the load' "$(json r.json 'metric(0, "wakeup.run_delay")["hist"]["sum"]')" \
 	"$(json r.json 'metric(1, "wakeup.run_delay")["hist"]["sum"]')"
 expect 'run delay and the rest are the latency' "$(json r.json 'all(metric(i, "wakeup.run_delay")["hist"]["sum"] + metric(i, "wakeup.residual")["hist"]["sum"] == metric(i, "latency")["hist"]["sum"] for i in (0, 1))')" True
