@@ -4,6 +4,7 @@
 # make run        install what is missing, build, run the main job
 # make check      install what is missing, build, run all tests (sanitizers included)
 # make check-vm   only the lab: this build on other kernels, in qemu
+# make soak       every module for SOAK seconds (600), without growth of memory or descriptors; hours in all
 # make SAN=address,undefined    the same build with sanitizers, in build/san-address,undefined
 # make install    PREFIX=/usr/local, DESTDIR honoured
 # make ARCH=arm64   for another architecture, in build/arm64: CROSS_COMPILE is the prefix of its tools,
@@ -173,6 +174,11 @@ check-vm: deps-check
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)sh scripts/check.sh 'vm '
 
+SOAK ?= 600
+soak: deps-check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)python3 scripts/soak.py --bench $(BUILD)/bench --time $(SOAK)
+
 install: all
 	install -D -m 755 $(BUILD)/bench $(DESTDIR)$(PREFIX)/bin/bench
 	install -D -m 755 $(BUILD)/bench-view $(DESTDIR)$(PREFIX)/libexec/bench/bench-view
@@ -184,6 +190,6 @@ clean:
 	rm -rf build
 
 FORCE:
-.PHONY: all tests deps deps-check run check check-vm install clean FORCE
+.PHONY: all tests deps deps-check run check check-vm soak install clean FORCE
 
 -include $(core_obj:.o=.d) $(view_obj:.o=.d) $(module_obj:.o=.d) $(bpf_obj:.o=.d) $(tests:=.d) $(test_tools:=.d)

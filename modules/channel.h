@@ -163,66 +163,95 @@ static inline int channel_new(enum channel_kind kind, uint64_t size, struct chan
 	return rc ? bench_fail(err, rc, "open a channel: %s", strerror(-rc)) : 0;
 }
 
-/* To the side `to`. 0 or negative errno. */
-static inline int channel_send(struct channel *ch, unsigned to, const unsigned char *buf)
+/* A whole message, for as long as that takes. 0 or negative errno. */
+static inline int channel_write_all(int fd, bool is_socket, const unsigned char *buf, uint64_t size)
 {
-	struct channel_inbox *in = &ch->inbox[to];
-	uint64_t at = 0, value;
+	for (uint64_t at = 0; at < size;) {
+		ssize_t n = is_socket ? send(fd, buf + at, size - at, MSG_NOSIGNAL)
+				      : write(fd, buf + at, size - at);
 
-	switch (ch->kind) {
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	return 0;
+}
+
+/* The same; -EPIPE when the other side is gone. */
+static inline int channel_read_all(int fd, unsigned char *buf, uint64_t size)
+{
+	for (uint64_t at = 0; at < size;) {
+		ssize_t n = read(fd, buf + at, size - at);
+
+		if (n == 0)
+			return -EPIPE;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	return 0;
+}
+
+/* What one side needs to send and receive, kept on its stack: where the kernel has page tables of its own
+ * (PTI), each page that is touched after a system call costs a walk through them. */
+struct channel_port {
+	enum channel_kind kind;
+	int rd, wr;
+	uint64_t size;
+	struct channel_inbox *mine, *theirs;
+};
+
+static inline struct channel_port channel_port(struct channel *ch, unsigned side)
+{
+	struct channel_inbox *mine = &ch->inbox[side], *theirs = &ch->inbox[1 - side];
+
+	return (struct channel_port){ .kind = ch->kind,
+				      .rd = mine->rd,
+				      .wr = theirs->wr,
+				      .size = ch->size,
+				      .mine = mine,
+				      .theirs = theirs };
+}
+
+/* To the other side. 0 or negative errno. */
+static inline int channel_send(const struct channel_port *p, const unsigned char *buf)
+{
+	uint64_t value;
+
+	switch (p->kind) {
 	case CHANNEL_FUTEX:
-		memcpy(in->memory, buf, ch->size);
-		atomic_fetch_add_explicit(&in->arrived, 1, memory_order_release);
-		return channel_futex(&in->arrived, FUTEX_WAKE_PRIVATE, 1) < 0 ? -errno : 0;
+		memcpy(p->theirs->memory, buf, p->size);
+		atomic_fetch_add_explicit(&p->theirs->arrived, 1, memory_order_release);
+		return channel_futex(&p->theirs->arrived, FUTEX_WAKE_PRIVATE, 1) < 0 ? -errno : 0;
 	case CHANNEL_EVENTFD:
 		/* An eventfd passes no 0. */
 		value = 1 + (uint64_t)buf[0];
-		return write(in->wr, &value, sizeof(value)) == sizeof(value) ? 0 : -errno;
+		return write(p->wr, &value, sizeof(value)) == sizeof(value) ? 0 : -errno;
 	default:
-		while (at < ch->size) {
-			ssize_t n = ch->kind == CHANNEL_PIPE
-					    ? write(in->wr, buf + at, ch->size - at)
-					    : send(in->wr, buf + at, ch->size - at, MSG_NOSIGNAL);
-
-			if (n < 0 && errno != EINTR)
-				return -errno;
-			at += n > 0 ? (uint64_t)n : 0;
-		}
-		return 0;
+		return channel_write_all(p->wr, p->kind != CHANNEL_PIPE, buf, p->size);
 	}
 }
 
-/* What the side `at` is sent next. 0 or negative errno; -EPIPE when the other side is gone. */
-static inline int channel_recv(struct channel *ch, unsigned side, unsigned char *buf)
+/* What the other side sends next. 0 or negative errno; -EPIPE when it is gone. */
+static inline int channel_recv(const struct channel_port *p, unsigned char *buf)
 {
-	struct channel_inbox *in = &ch->inbox[side];
-	uint64_t at = 0, value;
+	struct channel_inbox *in = p->mine;
+	uint64_t value;
 
-	switch (ch->kind) {
+	switch (p->kind) {
 	case CHANNEL_FUTEX:
 		while (atomic_load_explicit(&in->arrived, memory_order_acquire) == in->taken)
 			(void)channel_futex(&in->arrived, FUTEX_WAIT_PRIVATE, in->taken);
 		in->taken++;
-		memcpy(buf, in->memory, ch->size);
+		memcpy(buf, in->memory, p->size);
 		return 0;
 	case CHANNEL_EVENTFD:
-		if (read(in->rd, &value, sizeof(value)) != sizeof(value))
+		if (read(p->rd, &value, sizeof(value)) != sizeof(value))
 			return -errno;
-		buf[0] = buf[ch->size - 1] = (unsigned char)(value - 1);
+		buf[0] = buf[p->size - 1] = (unsigned char)(value - 1);
 		return 0;
 	default:
-		while (at < ch->size) {
-			ssize_t n = ch->kind == CHANNEL_PIPE
-					    ? read(in->rd, buf + at, ch->size - at)
-					    : recv(in->rd, buf + at, ch->size - at, 0);
-
-			if (n == 0)
-				return -EPIPE;
-			if (n < 0 && errno != EINTR)
-				return -errno;
-			at += n > 0 ? (uint64_t)n : 0;
-		}
-		return 0;
+		return channel_read_all(p->rd, buf, p->size);
 	}
 }
 
@@ -275,25 +304,30 @@ static inline int channel_check_switches(struct bench_worker *w, const struct ch
 				 e->round_trips, s.all);
 }
 
+/* A message so small lies on the stack, beside the port. */
+#define CHANNEL_SMALL 64u
+
 /* Client: ops round trips. */
 static inline int channel_ask(struct bench_worker *w, struct channel_end *e, uint64_t ops)
 {
-	struct channel *ch = w->job->shared;
+	struct channel_port p = channel_port(w->job->shared, CHANNEL_CLIENT);
+	unsigned char small[CHANNEL_SMALL], number = e->number;
+	unsigned char *buf = p.size <= sizeof(small) ? memcpy(small, e->buf, p.size) : e->buf;
 
 	for (uint64_t i = 0; i < ops; i++) {
 		int rc;
 
-		e->number = e->number == 255 ? 1 : e->number + 1;
-		e->buf[0] = e->buf[ch->size - 1] = e->number;
-		rc = channel_send(ch, CHANNEL_SERVER, e->buf);
-		e->buf[0] = e->buf[ch->size - 1] = 0;
-		rc = rc ? rc : channel_recv(ch, CHANNEL_CLIENT, e->buf);
+		e->number = number = number == 255 ? 1 : number + 1;
+		buf[0] = buf[p.size - 1] = number;
+		rc = channel_send(&p, buf);
+		buf[0] = buf[p.size - 1] = 0;
+		rc = rc ? rc : channel_recv(&p, buf);
 		if (rc)
 			return bench_worker_fail(w, rc, "message to the other worker and back: %s",
 						 strerror(-rc));
-		if (e->buf[0] != e->number || e->buf[ch->size - 1] != e->number)
-			return bench_worker_fail(w, -EBADMSG, "answer %u to message %u", e->buf[0],
-						 e->number);
+		if (buf[0] != number || buf[p.size - 1] != number)
+			return bench_worker_fail(w, -EBADMSG, "answer %u to message %u", buf[0],
+						 number);
 		e->round_trips++;
 	}
 	return 0;
@@ -304,18 +338,22 @@ static inline int channel_ask(struct bench_worker *w, struct channel_end *e, uin
 static inline int channel_serve(struct bench_worker *w, struct channel_end *e)
 {
 	struct channel *ch = w->job->shared;
-	uint64_t requests;
+	struct channel_port p = channel_port(ch, CHANNEL_SERVER);
+	unsigned char small[CHANNEL_SMALL];
+	unsigned char *buf = p.size <= sizeof(small) ? small : e->buf;
+	uint64_t requests, answered = 0;
 
 	for (;;) {
-		int rc = channel_recv(ch, CHANNEL_SERVER, e->buf);
+		int rc = channel_recv(&p, buf);
 
-		if (!rc && !e->buf[0])
+		if (!rc && !buf[0])
 			break;
-		e->round_trips++;
-		rc = rc ? rc : channel_send(ch, CHANNEL_CLIENT, e->buf);
+		answered++;
+		rc = rc ? rc : channel_send(&p, buf);
 		if (rc)
 			return bench_worker_fail(w, rc, "server: %s", strerror(-rc));
 	}
+	e->round_trips += answered;
 	requests = atomic_load(&ch->requests);
 	if (requests == e->round_trips)
 		return channel_check_switches(w, e);
@@ -328,11 +366,12 @@ static inline int channel_serve(struct bench_worker *w, struct channel_end *e)
 static inline void channel_finish(struct bench_worker *w, struct channel_end *e)
 {
 	struct channel *ch = w->job->shared;
+	struct channel_port p = channel_port(ch, CHANNEL_CLIENT);
 	int rc;
 
 	atomic_store(&ch->requests, e->round_trips);
 	e->buf[0] = e->buf[ch->size - 1] = 0;
-	rc = channel_send(ch, CHANNEL_SERVER, e->buf);
+	rc = channel_send(&p, e->buf);
 	if (rc)
 		(void)bench_worker_fail(w, rc, "end of the window: %s", strerror(-rc));
 	(void)channel_check_switches(w, e);

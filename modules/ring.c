@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* io_uring itself: what an operation costs that does nothing, by how many go at once, and how long
- * it takes until a ring that waits in the kernel is woken. */
+/* io_uring itself: what an operation costs that does nothing, by how many go at once and by the flags
+ * that the ring was set up with; how long it takes until a ring that waits in the kernel is woken, and
+ * until a message comes back from another ring. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -11,12 +12,33 @@
 
 #include "bench/async.h"
 #include "bench/module.h"
+#include "ring_message.h"
 
-enum ring_mode { RING_NOP, RING_WAKE };
+enum ring_mode { RING_NOP, RING_WAKE, RING_MESSAGE };
 enum { RING_SLEEPER, RING_WAKER, RING_WORKERS };
 
 struct ring_params {
-	uint64_t mode, batch, interval;
+	uint64_t mode, batch, interval, setup;
+};
+
+/* IORING_SETUP_* of <linux/io_uring.h>, by number: a header that does not have them all must not keep
+ * this from saying so. */
+#define RING_COOP_TASKRUN (1u << 8)
+#define RING_TASKRUN_FLAG (1u << 9)
+#define RING_SINGLE_ISSUER (1u << 12)
+#define RING_DEFER_TASKRUN (1u << 13)
+#define RING_NO_SQARRAY (1u << 16)
+
+static const char *const ring_setups[] = { "auto",  "plain",	  "coop", "single",
+					   "defer", "no-sqarray", NULL };
+enum { RING_SETUP_AUTO };
+static const unsigned ring_setup_flags[] = {
+	0,
+	0,
+	RING_COOP_TASKRUN | RING_TASKRUN_FLAG,
+	RING_SINGLE_ISSUER,
+	RING_SINGLE_ISSUER | RING_DEFER_TASKRUN | RING_TASKRUN_FLAG,
+	RING_NO_SQARRAY,
 };
 
 /* Writes that may wait for the sleeper and still have their stamp. */
@@ -30,23 +52,50 @@ struct ring_shared {
 	struct bench_hist *latency;
 	uint64_t missed; /* writes that found the sleeper awake */
 	_Atomic uint64_t written, read;
+	struct ring_messages messages; /* mode=message */
 };
 
 struct ring_state {
 	uint64_t value;	 /* sleeper: the kernel's while a read is under way */
 	uint64_t due_ns; /* waker: of the next write */
+	struct bench_async *before; /* the worker's ring, while it has one of its own; NULL = it has not */
 };
 
 static unsigned ring_workers(const void *params)
 {
 	const struct ring_params *p = params;
 
-	return p->mode == RING_WAKE ? RING_WORKERS : 0;
+	return p->mode == RING_NOP ? 0 : RING_WORKERS;
 }
 
 static unsigned ring_runnable(const void *params)
 {
 	return ring_workers(params) ? 1 : 0;
+}
+
+static int ring_validate(const void *params, struct bench_err *err)
+{
+	const struct ring_params *p = params;
+
+	if (p->setup != RING_SETUP_AUTO && p->mode != RING_NOP)
+		return bench_fail(err, -EINVAL, "setup= is for mode=nop");
+	if (!bench_async_known(ring_setup_flags[p->setup]))
+		return bench_fail(err, -EINVAL,
+				  "setup=%s: the linked liburing does not know this flag and would misread "
+				  "the ring; take another setup=",
+				  ring_setups[p->setup]);
+	return 0;
+}
+
+static int ring_check(const void *params, struct bench_err *err)
+{
+	const struct ring_params *p = params;
+
+	if (p->mode == RING_MESSAGE && !bench_async_offers_messages())
+		return bench_fail(err, -EOPNOTSUPP,
+				  "the kernel's io_uring has no messages between rings "
+				  "(IORING_OP_MSG_RING, Linux 5.18)");
+	return p->setup == RING_SETUP_AUTO ? 0 : bench_async_check(ring_setup_flags[p->setup], err);
 }
 
 static int ring_setup(struct bench_job *job, struct bench_err *err)
@@ -57,6 +106,7 @@ static int ring_setup(struct bench_job *job, struct bench_err *err)
 		return bench_fail(err, -ENOMEM, "out of memory");
 	job->shared = s;
 	s->latency = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	s->messages.latency = s->latency;
 	s->fd = eventfd(0, EFD_CLOEXEC);
 	if (s->fd < 0)
 		return bench_fail(err, -errno, "eventfd: %s", strerror(errno));
@@ -79,8 +129,20 @@ static void ring_teardown(struct bench_job *job)
 static int ring_enter(struct bench_worker *w)
 {
 	const struct ring_params *p = w->job->params;
+	struct ring_shared *s = w->job->shared;
+	struct ring_state *st = w->state;
 
-	w->passive = p->mode == RING_WAKE && w->index == RING_WAKER;
+	w->passive = p->mode != RING_NOP && w->index == RING_WAKER;
+	if (p->mode == RING_MESSAGE)
+		return ring_message_enter(w, &s->messages);
+	if (p->mode == RING_NOP && p->setup != RING_SETUP_AUTO) {
+		struct bench_async *own = bench_async_open(w, ring_setup_flags[p->setup]);
+
+		if (!own)
+			return w->err.code;
+		st->before = w->async;
+		w->async = own;
+	}
 	if (p->mode == RING_NOP && p->batch > bench_async_depth(w->async))
 		return bench_worker_fail(w, -EINVAL,
 					 "batch=%" PRIu64
@@ -88,6 +150,17 @@ static int ring_enter(struct bench_worker *w)
 					 "holds here",
 					 p->batch, bench_async_depth(w->async));
 	return 0;
+}
+
+static void ring_leave(struct bench_worker *w)
+{
+	struct ring_state *st = w->state;
+
+	if (!st || !st->before)
+		return;
+	bench_async_close(w->async);
+	w->async = st->before;
+	st->before = NULL;
 }
 
 static int ring_begin(struct bench_worker *w)
@@ -100,6 +173,7 @@ static int ring_begin(struct bench_worker *w)
 	s->missed = 0;
 	atomic_store(&s->written, 0);
 	atomic_store(&s->read, 0);
+	s->messages.received[RING_SLEEPER] = s->messages.received[RING_WAKER] = 0;
 	return 0;
 }
 
@@ -193,8 +267,12 @@ static int ring_start(struct bench_worker *w)
 {
 	const struct ring_params *p = w->job->params;
 
+	struct ring_shared *s = w->job->shared;
+
 	if (p->mode == RING_WAKE)
 		return ring_start_wake(w);
+	if (p->mode == RING_MESSAGE)
+		return ring_message_start(w, &s->messages);
 	for (uint64_t i = 0; i < p->batch; i++) {
 		struct bench_op *op = bench_op_get(w->async);
 
@@ -215,6 +293,8 @@ static void ring_end(struct bench_worker *w)
 	uint64_t written = atomic_load(&s->written), got = atomic_load(&s->read), rest = 0;
 	struct ring_state *st = w->state;
 
+	if (p->mode == RING_MESSAGE)
+		ring_message_end(w, &s->messages);
 	if (p->mode != RING_WAKE || w->passive)
 		return;
 	/* Its descriptor blocks: only read what is there. */
@@ -238,13 +318,15 @@ static void ring_report(struct bench_job *job, uint64_t trial_ns)
 	const struct ring_shared *s = job->shared;
 
 	(void)trial_ns;
+	if (p->mode == RING_MESSAGE)
+		ring_message_report(job, s->latency);
 	if (p->mode != RING_WAKE)
 		return;
 	bench_metric_put_hist(job->metrics, &latency, s->latency);
 	bench_metric_put(job->metrics, &missed, (double)s->missed);
 }
 
-static const char *const ring_modes[] = { "nop", "wake", NULL };
+static const char *const ring_modes[] = { "nop", "wake", "message", NULL };
 
 static const struct bench_option ring_options[] = {
 	{ .name = "mode",
@@ -252,7 +334,8 @@ static const struct bench_option ring_options[] = {
 	  .offset = offsetof(struct ring_params, mode),
 	  .def = "nop",
 	  .values = ring_modes,
-	  .help = "nop: operations that do nothing; wake: one ring wakes another one (2 workers)" },
+	  .help = "nop: operations that do nothing; wake: one ring wakes another one; message: from "
+		  "ring to ring and back (both 2 workers)" },
 	{ .name = "batch",
 	  .type = BENCH_OPT_U64,
 	  .offset = offsetof(struct ring_params, batch),
@@ -260,6 +343,13 @@ static const struct bench_option ring_options[] = {
 	  .max = 1024,
 	  .def = "1",
 	  .help = "nop: operations that go to the kernel by one system call" },
+	{ .name = "setup",
+	  .type = BENCH_OPT_ENUM,
+	  .offset = offsetof(struct ring_params, setup),
+	  .def = "auto",
+	  .values = ring_setups,
+	  .help = "nop: flags of the ring: auto: the runtime's; plain: none; coop: COOP_TASKRUN; "
+		  "single: SINGLE_ISSUER; defer: that and DEFER_TASKRUN; no-sqarray: NO_SQARRAY" },
 	{ .name = "interval",
 	  .type = BENCH_OPT_DURATION,
 	  .offset = offsetof(struct ring_params, interval),
@@ -270,22 +360,27 @@ static const struct bench_option ring_options[] = {
 	{ .name = NULL },
 };
 
-static const char *const ring_full[] = { "batch={1,8,32}", "mode=wake", NULL };
+static const char *const ring_full[] = { "batch={1,8,32}", "batch=8,setup={plain,coop,single,defer}",
+					  "mode={wake,message}", NULL };
 
 const struct bench_module bench_module_ring = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_ASYNC,
 	.name = "ring",
-	.summary = "io_uring itself: empty operations, the wake-up of a ring",
-	.op = "nop: one IORING_OP_NOP; wake: one wake-up of a ring by an eventfd",
+	.summary = "io_uring itself: empty operations, the wake-up of a ring, messages between rings",
+	.op = "nop: one IORING_OP_NOP; wake: one wake-up of a ring by an eventfd; message: one from ring to "
+	      "ring and one back",
 	.options = ring_options,
 	.full = ring_full,
 	.params_size = sizeof(struct ring_params),
 	.state_size = sizeof(struct ring_state),
 	.workers = ring_workers,
 	.runnable = ring_runnable,
+	.validate = ring_validate,
+	.check = ring_check,
 	.setup = ring_setup,
 	.enter = ring_enter,
+	.leave = ring_leave,
 	.begin = ring_begin,
 	.start = ring_start,
 	.end = ring_end,

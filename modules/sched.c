@@ -83,12 +83,6 @@ static void sched_pair_report(struct bench_job *job, uint64_t trial_ns)
 	channel_report(job);
 }
 
-static void sched_wakeup_teardown(struct bench_job *job)
-{
-	free(job->shared);
-	job->shared = NULL;
-}
-
 static const struct sched_calls sched_modes[] = {
 	[SCHED_MODE_PINGPONG] = { .setup = sched_pair_setup,
 				  .enter = sched_pair_enter,
@@ -99,15 +93,21 @@ static const struct sched_calls sched_modes[] = {
 				  .leave = sched_pair_leave,
 				  .teardown = sched_pair_teardown,
 				  .report = sched_pair_report },
-	[SCHED_MODE_TIMER] = { .begin = sched_timer_begin,
+	[SCHED_MODE_TIMER] = { .setup = sched_timer_setup,
+			       .enter = sched_timer_enter,
+			       .begin = sched_timer_begin,
 			       .run = sched_timer_run,
-			       .finish = sched_timer_finish },
+			       .finish = sched_timer_finish,
+			       .leave = sched_timer_leave,
+			       .teardown = sched_timer_teardown,
+			       .report = sched_timer_report },
 	[SCHED_MODE_WAKEUP] = { .setup = sched_wakeup_setup,
 				.enter = sched_wakeup_enter,
 				.begin = sched_wakeup_begin,
 				.run = sched_wakeup_run,
 				.finish = sched_wakeup_finish,
 				.interrupt = sched_wakeup_interrupt,
+				.leave = sched_wakeup_leave,
 				.teardown = sched_wakeup_teardown,
 				.report = sched_wakeup_report },
 	[SCHED_MODE_MESSAGING] = { .setup = sched_msg_setup,
@@ -148,6 +148,8 @@ static int sched_validate(const void *params, struct bench_err *err)
 	if (p->policy == SCHED_POLICY_FIFO && !sched_is_wait(p->mode))
 		return bench_fail(err, -EINVAL,
 				  "policy=fifo is for modes that sleep: pingpong, timer, wakeup");
+	if (p->load && p->mode != SCHED_MODE_TIMER && p->mode != SCHED_MODE_WAKEUP)
+		return bench_fail(err, -EINVAL, "load= is for modes timer and wakeup");
 	if (p->idle == SCHED_IDLE_SHALLOW && !sched_is_wait(p->mode))
 		return bench_fail(err, -EINVAL,
 				  "idle=shallow is for modes that sleep: pingpong, timer, wakeup");
@@ -335,6 +337,12 @@ static const struct bench_option sched_options[] = {
 	  .max = BENCH_NS_PER_SEC,
 	  .def = "1ms",
 	  .help = "timer, wakeup: time from one deadline or message to the next" },
+	{ .name = "load",
+	  .type = BENCH_OPT_U64,
+	  .offset = offsetof(struct sched_params, load),
+	  .max = SCHED_LOAD_MAX,
+	  .def = "0",
+	  .help = "timer, wakeup: per cent of the sleeper's CPU that threads beside it want, in bursts" },
 	{ .name = "policy",
 	  .type = BENCH_OPT_ENUM,
 	  .offset = offsetof(struct sched_params, policy),
@@ -388,7 +396,9 @@ static const struct bench_option sched_options[] = {
 static const char *const sched_suite[] = { "mode=pingpong", NULL };
 static const char *const sched_full[] = {
 	"mode=pingpong,by={futex,eventfd}",
-	"mode={timer,wakeup,create,fork,exec,messaging}",
+	"mode={create,fork,exec,messaging,yield}",
+	"mode=timer,policy={normal,fifo},idle={any,shallow}",
+	"mode=wakeup,load={0,50,100,150}",
 	NULL,
 };
 

@@ -31,7 +31,7 @@ enum sched_policy { SCHED_POLICY_NORMAL, SCHED_POLICY_FIFO };
 enum sched_idle { SCHED_IDLE_ANY, SCHED_IDLE_SHALLOW };
 
 struct sched_params {
-	uint64_t mode, by, interval, policy, idle, groups, tasks, loops, size;
+	uint64_t mode, by, interval, policy, idle, groups, tasks, loops, size, load;
 	const char *program;
 };
 

@@ -20,6 +20,7 @@ struct msg_task {
 	unsigned group, id; /* id counts within senders or receivers of the group */
 	bool sender, made;
 	int rd, wr; /* of receivers */
+	unsigned char *buf; /* of one message */
 } __attribute__((aligned(64)));
 
 struct msg_shared {
@@ -58,45 +59,25 @@ static inline void msg_close(int *fd)
 	*fd = -1;
 }
 
-static inline int msg_write(int fd, bool is_socket, const unsigned char *buf, uint64_t size)
-{
-	for (uint64_t at = 0; at < size;) {
-		ssize_t n = is_socket ? send(fd, buf + at, size - at, MSG_NOSIGNAL)
-				      : write(fd, buf + at, size - at);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		at += n > 0 ? (uint64_t)n : 0;
-	}
-	return 0;
-}
-
-/* One message; its first byte says from whom. */
-static inline int msg_read(int fd, unsigned char *buf, uint64_t size)
-{
-	for (uint64_t at = 0; at < size;) {
-		ssize_t n = read(fd, buf + at, size - at);
-
-		if (n == 0)
-			return -EPIPE;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		at += n > 0 ? (uint64_t)n : 0;
-	}
-	return 0;
-}
-
-static inline void msg_send_all(struct msg_task *t, const struct sched_params *p,
-				unsigned char *buf)
+static inline void msg_send_all(struct msg_task *t, const struct sched_params *p)
 {
 	struct msg_shared *s = t->s;
+	unsigned char *buf = t->buf;
 
 	memset(buf, (int)t->id + 1, p->size);
-	for (uint64_t loop = 0; loop < p->loops && !atomic_load(&s->quit); loop++) {
+	for (uint64_t loop = 0; loop < p->loops; loop++) {
 		for (unsigned i = 0; i < p->tasks; i++) {
-			int rc = msg_write(msg_receiver(s, p, t->group, i)->wr,
-					   p->by == SCHED_BY_SOCKET, buf, p->size);
+			int rc;
 
+			/* Each time: on a busy host all messages of a loop may take seconds. */
+			if (atomic_load_explicit(&s->quit, memory_order_relaxed))
+				return;
+			rc = channel_write_all(msg_receiver(s, p, t->group, i)->wr,
+						   p->by == SCHED_BY_SOCKET, buf, p->size);
+
+			/* An interrupt shuts sockets down. */
+			if (rc == -EPIPE && atomic_load(&s->quit))
+				return;
 			if (rc)
 				return msg_error(s, rc);
 		}
@@ -104,20 +85,22 @@ static inline void msg_send_all(struct msg_task *t, const struct sched_params *p
 }
 
 /* Messages of different senders come mixed, but each whole and all of them: the sum of the senders'
- * numbers tells. */
-static inline void msg_receive_all(struct msg_task *t, const struct sched_params *p,
-				   unsigned char *buf)
+ * numbers tells. Who stops reading closes its end, or senders would wait for room for ever. */
+static inline void msg_receive_all(struct msg_task *t, const struct sched_params *p)
 {
+	unsigned char *buf = t->buf;
 	uint64_t sum = 0;
 
 	for (uint64_t i = 0; i < p->loops * p->tasks; i++) {
-		int rc = msg_read(t->rd, buf, p->size);
+		int rc = channel_read_all(t->rd, buf, p->size);
 
 		/* The senders of a round that ends early are gone. */
 		if (rc == -EPIPE && atomic_load(&t->s->quit))
 			return;
-		if (rc)
-			return msg_error(t->s, rc);
+		if (rc) {
+			msg_error(t->s, rc);
+			return msg_close(&t->rd);
+		}
 		if (buf[0] != buf[p->size - 1])
 			msg_error(t->s, -EBADMSG); /* and go on: a sender may wait for room */
 		sum += buf[0];
@@ -126,13 +109,20 @@ static inline void msg_receive_all(struct msg_task *t, const struct sched_params
 		msg_error(t->s, -EBADMSG);
 }
 
-/* A round that ends early must not leave receivers waiting. */
+/* A round that ends early must not leave receivers waiting. Sockets are shut down, not closed: their
+ * numbers stay theirs, since sched_msg_interrupt() may come at any time. */
 static inline void msg_sender_done(struct msg_task *t, const struct sched_params *p)
 {
 	if (atomic_fetch_sub(&t->s->senders_left[t->group], 1) != 1 || !atomic_load(&t->s->quit))
 		return;
-	for (unsigned i = 0; i < p->tasks; i++)
-		msg_close(&msg_receiver(t->s, p, t->group, i)->wr);
+	for (unsigned i = 0; i < p->tasks; i++) {
+		struct msg_task *r = msg_receiver(t->s, p, t->group, i);
+
+		if (p->by == SCHED_BY_SOCKET)
+			shutdown(r->wr, SHUT_WR);
+		else
+			msg_close(&r->wr);
+	}
 }
 
 struct msg_start {
@@ -145,7 +135,6 @@ static inline void *msg_main(void *arg)
 	struct msg_start start = *(struct msg_start *)arg;
 	struct msg_task *t = start.task;
 	struct msg_shared *s = t->s;
-	unsigned char *buf = malloc(start.params->size);
 	uint32_t round = 0;
 
 	free(arg);
@@ -155,20 +144,17 @@ static inline void *msg_main(void *arg)
 		round++;
 		if (atomic_load(&s->leave))
 			break;
-		if (!buf)
-			msg_error(s, -ENOMEM);
-		else if (t->sender)
-			msg_send_all(t, start.params, buf);
-		else
-			msg_receive_all(t, start.params, buf);
-		if (t->sender)
+		if (t->sender) {
+			msg_send_all(t, start.params);
 			msg_sender_done(t, start.params);
+		} else {
+			msg_receive_all(t, start.params);
+		}
 		if (atomic_fetch_sub(&s->left, 1) == 1) {
 			atomic_fetch_add(&s->ended, 1);
 			(void)channel_futex(&s->ended, FUTEX_WAKE_PRIVATE, 1);
 		}
 	}
-	free(buf);
 	return NULL;
 }
 
@@ -222,12 +208,17 @@ static inline int sched_msg_setup(struct bench_job *job, struct bench_err *err)
 /* A task runs on any CPU of the job's workers. */
 static inline int msg_start(struct bench_worker *w, struct msg_task *t, pthread_attr_t *attr)
 {
+	const struct sched_params *p = w->job->params;
 	struct msg_start *start = malloc(sizeof(*start));
 	int rc;
 
-	if (!start)
+	/* Here, where it can fail: a task that does not take part leaves others waiting. */
+	t->buf = malloc(p->size);
+	if (!start || !t->buf) {
+		free(start);
 		return bench_worker_fail(w, -ENOMEM, "out of memory");
-	*start = (struct msg_start){ t, w->job->params };
+	}
+	*start = (struct msg_start){ t, p };
 	rc = pthread_create(&t->thread, attr, msg_main, start);
 	if (rc) {
 		free(start);
@@ -289,11 +280,26 @@ static inline int sched_msg_begin(struct bench_worker *w)
 	return 0;
 }
 
+/* Senders stop after their message, and the last of a group lets its receivers go; with sockets
+ * nobody even has to wait for that. */
+static inline void sched_msg_interrupt(struct bench_worker *w)
+{
+	const struct sched_params *p = w->job->params;
+	struct msg_shared *s = w->job->shared;
+
+	atomic_store(&s->quit, true);
+	for (unsigned i = 0; p->by == SCHED_BY_SOCKET && i < s->nr_tasks; i++)
+		if (!s->tasks[i].sender)
+			shutdown(s->tasks[i].wr, SHUT_RDWR);
+}
+
 static inline int msg_round(struct bench_worker *w)
 {
 	const struct sched_params *p = w->job->params;
 	struct msg_shared *s = w->job->shared;
 	uint32_t ended = atomic_load(&s->ended);
+	/* How often to look whether the user wants no more: a round may last for seconds. */
+	const struct timespec look = { .tv_nsec = 100 * BENCH_NS_PER_MS };
 	int error;
 
 	for (unsigned i = 0; i < p->groups; i++)
@@ -301,14 +307,20 @@ static inline int msg_round(struct bench_worker *w)
 	atomic_store(&s->left, s->nr_tasks);
 	atomic_fetch_add(&s->round, 1);
 	(void)channel_futex(&s->round, FUTEX_WAKE_PRIVATE, INT32_MAX);
-	while (atomic_load(&s->ended) == ended)
-		(void)channel_futex(&s->ended, FUTEX_WAIT_PRIVATE, ended);
+	while (atomic_load(&s->ended) == ended) {
+		(void)syscall(SYS_futex, &s->ended, FUTEX_WAIT_PRIVATE, ended, &look, NULL, 0);
+		if (w->job->stop && *w->job->stop && !atomic_load(&s->quit))
+			sched_msg_interrupt(w);
+	}
 	error = atomic_load(&s->error);
 	if (error == -EBADMSG)
 		return bench_worker_fail(w, error, "a receiver got other messages than were sent");
-	if (error || atomic_load(&s->quit))
-		return bench_worker_fail(w, error ? error : -EINTR, "a round ended early: %s",
-					 strerror(error ? -error : EINTR));
+	if (error)
+		return bench_worker_fail(w, error, "a round ended early: %s", strerror(-error));
+	if (atomic_load(&s->quit))
+		return bench_worker_fail(w, -EINTR,
+					 "a round was under way long after the window: fewer loops=, or "
+					 "a host that is less busy");
 	s->rounds++;
 	w->bytes += p->groups * p->tasks * p->tasks * p->loops * p->size;
 	return 0;
@@ -335,14 +347,6 @@ static inline void sched_msg_finish(struct bench_worker *w)
 	(void)channel_futex(&s->over, FUTEX_WAKE_PRIVATE, INT32_MAX);
 }
 
-/* Senders stop after their message, and the last of a group lets its receivers go. */
-static inline void sched_msg_interrupt(struct bench_worker *w)
-{
-	struct msg_shared *s = w->job->shared;
-
-	atomic_store(&s->quit, true);
-}
-
 static inline void sched_msg_leave(struct bench_worker *w)
 {
 	struct msg_shared *s = w->job->shared;
@@ -364,6 +368,7 @@ static inline void sched_msg_teardown(struct bench_job *job)
 	for (unsigned i = 0; s && i < s->nr_tasks; i++) {
 		msg_close(&s->tasks[i].rd);
 		msg_close(&s->tasks[i].wr);
+		free(s->tasks[i].buf);
 	}
 	if (s) {
 		free(s->senders_left);

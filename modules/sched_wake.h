@@ -5,6 +5,7 @@
 
 #include "channel.h"
 #include "sched_common.h"
+#include "sched_load.h"
 
 /* --- timer: a thread that sleeps until absolute deadlines, as cyclictest does --- */
 
@@ -17,10 +18,30 @@ struct sched_timer {
 /* A deadline so near may pass on the way to sleep. */
 #define SCHED_TIMER_NEAR_NS (20 * BENCH_NS_PER_US)
 
+/* job->shared is a sleeper for each worker. */
+static inline struct sched_sleeper *sched_timer_sleeper(const struct bench_worker *w)
+{
+	struct sched_sleeper *sleepers = w->job->shared;
+
+	return &sleepers[w->index];
+}
+
+static inline int sched_timer_setup(struct bench_job *job, struct bench_err *err)
+{
+	job->shared = sched_sleepers_new(job->nr_workers);
+	return job->shared ? 0 : bench_fail(err, -ENOMEM, "out of memory");
+}
+
+static inline int sched_timer_enter(struct bench_worker *w)
+{
+	return sched_sleeper_enter(w, sched_timer_sleeper(w));
+}
+
 static inline int sched_timer_begin(struct bench_worker *w)
 {
 	struct sched_timer *t = w->state;
 
+	sched_sleeper_begin(sched_timer_sleeper(w));
 	*t = (struct sched_timer){ .begin = switches_now() };
 	return 0;
 }
@@ -30,11 +51,14 @@ static inline int sched_timer_begin(struct bench_worker *w)
 static inline int sched_timer_run(struct bench_worker *w, uint64_t ops)
 {
 	const struct sched_params *p = w->job->params;
+	struct sched_split *split = &sched_timer_sleeper(w)->split;
 	struct sched_timer *t = w->state;
 
 	for (uint64_t i = 0; i < ops; i++) {
-		uint64_t now = bench_now_ns();
+		uint64_t now;
 
+		sched_split_sleep(split);
+		now = bench_now_ns();
 		if (!t->next_ns)
 			t->next_ns = now + p->interval;
 		t->far_ops += t->next_ns > now + SCHED_TIMER_NEAR_NS;
@@ -45,6 +69,7 @@ static inline int sched_timer_run(struct bench_worker *w, uint64_t ops)
 						 "woken %" PRIu64 " ns before the deadline",
 						 t->next_ns - now);
 		sched_latency(w, t->next_ns, now);
+		sched_split_awake(split, now - t->next_ns);
 		t->next_ns += p->interval;
 		t->ops++;
 	}
@@ -68,7 +93,27 @@ static inline int sched_timer_check(struct bench_worker *w)
 
 static inline void sched_timer_finish(struct bench_worker *w)
 {
+	sched_load_end(&sched_timer_sleeper(w)->load);
 	(void)sched_timer_check(w);
+}
+
+static inline void sched_timer_leave(struct bench_worker *w)
+{
+	if (w->job->shared)
+		sched_sleeper_leave(sched_timer_sleeper(w));
+}
+
+static inline void sched_timer_teardown(struct bench_job *job)
+{
+	sched_sleepers_free(job->shared, job->nr_workers);
+	job->shared = NULL;
+}
+
+static inline void sched_timer_report(struct bench_job *job, uint64_t trial_ns)
+{
+	(void)trial_ns;
+	sched_sleepers_report(job, job->shared, job->nr_workers, "timer.run_delay",
+			      "timer.residual");
 }
 
 /* --- wakeup: a messenger (worker 1, passive) wakes a worker (0) that sleeps on a futex --- */
@@ -80,6 +125,8 @@ struct sched_wakeup {
 	uint64_t woken, missed; /* the messenger's; read after the window */
 	uint64_t ops;		/* the worker's; read after the window */
 	struct switches begin;
+	struct bench_hist *late; /* the messenger's: from due to the wake-up, ns */
+	struct sched_sleeper *sleeper;
 };
 
 static inline int sched_wakeup_setup(struct bench_job *job, struct bench_err *err)
@@ -90,13 +137,35 @@ static inline int sched_wakeup_setup(struct bench_job *job, struct bench_err *er
 		return bench_fail(err, -ENOMEM, "out of memory");
 	memset(s, 0, sizeof(*s));
 	job->shared = s;
-	return 0;
+	s->late = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	s->sleeper = sched_sleepers_new(1);
+	return s->late && s->sleeper ? 0 : bench_fail(err, -ENOMEM, "out of memory");
+}
+
+static inline void sched_wakeup_teardown(struct bench_job *job)
+{
+	struct sched_wakeup *s = job->shared;
+
+	bench_hist_free(s->late);
+	sched_sleepers_free(s->sleeper, 1);
+	free(s);
+	job->shared = NULL;
 }
 
 static inline int sched_wakeup_enter(struct bench_worker *w)
 {
+	struct sched_wakeup *s = w->job->shared;
+
 	w->passive = w->index == 1;
-	return 0;
+	return w->passive ? 0 : sched_sleeper_enter(w, s->sleeper);
+}
+
+static inline void sched_wakeup_leave(struct bench_worker *w)
+{
+	struct sched_wakeup *s = w->job->shared;
+
+	if (w->index == 0)
+		sched_sleeper_leave(s->sleeper);
 }
 
 static inline int sched_wakeup_begin(struct bench_worker *w)
@@ -105,8 +174,10 @@ static inline int sched_wakeup_begin(struct bench_worker *w)
 
 	if (w->passive) {
 		s->woken = s->missed = 0;
+		bench_hist_reset(s->late);
 		return 0;
 	}
+	sched_sleeper_begin(s->sleeper);
 	s->ops = 0;
 	atomic_store(&s->done, false);
 	atomic_store(&s->waiting, false);
@@ -122,6 +193,8 @@ static inline int sched_wakeup_messenger(struct bench_worker *w)
 	struct sched_wakeup *s = w->job->shared;
 
 	for (uint64_t due = bench_now_ns() + p->interval;; due += p->interval) {
+		uint64_t now;
+
 		sched_sleep_until(due);
 		if (atomic_load(&s->done))
 			return 0;
@@ -129,7 +202,9 @@ static inline int sched_wakeup_messenger(struct bench_worker *w)
 			s->missed++;
 			continue;
 		}
-		atomic_store_explicit(&s->stamp_ns, bench_now_ns(), memory_order_relaxed);
+		now = bench_now_ns();
+		bench_hist_record(s->late, now - due);
+		atomic_store_explicit(&s->stamp_ns, now, memory_order_relaxed);
 		atomic_fetch_add_explicit(&s->seq, 1, memory_order_release);
 		s->woken += channel_futex(&s->seq, FUTEX_WAKE_PRIVATE, 1) == 1;
 	}
@@ -143,8 +218,9 @@ static inline int sched_wakeup_one(struct bench_worker *w)
 	for (;;) {
 		uint32_t seq = atomic_load(&s->seq);
 		bool slept = false;
-		uint64_t now;
+		uint64_t now, stamp;
 
+		sched_split_sleep(&s->sleeper->split);
 		atomic_store(&s->waiting, true);
 		while (atomic_load_explicit(&s->seq, memory_order_acquire) == seq)
 			slept |= channel_futex(&s->seq, FUTEX_WAIT_PRIVATE, seq) == 0;
@@ -154,7 +230,9 @@ static inline int sched_wakeup_one(struct bench_worker *w)
 						 "the wait for a wake-up was interrupted");
 		if (!slept)
 			continue;
-		sched_latency(w, atomic_load_explicit(&s->stamp_ns, memory_order_relaxed), now);
+		stamp = atomic_load_explicit(&s->stamp_ns, memory_order_relaxed);
+		sched_latency(w, stamp, now);
+		sched_split_awake(&s->sleeper->split, now - stamp);
 		s->ops++;
 		return 0;
 	}
@@ -189,6 +267,7 @@ static inline void sched_wakeup_finish(struct bench_worker *w)
 {
 	struct sched_wakeup *s = w->job->shared;
 
+	sched_load_end(&s->sleeper->load);
 	(void)sched_wakeup_check(w);
 	atomic_store(&s->done, true);
 }
@@ -214,6 +293,9 @@ static inline void sched_wakeup_report(struct bench_job *job, uint64_t trial_ns)
 						       BENCH_SOURCE_MODULE,
 						       BENCH_BETTER_LOWER,
 						       { { NULL, NULL } } };
+	static const struct bench_metric_id late = {
+		"wakeup.late", "ns", BENCH_SOURCE_MODULE, BENCH_BETTER_LOWER, { { NULL, NULL } }
+	};
 	const struct sched_wakeup *s = job->shared;
 
 	(void)trial_ns;
@@ -224,6 +306,8 @@ static inline void sched_wakeup_report(struct bench_job *job, uint64_t trial_ns)
 	else
 		bench_metric_put(job->metrics, &woken, (double)s->woken);
 	bench_metric_put(job->metrics, &missed, (double)s->missed);
+	bench_metric_put_hist(job->metrics, &late, s->late);
+	sched_sleepers_report(job, s->sleeper, 1, "wakeup.run_delay", "wakeup.residual");
 }
 
 #endif

@@ -31,7 +31,9 @@ static void list_modules(FILE *out)
 		if (m->sibling)
 			fprintf(out, "; on blocking use %s", m->sibling);
 		if (m->min_workers)
-			fprintf(out, "; %u workers", m->min_workers);
+			fprintf(out, m->max_workers == m->min_workers ? "; %u workers" :
+									"; %u workers at least",
+				m->min_workers);
 		fputc('\n', out);
 		if (m->check && m->params_size <= sizeof(params)) {
 			option_defaults(m->options, params);

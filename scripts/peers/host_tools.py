@@ -7,7 +7,10 @@
 syscall    syscall,kind=getppid                 perf bench syscall basic
 futex      syscall,kind=futex                   perf bench futex hash, one thread
 pingpong   sched,mode=pingpong, one CPU         perf bench sched pipe -T, same CPU
+clockcost  bare_pingpong.c with a clock         without one: what our latencies cost
+pingclock  the same                             bare_pingpong.c, a clock read per round trip
 messaging  sched,mode=messaging, two CPUs       perf bench sched messaging -t, same CPUs
+hackbench  the same                             hackbench -T, same CPUs
 timer      sched,mode=timer, fifo, shallow      cyclictest -m -p80 -i1000, same CPU
 triad      memory,mode=copy and mode=triad      stress-ng --stream, equal arrays
 fault      fault,kind=anon                      bare_fault.c, the same loop and nothing else
@@ -44,9 +47,8 @@ def on(cpus, argv):
                           ",".join(map(str, cpus))] + argv)
 
 
-def loops(args, cpus, argv, per_loop=1):
-    """A perf bench that takes a number of loops: as many as last the duration."""
-    seconds = r"Total time: *([0-9.]+)"
+def loops(args, cpus, argv, per_loop=1, seconds=r"Total time: *([0-9.]+)"):
+    """A tool that takes a number of loops, and tells its time: as many as last the duration."""
     if tuple(argv) not in loops.rate:
         few = 2000 if per_loop == 1 else 20
         took = max(number(seconds, on(cpus, argv + ["-l", str(few)])), 1e-3)
@@ -100,6 +102,12 @@ def bare_fault(args, cpu):
     return {"ops/s": float(pairs.command([path, str(cpu), str(args.warmup), str(args.duration)]))}
 
 
+def bare_pingpong(args, cpu, clock):
+    path = os.path.join(args.build, "scripts", "peers", "bare_pingpong")
+    return {"ops/s": float(pairs.command([path, str(cpu), str(args.warmup), str(args.duration),
+                                          str(clock)]))}
+
+
 def stress_fault(args, cpu):
     out = on([cpu], ["stress-ng", "--fault", "1", "--metrics", "-t", "%ds" % max(args.duration, 1)])
     return {"ops/s": 1e9 / number(r"([0-9.]+) nanosecs per page fault", out)}
@@ -122,10 +130,18 @@ def rows(args):
         ("pingpong", "pipe, one CPU vs perf bench sched pipe",
          lambda: ops(args, [cpu, cpu], "sched,mode=pingpong,by=pipe"),
          lambda: loops(args, [cpu], ["perf", "bench", "sched", "pipe", "-T"]), "ops/s", 0.97, True),
+        ("pingclock", "the same vs a bare loop with a clock",
+         lambda: ops(args, [cpu, cpu], "sched,mode=pingpong,by=pipe"),
+         lambda: bare_pingpong(args, cpu, 1), "ops/s", 0.97, True),
+        ("clockcost", "that loop vs itself without a clock", lambda: bare_pingpong(args, cpu, 1),
+         lambda: bare_pingpong(args, cpu, 0), "ops/s", None, True),
         ("messaging", "groups vs perf bench messaging",
          lambda: ops(args, two, messages, "messages"),
          lambda: loops(args, two, ["perf", "bench", "sched", "messaging", "-t", "-g", "1"], 400),
          "ops/s", 0.97, True),
+        ("hackbench", "groups vs hackbench", lambda: ops(args, two, messages, "messages"),
+         lambda: loops(args, two, ["hackbench", "-T", "-g", "1", "-f", "20", "-s", "100"], 400,
+                       r"Time: *([0-9.]+)"), "ops/s", 0.97, True),
         ("timer", "timer vs cyclictest", lambda: timer(args, cpu), lambda: cyclictest(args, cpu),
          "mean ns", 1.03, False),
         ("triad", "copy and triad vs stress-ng stream", lambda: stream(args, cpu),
@@ -143,7 +159,7 @@ def main():
                         help="CPU of what takes one (default: the first allowed)")
     parser.add_argument("--only", help="rows, separated by commas")
     args = pairs.arguments(parser)
-    for program, package in (("perf", "linux-perf"), ("cyclictest", "rt-tests"),
+    for program, package in (("perf", "linux-perf"), ("cyclictest", "rt-tests"), ("hackbench", "rt-tests"),
                              ("stress-ng", "stress-ng")):
         pairs.need(program, package)
     only = args.only.split(",") if args.only else None

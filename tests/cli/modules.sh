@@ -38,17 +38,19 @@ syscall,kind=open syscall,kind=epoll syscall,kind=futex syscall,kind=clock sysca
 memory,size=4m memory,size=4m,pages=2m memory,mode=read,size=8m memory,mode=write,size=8m
 memory,mode=copy,size=8m memory,mode=triad,size=8m memory,mode=loaded,size=8m
 sched,mode=pingpong sched,mode=pingpong,by=futex sched,mode=timer sched,mode=wakeup
+sched,mode=wakeup,load=120 sched,mode=timer,load=50
 sched,mode=messaging,loops=5 sched,mode=messaging,loops=5,by=pipe sched,mode=create sched,mode=fork
 sched,mode=exec sched,mode=yield
 fault,kind=anon fault,kind=file fault,kind=cow fault,kind=populate fault,kind=huge
-ipc,kind=pipe ipc,kind=eventfd ipc,kind=unix,size=100k ipc,kind=futex ipc,kind=tcp c2c'
+ipc,kind=pipe ipc,kind=eventfd ipc,kind=unix,size=100k ipc,kind=futex ipc,kind=tcp c2c c2c,pairs=all'
 runtimes=blocking
 "$BENCH" list runtimes | grep -q '^uring .*not here' || runtimes='blocking uring'
 for runtime in $runtimes; do
 	jobs=$sync_jobs
 	# Blocking modules run by the same loop on either: one of each will do.
 	[ $runtime = blocking ] ||
-		jobs='syscall memory,size=4m sched fault ipc c2c ring ring,batch=32 ring,mode=wake'
+		jobs='syscall memory,size=4m sched fault ipc c2c ring ring,batch=32 ring,mode=wake ring,mode=message
+ring,setup=plain ring,setup=coop ring,setup=single ring,setup=defer,batch=8'
 	for job in $jobs; do
 		# shellcheck disable=SC2086
 		run "$BENCH" $short --runtime=$runtime -o r.json "$job"
@@ -92,6 +94,21 @@ check 'one CPU for c2c' 2 '1 CPU' "$BENCH" --trials=1 --no-probes -q -o none --c
 # shellcheck disable=SC2086
 check_one_line 'workers that a mode does not take' 2 'this module takes 2 to 2' \
 	"$BENCH" $short -o none sched,mode=wakeup,workers=3
+check_one_line 'a flag that liburing does not know' 2 'setup=no-sqarray: the linked liburing does not know' \
+	"$BENCH" -o none --no-probes ring,setup=no-sqarray
+check_one_line 'load where nobody sleeps' 2 'load= is for modes timer and wakeup' \
+	"$BENCH" -o none --no-probes sched,mode=yield,load=10
+# shellcheck disable=SC2086
+run "$BENCH" $short --runtime=blocking -o r.json c2c,pairs=all
+expect 'a pair of CPUs for each pair of workers' \
+	"$(json r.json 'len([m for m in d["jobs"][0]["metrics"] if m["name"] == "c2c.pair"]) == (lambda n: min(n * (n - 1) // 2, 120))(len(d["jobs"][0]["placement"]))')" True
+check 'they are a matrix in the report' 0 'c2c\.pair +cpu 0 +cpu 1' "$BENCH" report r.json
+# Beside a load the sleeper waits for its CPU; alone it hardly does.
+# shellcheck disable=SC2086
+run "$BENCH" --trials=1 --duration=400ms --no-probes -q --runtime=blocking --force -o r.json 'sched,mode=wakeup,load={0,150}'
+below 'run delay comes with the load' "$(json r.json 'metric(0, "wakeup.run_delay")["hist"]["sum"]')" \
+	"$(json r.json 'metric(1, "wakeup.run_delay")["hist"]["sum"]')"
+expect 'run delay and the rest are the latency' "$(json r.json 'all(metric(i, "wakeup.run_delay")["hist"]["sum"] + metric(i, "wakeup.residual")["hist"]["sum"] == metric(i, "latency")["hist"]["sum"] for i in (0, 1))')" True
 # shellcheck disable=SC2086
 check_one_line 'ring on blocking' 2 "needs the uring runtime" "$BENCH" $short --runtime=blocking -o none ring
 finish

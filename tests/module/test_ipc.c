@@ -130,18 +130,18 @@ static void one_cpu_without_switches_is_an_error(void **state)
 static void a_wrong_answer_is_an_error(void **state)
 {
 	unsigned char wrong[100] = { 77 };
-	struct channel *ch;
+	struct channel_port server;
 	struct pair p;
 
 	(void)state;
 	pair_init(&p, "kind=unix,size=100");
-	ch = p.rig.job.shared;
+	server = channel_port(p.rig.job.shared, CHANNEL_SERVER);
 	/* It lies there before the question is asked. */
-	assert_int_equal(channel_send(ch, CHANNEL_CLIENT, wrong), 0);
+	assert_int_equal(channel_send(&server, wrong), 0);
 	assert_int_equal(bench_module_ipc.run(&p.client, 1), -EBADMSG);
 	/* Only its start is right. */
 	wrong[0] = 2;
-	assert_int_equal(channel_send(ch, CHANNEL_CLIENT, wrong), 0);
+	assert_int_equal(channel_send(&server, wrong), 0);
 	assert_int_equal(bench_module_ipc.run(&p.client, 1), -EBADMSG);
 	pair_done(&p);
 }

@@ -92,6 +92,8 @@ static void every_mode_runs_and_leaves_nothing(void **state)
 		"mode=pingpong,by=socket",
 		"mode=timer",
 		"mode=wakeup",
+		"mode=wakeup,load=50",
+		"mode=timer,load=150",
 		"mode=messaging,loops=3",
 		"mode=messaging,loops=3,by=pipe,groups=2",
 		"mode=create",
@@ -216,6 +218,38 @@ static void interrupt_ends_what_waits(void **state)
 	}
 }
 
+static volatile bool told_to_stop;
+
+static void *stop_soon(void *arg)
+{
+	(void)arg;
+	usleep(20000);
+	told_to_stop = true;
+	return NULL;
+}
+
+/* Nobody who presses ^C waits until a long round is over, or the core loses patience. */
+static void a_round_ends_when_the_user_wants_no_more(void **state)
+{
+	static const char *const params[] = { "mode=messaging,loops=10000",
+					      "mode=messaging,loops=10000,by=pipe" };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		pthread_t thread;
+		struct job j;
+
+		told_to_stop = false;
+		assert_int_equal(job_init(&j, params[i]), 0);
+		j.rig.job.stop = &told_to_stop;
+		assert_int_equal(m->begin(&j.w[0]), 0);
+		pthread_create(&thread, NULL, stop_soon, NULL);
+		assert_int_equal(m->run(&j.w[0], UINT32_MAX), -EINTR);
+		pthread_join(thread, NULL);
+		job_done(&j);
+	}
+}
+
 static void messages_that_are_not_the_senders_are_an_error(void **state)
 {
 	static const char *const params[] = { "mode=messaging,loops=5,tasks=3,size=10",
@@ -235,6 +269,89 @@ static void messages_that_are_not_the_senders_are_an_error(void **state)
 		s = j.rig.job.shared;
 		assert_int_equal(write(s->tasks[4].wr, foreign, sizeof(foreign)), sizeof(foreign));
 		assert_int_equal(m->run(&j.w[0], 1), -EBADMSG);
+		job_done(&j);
+	}
+}
+
+/* Who cannot read any more must not leave the senders waiting for room in a full buffer. */
+static void a_receiver_that_fails_ends_the_round(void **state)
+{
+	static const char *const params[] = { "mode=messaging,loops=10000,tasks=3",
+					      "mode=messaging,loops=10000,tasks=3,by=pipe" };
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN); /* workers block it */
+	for (unsigned i = 0; i < 2; i++) {
+		struct msg_shared *s;
+		struct job j;
+		int fd;
+
+		assert_int_equal(job_init(&j, params[i]), 0);
+		job_begin(&j);
+		s = j.rig.job.shared;
+		/* A descriptor that cannot be read. */
+		fd = s->tasks[4].rd;
+		s->tasks[4].rd = open("/dev/null", O_WRONLY);
+		assert_true(m->run(&j.w[0], 1) < 0);
+		close(fd);
+		job_done(&j);
+	}
+	signal(SIGPIPE, SIG_DFL);
+}
+
+/* Every wake-up is split, into parts that are no more than the whole. */
+static void wakeups_are_split_into_run_delay_and_rest(void **state)
+{
+	struct sched_split *split;
+	struct job j;
+
+	(void)state;
+	assert_int_equal(job_init(&j, "mode=wakeup,interval=200us,load=100"), 0);
+	split = &((struct sched_wakeup *)j.rig.job.shared)->sleeper->split;
+	job_begin(&j);
+	assert_int_equal(m->run(&j.w[0], 100), 0);
+	job_finish(&j);
+	if (split->fd < 0) {
+		assert_int_not_equal(split->why, 0);
+		job_done(&j);
+		print_message("skipped: /proc/thread-self/schedstat: %s\n", strerror(-split->why));
+		skip();
+	}
+	assert_int_equal(split->run_delay->count, 100);
+	assert_int_equal(split->residual->count, 100);
+	assert_true(split->run_delay->sum + split->residual->sum == j.w[0].latency->sum);
+	/* The kernel's clock moved on: who was woken has waited for the CPU at least once. */
+	assert_true(split->run_delay->sum > 0);
+	job_done(&j);
+}
+
+/* A load is so much CPU time, by the kernel's count, or less where others take the CPU; never more. */
+static void load_takes_its_share(void **state)
+{
+	static const unsigned percent[] = { 10, 50, 150 };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct sched_load *l;
+		char params[64];
+		struct job j;
+		double share;
+
+		snprintf(params, sizeof(params), "mode=timer,load=%u", percent[i]);
+		assert_int_equal(job_init(&j, params), 0);
+		l = &((struct sched_sleeper *)j.rig.job.shared)->load;
+		assert_int_equal(l->nr, percent[i] > 100 ? 2 : 1);
+		job_begin(&j);
+		usleep(300000);
+		job_finish(&j);
+		share = sched_load_share(l);
+		assert_true(share > 0);
+		assert_true(share < percent[i] / 100.0 * 1.2 + 0.02);
+		/* Closed, it takes nothing more. */
+		usleep(20000);
+		share = sched_load_share(l);
+		usleep(50000);
+		assert_true(share == sched_load_share(l));
 		job_done(&j);
 	}
 }
@@ -304,6 +421,8 @@ static void what_does_not_go_together_is_refused(void **state)
 	assert_int_equal(rig_params(&r, "mode=yield,policy=fifo"), -EINVAL);
 	assert_int_equal(rig_params(&r, "mode=messaging,idle=shallow"), -EINVAL);
 	assert_int_equal(rig_params(&r, "mode=messaging,by=futex"), -EINVAL);
+	assert_int_equal(rig_params(&r, "mode=pingpong,load=50"), -EINVAL);
+	assert_int_equal(rig_params(&r, "mode=wakeup,load=500"), -EINVAL);
 	assert_int_equal(rig_params(&r, "mode=timer,interval=1us"), -EINVAL);
 	assert_int_equal(rig_params(&r, "mode=messaging"), 0);
 	m->resolve(r.params);
@@ -319,7 +438,11 @@ int main(void)
 		cmocka_unit_test(sleeps_without_switches_are_an_error),
 		cmocka_unit_test(wakeups_are_those_of_the_messenger),
 		cmocka_unit_test(interrupt_ends_what_waits),
+		cmocka_unit_test(a_round_ends_when_the_user_wants_no_more),
 		cmocka_unit_test(messages_that_are_not_the_senders_are_an_error),
+		cmocka_unit_test(a_receiver_that_fails_ends_the_round),
+		cmocka_unit_test(wakeups_are_split_into_run_delay_and_rest),
+		cmocka_unit_test(load_takes_its_share),
 		cmocka_unit_test(a_program_that_fails_is_an_error),
 		cmocka_unit_test(time_of_what_is_made_counts),
 		cmocka_unit_test(fifo_is_taken_and_given_back),

@@ -885,6 +885,60 @@ static void refusals_name_cause_and_remedy(void **state)
 
 #define WITH_RING(f) cmocka_unit_test_setup_teardown(f, open_ring, close_ring)
 
+/* From one ring to another, and what comes too late is dropped, not taken for something else. */
+static void messages_go_from_ring_to_ring(void **state)
+{
+	struct bench_async *b = NULL;
+	struct bench_err err = { 0 };
+	struct bench_op *op;
+	uint64_t address;
+
+	(void)state;
+	need_ring();
+	if (!bench_async_has(a, BENCH_ASYNC_MESSAGES)) {
+		print_message("skipped: no IORING_OP_MSG_RING\n");
+		skip();
+	}
+	assert_int_equal(async_open(&b, &caps, &err), 0);
+	seen.nr = 0;
+	op = take(&seen);
+	bench_op_receive(a, op);
+	address = bench_op_address(op);
+	for (unsigned i = 0; i < 2; i++) {
+		struct bench_op *send = bench_op_get(b);
+
+		send->done = note;
+		send->user = NULL;
+		bench_op_message(b, send, bench_async_fd(a), address, 42);
+		assert_int_equal(async_drain(b, NULL, bench_now_ns() + LIMIT_NS), 0);
+		assert_int_equal(seen.res[seen.nr - 1], 0);
+		assert_int_equal(async_turn(a, NULL, bench_now_ns() + BENCH_NS_PER_MS), 0);
+	}
+	/* Two sent, one received. */
+	assert_int_equal(seen.nr, 3);
+	assert_ptr_equal(seen.user[1], &seen);
+	assert_int_equal(seen.res[1], 42);
+	/* One that waits is cancelled with the rest. */
+	bench_op_receive(a, take(&seen));
+	assert_int_equal(async_cancel(a, NULL, bench_now_ns() + LIMIT_NS), 0);
+	assert_int_equal(seen.res[3], -ECANCELED);
+	async_close(b);
+}
+
+static void flags_that_liburing_does_not_know_are_refused(void **state)
+{
+	struct bench_err err = { 0 };
+
+	(void)state;
+	assert_true(bench_async_known(0));
+	assert_true(bench_async_known(IORING_SETUP_SINGLE_ISSUER));
+	assert_false(bench_async_known(URING_SETUP_NO_SQARRAY));
+	assert_int_equal(bench_async_check(URING_SETUP_NO_SQARRAY, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "liburing"));
+	need_ring();
+	assert_int_equal(bench_async_check(0, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest with_ring[] = {
@@ -909,6 +963,8 @@ int main(void)
 		WITH_RING(no_sqarray_is_never_passed),
 		WITH_RING(selftest_counts_what_it_submitted),
 		WITH_RING(kernel_workers_stay_on_the_threads_cpu),
+		WITH_RING(messages_go_from_ring_to_ring),
+		WITH_RING(flags_that_liburing_does_not_know_are_refused),
 	};
 	const struct CMUnitTest without_ring[] = {
 		cmocka_unit_test(unknown_mask_word_is_refused),

@@ -14,6 +14,7 @@
 #include "core/option.h"
 #include "core/result.h"
 #include "core/slow.h"
+#include "core/stuck.h"
 
 /* The window starts this long after the workers were told, enough for all of them to wake up. */
 #define LEAD_NS BENCH_NS_PER_MS
@@ -95,8 +96,8 @@ static int wait_phase(struct execution *x, unsigned nr, uint64_t due_ns)
 }
 
 /* Post a phase to the first nr workers, wait, and keep the first error. */
-static int phase(struct execution *x, void (*fn)(struct runtime_thread *, void *), unsigned nr,
-		 uint64_t due_ns)
+static int phase(struct execution *x, const char *name, void (*fn)(struct runtime_thread *, void *),
+		 unsigned nr, uint64_t due_ns)
 {
 	int rc;
 
@@ -107,12 +108,14 @@ static int phase(struct execution *x, void (*fn)(struct runtime_thread *, void *
 	}
 	rc = wait_phase(x, nr, due_ns);
 	if (rc) {
-		char text[160];
+		char text[sizeof(x->reason)];
 
 		x->run->stuck = true;
-		snprintf(text, sizeof(text), rc == -ETIME ?
-				 "a worker does not come back from the kernel" :
-				 "the control loop failed: %s", strerror(-rc));
+		snprintf(text, sizeof(text), "the control loop failed: %s", strerror(-rc));
+		if (rc == -ETIME)
+			stuck_workers(x->run->runtime, &x->jr, nr, name, text, sizeof(text));
+		/* The job may have a reason already; this one must not be lost. */
+		result_warn(x->run->result, "%s: %s", x->plan->spec->name, text);
 		execution_fail(x, "failed", text);
 		return rc;
 	}
@@ -149,7 +152,7 @@ int execution_window(struct execution *x, uint64_t duration_ns, bool timed)
 	int rc, end_rc;
 
 	jr->trial = timed ? x->nr_trials + 1 : 0;
-	rc = phase(x, worker_begin, jr->nr, bench_now_ns());
+	rc = phase(x, "begin", worker_begin, jr->nr, bench_now_ns());
 	if (!rc) {
 		jr->active_left = 0;
 		for (unsigned i = 0; i < jr->nr; i++)
@@ -166,7 +169,7 @@ int execution_window(struct execution *x, uint64_t duration_ns, bool timed)
 		if (timed && x->sampler)
 			sampler_begin(x->sampler, jr->window.start_ns, jr->window.end_ns,
 				      x->nr_trials + 1);
-		rc = phase(x, worker_window, jr->nr, jr->window.end_ns);
+		rc = phase(x, "run", worker_window, jr->nr, jr->window.end_ns);
 		x->run->window = NULL;
 		if (timed && x->sampler)
 			sampler_end(x->sampler, jr->window.end_ns, !rc && !x->run->stop);
@@ -175,7 +178,7 @@ int execution_window(struct execution *x, uint64_t duration_ns, bool timed)
 	}
 	if (x->run->stuck)
 		return rc;
-	end_rc = phase(x, worker_end, jr->nr, bench_now_ns());
+	end_rc = phase(x, "end", worker_end, jr->nr, bench_now_ns());
 	if (rc || end_rc)
 		return rc ? rc : end_rc;
 	if (timed && !x->run->stop) {
@@ -363,12 +366,12 @@ static void execute(struct execution *x)
 	int rc;
 
 	progress_step(&x->run->progress, "set-up");
-	rc = phase(x, worker_setup, 1, UINT64_MAX);
+	rc = phase(x, "setup", worker_setup, 1, UINT64_MAX);
 	atomic_store(&x->jr.setup_what, NULL);
 	if (x->run->stop) {
 		execution_fail(x, "interrupted", strsignal(x->run->signo));
 	} else if (!rc) {
-		rc = phase(x, worker_enter, nr, UINT64_MAX);
+		rc = phase(x, "enter", worker_enter, nr, UINT64_MAX);
 		if (!rc) {
 			collect_warn_refused(x->run, &x->jr, x->plan->spec->name);
 			(void)track(x);
@@ -388,10 +391,10 @@ static void execute(struct execution *x)
 			probe_untrack_all(x->run->probes);
 		}
 		if (!x->run->stuck)
-			(void)phase(x, worker_leave, nr, bench_now_ns());
+			(void)phase(x, "leave", worker_leave, nr, bench_now_ns());
 	}
 	if (!x->run->stuck)
-		(void)phase(x, worker_teardown, 1, bench_now_ns());
+		(void)phase(x, "teardown", worker_teardown, 1, bench_now_ns());
 }
 
 static int prepare(struct execution *x, struct bench_err *err)

@@ -111,17 +111,23 @@ static int count_workers(const struct plan *plan, struct plan_job *job,
 {
 	const struct job_spec *spec = job->spec;
 	const struct bench_module *m = spec->module;
-	unsigned exact = m->workers ? m->workers(spec->params) : 0;
+	unsigned wanted = m->workers ? m->workers(spec->params) : 0;
+	unsigned exact = wanted == BENCH_WORKERS_ALL ? 0 : wanted;
 	unsigned min = exact ? exact : m->min_workers, max = exact ? exact : m->max_workers;
 	unsigned nr = (unsigned)spec->common.workers;
 
-	if (nr && min && (nr < min || (max && nr > max)))
+	if (nr && max && min && (nr < min || nr > max))
 		return bench_fail(err, -EINVAL, "%s: workers=%u; this module takes %u to %u", spec->name,
 				  nr, min, max);
+	if (nr && nr < min)
+		return bench_fail(err, -EINVAL, "%s: workers=%u; this module takes %u at least",
+				  spec->name, nr, min);
 	if (!nr)
 		nr = (unsigned)plan->settings->workers;
 	if (nr && max && nr > max)
 		job->warning = strdup("it takes fewer workers than --workers says");
+	if (!nr && wanted == BENCH_WORKERS_ALL)
+		nr = choice->nr;
 	if (!nr)
 		nr = min ? min : default_workers(plan, choice);
 	if (nr < min)

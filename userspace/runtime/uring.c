@@ -214,6 +214,29 @@ static inline bool belongs(const struct bench_op *op, uint64_t data, unsigned fl
 	       !(flags & IORING_CQE_F_MORE);
 }
 
+/* What does not complete an operation that went to the kernel from here: the operation that receives
+ * this message, or NULL when there is none (any more). */
+static struct bench_op *stranger(struct bench_async *a, const struct io_uring_cqe *cqe)
+{
+	uint64_t data = cqe->user_data;
+	unsigned slot = (uint16_t)data;
+
+	/* Slot and generation take 32 bits. */
+	if (data >> 32 == URING_MESSAGE >> 32) {
+		data &= ~URING_MESSAGE;
+		return slot < a->depth && a->ops[slot].opcode == URING_OP_RECEIVE &&
+				       belongs(&a->ops[slot], data, cqe->flags) ?
+			       &a->ops[slot] :
+			       NULL;
+	}
+	if (data == URING_SLOT_FAR)
+		a->armed_ns = 0;
+	/* A completion of nothing that is in flight: no count can be trusted. */
+	if (data < URING_SLOT_INTERNAL || data > UINT16_MAX)
+		a->failed = a->refuse = -EPROTO;
+	return NULL;
+}
+
 /* Move completions to the ready list. Returns how many of the operations were active ones. Works on
  * copies: the compiler must assume that a store to an operation changes the ring's own fields. */
 static unsigned reap(struct bench_async *a)
@@ -232,13 +255,9 @@ static unsigned reap(struct bench_async *a)
 
 		if (__builtin_expect((uint16_t)data >= depth || !belongs(op, data, cqe->flags),
 				     0)) {
-			if (data == URING_SLOT_FAR)
-				a->armed_ns = 0;
-			if (data >= URING_SLOT_INTERNAL && data <= UINT16_MAX)
+			op = stranger(a, cqe);
+			if (!op)
 				continue;
-			/* A completion of nothing that is in flight: no count can be trusted. */
-			a->failed = a->refuse = -EPROTO;
-			continue;
 		}
 		nr_ops++;
 		nr_passive += op->state != URING_OP_KERNEL;

@@ -39,6 +39,11 @@
 #define URING_SLOT_CANCEL 0xfff1u  /* from async_cancel() */
 #define URING_SLOT_FAR 0xfff2u	   /* wakes the waits until a deadline far away */
 
+/* user_data of a message from another ring: this, and that of the operation that receives it. What
+ * receives has no SQE, and this for its opcode, which the kernel does not have. */
+#define URING_MESSAGE (1ull << 63)
+#define URING_OP_RECEIVE 255u
+
 /* A deadline at least this far away is one TIMEOUT for many waits. */
 #define URING_FAR_NS (5 * BENCH_NS_PER_MS)
 

@@ -21,6 +21,8 @@ bool bench_async_has(const struct bench_async *a, enum bench_async_feature featu
 		return a->nr_files > 0;
 	case BENCH_ASYNC_FIXED_BUFFERS:
 		return a->caps.ops[IORING_OP_READ_FIXED] && a->caps.ops[IORING_OP_WRITE_FIXED];
+	case BENCH_ASYNC_MESSAGES:
+		return a->caps.ops[IORING_OP_MSG_RING];
 	}
 	return false;
 }
@@ -246,6 +248,39 @@ void bench_op_poll(struct bench_async *a, struct bench_op *op, int fd, unsigned 
 	if (!sqe)
 		return;
 	io_uring_prep_poll_add(sqe, fd, poll_mask);
+	sqe->user_data = data;
+}
+
+int bench_async_fd(const struct bench_async *a)
+{
+	return a->ring.ring_fd;
+}
+
+uint64_t bench_op_address(const struct bench_op *op)
+{
+	return uring_op_data(op) | URING_MESSAGE;
+}
+
+void bench_op_receive(struct bench_async *a, struct bench_op *op)
+{
+	op->passive = true;
+	(void)describe(a, op, URING_OP_RECEIVE, URING_OP_KERNEL);
+	op->submit_ns = a->now_ns;
+	op->cqe_flags = 0;
+	if (a->refuse)
+		uring_ready(a, op, a->refuse);
+}
+
+void bench_op_message(struct bench_async *a, struct bench_op *op, int ring_fd, uint64_t address,
+		      uint32_t value)
+{
+	uint64_t data;
+	struct io_uring_sqe *sqe = op_sqe(a, op, IORING_OP_MSG_RING, &data);
+
+	if (!sqe)
+		return;
+	io_uring_prep_msg_ring(sqe, ring_fd, value, address, 0);
+	a->queued_soon++;
 	sqe->user_data = data;
 }
 

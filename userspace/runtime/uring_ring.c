@@ -202,6 +202,66 @@ void async_close(struct bench_async *a)
 	free(a);
 }
 
+bool bench_async_known(unsigned setup_flags)
+{
+	return !(setup_flags & ~URING_KNOWN_SETUP_FLAGS);
+}
+
+/* With what every ring here has. */
+static unsigned own_flags(unsigned setup_flags)
+{
+	return setup_flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+}
+
+int bench_async_check(unsigned setup_flags, struct bench_err *err)
+{
+	struct io_uring ring;
+	int rc;
+
+	if (!bench_async_known(setup_flags))
+		return bench_fail(err, -EINVAL,
+				  "IORING_SETUP flags %#x: the linked liburing does not know %#x of them",
+				  setup_flags, setup_flags & ~URING_KNOWN_SETUP_FLAGS);
+	rc = uring_setup(&ring, own_flags(setup_flags));
+	if (rc == -EINVAL)
+		return bench_fail(err, -EOPNOTSUPP,
+				  "IORING_SETUP flags %#x: this kernel refuses them", setup_flags);
+	if (rc < 0)
+		return uring_denied(rc, err);
+	io_uring_queue_exit(&ring);
+	return 0;
+}
+
+bool bench_async_offers_messages(void)
+{
+	struct io_uring_probe *probe = io_uring_get_probe();
+	bool has = probe && io_uring_opcode_supported(probe, IORING_OP_MSG_RING);
+
+	io_uring_free_probe(probe);
+	return has;
+}
+
+struct bench_async *bench_async_open(struct bench_worker *w, unsigned setup_flags)
+{
+	struct async_caps caps = w->async->caps;
+	struct bench_async *a = NULL;
+	struct bench_err err = { 0 };
+	int rc;
+
+	caps.setup_flags = own_flags(setup_flags);
+	rc = async_open(&a, &caps, &err);
+	if (rc < 0) {
+		(void)bench_worker_fail(w, rc, "IORING_SETUP flags %#x: %s", setup_flags, err.msg);
+		return NULL;
+	}
+	return a;
+}
+
+void bench_async_close(struct bench_async *a)
+{
+	async_close(a);
+}
+
 int bench_async_add_file(struct bench_async *a, int fd)
 {
 	for (unsigned i = 0; i < a->nr_files; i++) {

@@ -37,6 +37,15 @@ static void cancel_timers(struct bench_async *a)
 		uring_ready(a, &a->ops[slot], -ECANCELED);
 }
 
+/* The kernel does not know of them. */
+static void cancel_receives(struct bench_async *a)
+{
+	for (unsigned i = 0; i < a->depth; i++)
+		if (a->ops[i].opcode == URING_OP_RECEIVE &&
+		    (a->ops[i].state & URING_OP_STATES) == URING_OP_KERNEL)
+			uring_ready(a, &a->ops[i], -ECANCELED);
+}
+
 static void cancel_requests(struct bench_async *a)
 {
 	struct io_uring_sqe *sqe;
@@ -69,6 +78,7 @@ int async_cancel(struct bench_async *a, struct bench_worker *w, uint64_t deadlin
 	if (!rc)
 		a->refuse = -ECANCELED;
 	cancel_timers(a);
+	cancel_receives(a);
 	while (!rc && a->live) {
 		uint64_t now_ns = bench_now_ns();
 

@@ -69,6 +69,7 @@ static inline void bench_op_count(struct bench_worker *w, uint64_t bytes)
 enum bench_async_feature {
 	BENCH_ASYNC_FIXED_FILES,
 	BENCH_ASYNC_FIXED_BUFFERS,
+	BENCH_ASYNC_MESSAGES, /* from ring to ring (Linux 5.18) */
 };
 
 /* Operations that may be in flight at once on this ring. bench_op_get() gives NULL beyond it. */
@@ -96,6 +97,17 @@ void bench_async_set_batch(struct bench_async *a, unsigned nr);
  * accounts by bench_op_count(). Where they were submitted is not known, so it must not report latency.
  * Holds until leave(); on is the default. */
 void bench_async_set_stamps(struct bench_async *a, bool on);
+/* A ring of the worker's own, with these IORING_SETUP_* flags instead of those that the runtime found
+ * best (size, CLAMP and the like come with them; SQPOLL and IOPOLL are none of what the turn here can
+ * do). bench_async_check() says whether it can be had: 0, -EINVAL when the linked liburing does not
+ * know a flag and would map the ring wrongly, or the kernel's refusal, with the reason. It opens a
+ * ring for a moment, but for unknown flags, which it finds without a system call.
+ * bench_async_open(), in enter(), gives NULL on failure, said through bench_worker_fail(). The module
+ * puts it into w->async, and in leave() puts back what was there and closes its own. */
+int bench_async_check(unsigned setup_flags, struct bench_err *err);
+bool bench_async_known(unsigned setup_flags); /* to the linked liburing */
+struct bench_async *bench_async_open(struct bench_worker *w, unsigned setup_flags);
+void bench_async_close(struct bench_async *a); /* NULL is fine */
 
 #define BENCH_IO_FIXED_FILE 1u /* fd is an index from bench_async_add_file() */
 #define BENCH_IO_DSYNC 2u      /* write: RWF_DSYNC; fsync: fdatasync */
@@ -126,7 +138,19 @@ void bench_op_connect(struct bench_async *a, struct bench_op *op, int fd,
  * Kept in the ring's timer heap: costs no SQE. */
 void bench_op_timeout(struct bench_async *a, struct bench_op *op, uint64_t at_ns);
 void bench_op_poll(struct bench_async *a, struct bench_op *op, int fd, unsigned poll_mask);
-/* Cancel target; op gets its own completion (0, -ENOENT, -EALREADY), target its own. */
+/* Would a ring here have BENCH_ASYNC_MESSAGES? For check(), where there is none; opens one for a moment. */
+bool bench_async_offers_messages(void);
+/* Messages from ring to ring, for which the sender's ring needs BENCH_ASYNC_MESSAGES. An operation that
+ * receives takes one message: its callback runs on its own worker, res is the value sent. It is passive
+ * whatever op->passive says, and ends with -ECANCELED after the window. Its address is good for one
+ * message and until its callback runs; one that comes later is dropped. Sending completes (res 0) while
+ * it is handed over. */
+void bench_op_receive(struct bench_async *a, struct bench_op *op);
+uint64_t bench_op_address(const struct bench_op *op);
+int bench_async_fd(const struct bench_async *a); /* of the ring, for senders */
+void bench_op_message(struct bench_async *a, struct bench_op *op, int ring_fd, uint64_t address,
+		      uint32_t value);
+/* Cancel target (not one that receives messages); op gets its own completion (0, -ENOENT, -EALREADY), target its own. */
 void bench_op_cancel(struct bench_async *a, struct bench_op *op, struct bench_op *target);
 
 #endif

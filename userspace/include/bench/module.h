@@ -19,6 +19,9 @@ enum bench_exec {
 	BENCH_EXEC_ASYNC,    /* start() and op callbacks: never sleep; needs the uring runtime */
 };
 
+/* bench_module.workers(): one for each CPU, SMT siblings included. */
+#define BENCH_WORKERS_ALL UINT32_MAX
+
 /* Where else the ops of a module show, so that the core can hold its counts against others: */
 #define BENCH_RECEIPT_RING 1u	  /* ASYNC: each is one read or write of the ring */
 #define BENCH_RECEIPT_BLOCK 2u	  /* its bytes, at a block device, within the window */
@@ -155,7 +158,9 @@ struct bench_module {
 	/* Number of workers: 0 in min_workers means "as many as the plan gives, default one per
 	 * core" ; otherwise the plan gives between min and max (max 0 = no limit). */
 	unsigned min_workers, max_workers;
-	/* The exact number of workers that these parameters need, 0 = as min and max say. Optional. */
+	/* The exact number of workers that these parameters need, 0 = as min and max say,
+	 * BENCH_WORKERS_ALL = one for each CPU that the job may use, if workers= does not say
+	 * otherwise. Optional. */
 	unsigned (*workers)(const void *params);
 
 	/* How many of the workers can be runnable at the same time, for the check against

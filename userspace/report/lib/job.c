@@ -353,6 +353,7 @@ void section_job(struct text *t)
 	section_kernel(t);
 	section_slow(t);
 	section_counters(t);
+	section_matrix(t);
 	job_other(t);
 	job_series(t);
 	metric_missing(t, NULL);

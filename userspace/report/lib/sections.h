@@ -20,6 +20,8 @@ void section_distributions(struct text *t);
 void section_wall(struct text *t);
 /* Slow operations: causes over the tail, and the worst few. */
 void section_slow(struct text *t);
+/* Metrics of pairs of CPUs. */
+void section_matrix(struct text *t);
 /* Depth of the run queues. */
 void section_runq(struct text *t);
 /* Scheduler, interrupts, block I/O and so on. */
