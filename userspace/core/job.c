@@ -15,6 +15,7 @@
 #include "core/result.h"
 #include "core/series.h"
 #include "core/slow.h"
+#include "core/sweep_curve.h"
 #include "core/worker.h"
 
 /* The window starts this long after the workers were told, enough for all of them to wake up. */
@@ -473,6 +474,7 @@ static json_t *so_far(const struct execution *x)
 	const struct bench_module *m = x->plan->spec->module;
 
 	json_object_set_new(object, "op", json_string(m->op));
+	sweep_curve_figure(object, &x->jr.job);
 	json_object_set_new(object, "trials", json_integer(x->nr_trials));
 	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
 	return object;

@@ -15,6 +15,7 @@
 #include "core/limits.h"
 #include "core/observer.h"
 #include "core/result.h"
+#include "core/sweep_curve.h"
 #include "core/verdict.h"
 
 /* First signal: stop what runs, save what finished. Second: leave at once; temporary files are
@@ -315,6 +316,7 @@ void run_plan(struct run *run, const struct plan *plan)
 		json_array_append_new(jobs, row);
 		live_job(run->live, row, 0, true);
 	}
+	sweep_curves_add(run->result, plan);
 	progress_clear(&run->progress);
 }
 
