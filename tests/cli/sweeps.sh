@@ -19,17 +19,21 @@ valid() { # name file
 }
 
 # --- knees ---
-# shellcheck disable=SC2086
-run "$BENCH" $short -o size.json 'memory,workers=1,size={8k,16k,24k,32m,64m}'
+# Any core has 16 KiB at the speed of 8 KiB and none has 32 MiB at it. A busy host has its moments.
+knees=0
+for _ in 1 2 3 4 5; do
+	run "$BENCH" --trials=3 --duration=60ms --warmup=10ms --no-probes -q --force -o size.json \
+		'memory,workers=1,size={8k,12k,16k,32m,64m}'
+	knees=$(json size.json 'sum(k["low"] == 16 << 10 for k in d["sweeps"][0]["curves"][0]["knees"])')
+	[ "$knees" = 0 ] || break
+done
 expect 'a sweep over sizes' "$code" 0
+expect 'a level ends between 16 KiB and 32 MiB' "$knees" 1
 valid 'its result is by the schema' size.json
 expect 'a job says what stands for it' "$(json size.json 'd["jobs"][0]["figure"]')" memory.load
 expect 'the curve is that of the loads' \
 	"$(json size.json '[d["sweeps"][0]["curves"][0][k] for k in ("x", "x_unit", "y", "y_unit")]')" \
 	"['size', 'B', 'memory.load', 'ns']"
-# Any core has 24 KiB at the speed of 8 KiB, or nearly, and none has 32 MiB at it.
-expect 'the first level ends before 32 MiB' \
-	"$(json size.json 'd["sweeps"][0]["curves"][0]["knees"][0]["high"] <= 32 << 20')" True
 expect 'the report marks it' "$(printf '%s\n' "$out" | grep -cE '◂ knee$')" \
 	"$(json size.json 'len({k["job"] for k in d["sweeps"][0]["curves"][0]["knees"]})')"
 case $out in

@@ -36,14 +36,21 @@ static double level_of(const struct shape_point *points, unsigned first, unsigne
 	return median;
 }
 
-/* Does the curve turn after the level? A slope that flattens out is within the width of a level for a
- * few points, too, but goes on more slowly after them than it came. */
-static bool turns(const struct shape_point *points, unsigned first, unsigned last)
+/* Is the end of the level a knee? A slope that flattens out is within the width of a level for a few
+ * points, too, but goes on more slowly after them than it came; and noise on a level does not get
+ * anywhere. */
+static bool turns(const struct shape_point *points, unsigned nr, unsigned first, unsigned last)
 {
 	double within = fabs(log(points[last].y / points[first].y)) / (last - first);
 	double after = fabs(log(points[last + 1].y / points[last].y));
+	double level = level_of(points, first, last);
 
-	return after > 2 * within;
+	if (after <= 2 * within)
+		return false;
+	for (unsigned i = last + 1; i < nr && i <= last + SHAPE_REACH; i++)
+		if (fabs(log(points[i].y / level)) >= log(1 + SHAPE_STEP))
+			return true;
+	return false;
 }
 
 unsigned shape_knees(const struct shape_point *points, unsigned nr,
@@ -56,7 +63,7 @@ unsigned shape_knees(const struct shape_point *points, unsigned nr,
 	while (first < nr && found < SHAPE_KNEES) {
 		unsigned last = level_end(points, nr, first);
 
-		if (last == first || (last + 1 < nr && !turns(points, first, last))) {
+		if (last == first || (last + 1 < nr && !turns(points, nr, first, last))) {
 			first++;
 			continue;
 		}

@@ -10,6 +10,9 @@
 /* Values within this of each other are one level. A set of caches makes steps of a factor of two and
  * more, what a host does to two equal runs is a few per cent. */
 #define SHAPE_LEVEL 0.12
+/* Behind a knee the curve gets so far away from the level, within so many points. */
+#define SHAPE_STEP 0.25
+#define SHAPE_REACH 3
 /* Knees of one curve at most. */
 #define SHAPE_KNEES 8
 
@@ -30,8 +33,8 @@ struct shape_knee {
 };
 
 /* The knees of a curve, from low to high x; how many. Two neighbours within SHAPE_LEVEL at least make
- * a level, and what follows belongs to it as long as all of it is within that; its end is a knee when
- * the curve changes more from there to the next point than twice the mean of the steps within. */
+ * a level, and what follows belongs to it as long as all of it is within that. Its end is a knee when the
+ * curve changes more to the next point than twice the mean of the steps within, and gets SHAPE_STEP away. */
 unsigned shape_knees(const struct shape_point *points, unsigned nr,
 		     struct shape_knee ret_knees[SHAPE_KNEES]);
 /* The first point with twice the y of point 0; false when there is none. */

@@ -70,9 +70,9 @@ static struct columns lay_out(const struct text *t, const json_t *jobs, const ch
 			      double *ret_most)
 {
 	struct columns c = { .label = 2 };
-	bool timed = false, over = false;
+	bool timed = false, over = false, causes = false;
+	char text[160], cause[UNITS_MAX];
 	const json_t *job;
-	char text[160];
 	size_t i;
 
 	*ret_most = 0;
@@ -84,6 +84,7 @@ static struct columns lay_out(const struct text *t, const json_t *jobs, const ch
 			c.label = 2 + text_len(t, text);
 		timed |= !isnan(latency(job, "hist.p50"));
 		over |= *bench_result_str(job, "figure_over");
+		causes |= *top_cause(cause, job);
 		*ret_most = fmax(*ret_most, bench_result_num(main_metric(job), "value"));
 	}
 	if (c.label > t->width / 2)
@@ -96,7 +97,7 @@ static struct columns lay_out(const struct text *t, const json_t *jobs, const ch
 		c.p99 = c.bar = c.p50 + TIME_WIDTH;
 	}
 	c.bar += 2;
-	if (c.bar + CAUSE_WIDTH + BAR_LEAST <= t->width) {
+	if (causes && c.bar + CAUSE_WIDTH + BAR_LEAST <= t->width) {
 		c.cause = c.bar;
 		c.bar += CAUSE_WIDTH;
 	}
