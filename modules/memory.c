@@ -350,8 +350,7 @@ static const struct bench_option memory_options[] = {
 	  .def = "latency",
 	  .values = memory_modes,
 	  .help = "latency: dependent loads in random order; loaded: the same beside workers that "
-		  "read; "
-		  "else passes over arrays" },
+		  "cause traffic; else passes over arrays" },
 	{ .name = "size",
 	  .type = BENCH_OPT_SIZE,
 	  .offset = offsetof(struct memory_params, size),
