@@ -51,7 +51,7 @@ struct fault_params {
 struct fault_meter {
 	uint64_t ops;
 	uint64_t ns;	    /* in the touches, or in the calls that take pages away */
-	int64_t interrupts; /* shootdowns on the other workers' CPUs; -1 = not counted */
+	int64_t interrupts; /* shootdowns and the like on the others' CPUs; -1 = not counted */
 	atomic_bool over;   /* of worker 0: the others stop running beside it */
 } __attribute__((aligned(64)));
 
@@ -366,8 +366,7 @@ static void fault_report_interrupts(struct bench_job *job, const struct fault_me
 
 	if (m->interrupts < 0)
 		bench_metric_put_status(job->metrics, &id, BENCH_NOT_SUPPORTED, 0,
-					"/proc/interrupts has no TLB shootdowns: this processor or "
-					"kernel does them without interrupts");
+					"/proc/interrupts has no function calls between CPUs");
 	else
 		bench_metric_put(job->metrics, &id, (double)m->interrupts / (double)m->ops);
 }

@@ -18,8 +18,9 @@
 
 enum shoot_kind { SHOOT_UNMAP, SHOOT_PROTECT, SHOOT_DONTNEED };
 
-/* Interrupts for TLB shootdowns on CPUs, all together since boot; -1 = this kernel does not count
- * them. */
+/* Interrupts by which a CPU has others do something, shootdowns among them, on CPUs, all together since
+ * boot; -1 = this kernel does not count them. Some kernels tell shootdowns apart (TLB), others have them
+ * with the rest (CAL): the sum is the same. */
 static inline int64_t shoot_interrupts(const int *cpus, unsigned nr)
 {
 	FILE *file = fopen("/proc/interrupts", "re");
@@ -42,13 +43,14 @@ static inline int64_t shoot_interrupts(const int *cpus, unsigned nr)
 			column = grown;
 			column[nr_columns++] = cpu;
 		}
-	while (sum < 0 && getline(&line, &room, file) > 0) {
+	while (getline(&line, &room, file) > 0) {
 		uint64_t value;
 
-		if (sscanf(line, " TLB:%n", (used = 0, &used)) < 0 || !used)
+		at = line + strspn(line, " ");
+		if (strncmp(at, "TLB:", 4) && strncmp(at, "CAL:", 4))
 			continue;
-		sum = 0;
-		at = line + used;
+		sum = sum < 0 ? 0 : sum;
+		at += 4;
 		for (unsigned i = 0; i < nr_columns && sscanf(at, " %" SCNu64 "%n", &value, &used) == 1;
 		     i++, at += used)
 			for (unsigned j = 0; j < nr; j++)

@@ -245,7 +245,7 @@ static void shootdowns_are_read_by_cpu(void **state)
 	one = shoot_interrupts(cpus, 1);
 	all = shoot_interrupts(cpus, 1024);
 	if (all < 0) {
-		print_message("no TLB shootdowns in /proc/interrupts\n");
+		print_message("no function calls in /proc/interrupts\n");
 		assert_int_equal(one, -1);
 		skip();
 	}
