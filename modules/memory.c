@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Memory: the latency of dependent loads by size and page size, and the bandwidth of reading,
- * writing, copying and STREAM's triad. Each worker uses memory of its own, which it touched first.
- */
+/* Memory: the latency of dependent loads by size and page size, alone and beside others' traffic, and
+ * the bandwidth of reading, writing, copying and STREAM's triad. Each worker uses memory of its own,
+ * which it touched first. */
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,56 +12,20 @@
 #include "bench/module.h"
 #include "memory_chase.h"
 #include "memory_host.h"
+#include "memory_report.h"
 #include "memory_stream.h"
 #include "pages.h"
 
-/* From read to triad the order of enum stream_kind. */
-enum memory_mode {
-	MEMORY_LATENCY,
-	MEMORY_READ,
-	MEMORY_WRITE,
-	MEMORY_COPY,
-	MEMORY_TRIAD,
-	MEMORY_LOADED,
-};
-
-static const char *const memory_modes[] = { "latency", "read",	 "write", "copy",
-					    "triad",   "loaded", NULL };
-
-struct memory_params {
-	uint64_t mode, size, pages, nt, delay;
-};
-
-/* mode=loaded: what the traffic reads at once, and looks for the end of the window after. */
+/* mode=loaded: what the traffic moves at once, and looks for the end of the window after. */
 #define MEMORY_TRAFFIC_BLOCK 4096u
 
 #define MEMORY_LATENCY_SIZE (256ull << 20)
-/* STREAM's rule: each array at least four times the caches. */
-#define MEMORY_BY_LLC 4
 
 struct memory_state {
 	struct pages pages;
 	struct chase chase;
 	struct stream stream;
 };
-
-/* What one worker did in the current window; read by report() after it. */
-struct memory_meter {
-	uint64_t ops;
-	uint64_t first_ns, last_ns; /* CPU time of the thread; 0 = not taken yet */
-	atomic_bool over;	    /* of worker 0, mode=loaded: the traffic ends */
-} __attribute__((aligned(64)));
-
-/* Does this worker pass over arrays? The others follow a chain. */
-static bool memory_is_stream(const struct memory_params *p, unsigned index)
-{
-	return p->mode == MEMORY_LOADED ? index > 0 : p->mode != MEMORY_LATENCY;
-}
-
-static enum stream_kind memory_kind(const struct memory_params *p)
-{
-	return p->mode == MEMORY_LOADED ? STREAM_READ : (enum stream_kind)(p->mode - MEMORY_READ);
-}
 
 static void memory_resolve(void *params)
 {
@@ -79,29 +44,34 @@ static int memory_validate(const void *params, struct bench_err *err)
 {
 	const struct memory_params *p = params;
 
-	if (p->nt &&
-	    (p->mode == MEMORY_LATENCY || p->mode == MEMORY_READ || p->mode == MEMORY_LOADED))
-		return bench_fail(err, -EINVAL, "nt=1 is about stores; mode=%s has none",
-				  memory_modes[p->mode]);
+	if (p->nt && (!memory_is_stream(p, p->mode == MEMORY_LOADED) || memory_kind(p) == STREAM_READ))
+		return bench_fail(err, -EINVAL, "nt=1 is about stores; %s%s has none",
+				  p->mode == MEMORY_LOADED ? "mode=loaded with traffic=" : "mode=",
+				  p->mode == MEMORY_LOADED ? memory_kinds[p->traffic]
+							   : memory_modes[p->mode]);
 	if (p->delay && p->mode != MEMORY_LOADED)
 		return bench_fail(err, -EINVAL, "delay= is for mode=loaded");
+	if (p->traffic && p->mode != MEMORY_LOADED)
+		return bench_fail(err, -EINVAL, "traffic= is for mode=loaded");
+	if (memory_node(p->node) < PAGES_LOCAL)
+		return bench_fail(err, -EINVAL,
+				  "node=%s: give local or the number of a NUMA node", p->node);
 	return 0;
 }
 
 /* Bytes of one worker. An array is a whole number of blocks; one that is smaller is its own block.
  */
-static size_t memory_share(const struct bench_job *job, uint64_t *ret_block)
+static size_t memory_share(const struct bench_job *job, unsigned index, uint64_t *ret_block)
 {
 	const struct memory_params *p = job->params;
 	uint64_t bytes = p->size, block = STREAM_BLOCK;
 
-	if (p->mode == MEMORY_LOADED) {
-		*ret_block = MEMORY_TRAFFIC_BLOCK;
-		return bytes / MEMORY_TRAFFIC_BLOCK * MEMORY_TRAFFIC_BLOCK;
-	}
-	if (!memory_is_stream(p, 0))
+	if (!memory_is_stream(p, index))
 		return bytes / sizeof(struct chase_line) * sizeof(struct chase_line);
-	bytes /= job->nr_workers;
+	if (p->mode == MEMORY_LOADED)
+		block = MEMORY_TRAFFIC_BLOCK;
+	else
+		bytes /= job->nr_workers;
 	if (bytes < block)
 		block = bytes / 64 * 64;
 	*ret_block = block;
@@ -113,34 +83,62 @@ static int memory_check(const void *params, struct bench_err *err)
 {
 	const struct memory_params *p = params;
 	uint64_t one = p->size;
+	cpu_set_t set;
 
 	if (p->nt && !STREAM_HAS_NT)
 		return bench_fail(err, -EOPNOTSUPP,
 				  "nt=1: no non-temporal stores known for this architecture");
-	if (memory_is_stream(p, 0))
+	if (p->mode == MEMORY_LOADED && !sched_getaffinity(0, sizeof(set), &set) &&
+	    CPU_COUNT(&set) < 2)
+		return bench_fail(err, -EOPNOTSUPP, "mode=loaded needs two CPUs");
+	if (memory_is_stream(p, p->mode == MEMORY_LOADED))
 		one *= stream_arrays(memory_kind(p));
 	/* What more than one worker needs, setup() sees. */
-	return memory_available(one, err) ?: pages_check((enum pages_size)p->pages, err);
+	return memory_available(one, err)
+		       ?: pages_check((enum pages_size)p->pages, err)
+		       ?: memory_node_check(memory_node(p->node), err);
+}
+
+/* What stands for the job: its time per load, over the traffic beside it; of passes the bytes. */
+static void memory_figure(struct bench_job *job)
+{
+	const struct memory_params *p = job->params;
+
+	if (memory_is_stream(p, 0)) {
+		job->figure = "bytes";
+		return;
+	}
+	job->figure = "memory.load";
+	if (p->mode == MEMORY_LOADED)
+		job->figure_over = "memory.traffic";
+	else
+		job->figure_marks = "memory.cache";
 }
 
 static int memory_setup(struct bench_job *job, struct bench_err *err)
 {
 	const struct memory_params *p = job->params;
-	uint64_t block = 1;
-	size_t share = memory_share(job, &block);
 	void *meters = NULL;
+	uint64_t all = 0;
 
 	if (p->mode == MEMORY_LOADED && job->nr_workers < 2)
 		return bench_fail(err, -EINVAL, "mode=loaded takes 2 workers at least");
-	if (!share)
-		return bench_fail(err, -EINVAL, "size= is too small for %u workers",
-				  job->nr_workers);
+	for (unsigned i = 0; i < job->nr_workers; i++) {
+		uint64_t block;
+		size_t share = memory_share(job, i, &block);
+
+		if (!share)
+			return bench_fail(err, -EINVAL, "size= is too small for %u workers",
+					  job->nr_workers);
+		all += share;
+	}
 	if (posix_memalign(&meters, sizeof(struct memory_meter),
 			   job->nr_workers * sizeof(struct memory_meter)))
 		return bench_fail(err, -ENOMEM, "memory: out of memory");
 	memset(meters, 0, job->nr_workers * sizeof(struct memory_meter));
 	job->shared = meters;
-	return memory_available(share * (uint64_t)job->nr_workers, err);
+	memory_figure(job);
+	return memory_available(all, err);
 }
 
 /* share is a whole number of blocks for each array, so that each begins on a cache line. */
@@ -171,12 +169,16 @@ static int memory_enter(struct bench_worker *w)
 	struct memory_state *s = w->state;
 	enum pages_size size = (enum pages_size)p->pages;
 	size_t page = size == PAGES_HUGE ? PAGES_2M : PAGES_4K;
+	int node = memory_node(p->node);
 	uint64_t block = 0;
-	size_t share = memory_share(w->job, &block);
+	size_t share = memory_share(w->job, w->index, &block);
 	/* A whole number of pages, so that there is no small one at the end. */
-	int rc = pages_map(w, &s->pages, (share + page - 1) / page * page, size);
+	int rc = pages_map(w, &s->pages, (share + page - 1) / page * page, size)
+			 ?: pages_bind(w, &s->pages, node);
 
 	w->passive = p->mode == MEMORY_LOADED && w->index > 0;
+	/* Reading the clock takes longer than most loads. */
+	w->no_latency = !memory_is_stream(p, w->index);
 	if (rc)
 		return rc;
 	memset(s->pages.at, 0, s->pages.bytes);
@@ -186,7 +188,7 @@ static int memory_enter(struct bench_worker *w)
 	} else {
 		memory_stream_init(s, p, share, block);
 	}
-	return pages_verify(w, &s->pages, size);
+	return pages_verify_on(w, &s->pages, size, node);
 }
 
 static int memory_begin(struct bench_worker *w)
@@ -256,8 +258,13 @@ static int memory_run(struct bench_worker *w, uint64_t ops)
 
 	if (w->passive)
 		return memory_run_traffic(w);
-	if (memory_is_stream(p, w->index))
-		return memory_run_stream(w, &s->stream, ops);
+	if (memory_is_stream(p, w->index)) {
+		m->first_ns = m->first_ns ? m->first_ns : bench_now_ns();
+		rc = memory_run_stream(w, &s->stream, ops);
+		m->ops += ops;
+		m->last_ns = bench_now_ns();
+		return rc;
+	}
 	if (!m->first_ns)
 		m->first_ns = memory_cpu_ns();
 	if (chase_run(&s->chase, ops))
@@ -317,71 +324,23 @@ static void memory_teardown(struct bench_job *job)
 	job->shared = NULL;
 }
 
-/* Time per load on the CPU: what others did with the core meanwhile is not the memory's. */
-static void memory_report_load(struct bench_job *job, unsigned nr)
-{
-	static const struct bench_metric_id id = {
-		"memory.load", "ns", BENCH_SOURCE_MODULE, BENCH_BETTER_LOWER, { { NULL, NULL } }
-	};
-	const struct memory_meter *meters = job->shared;
-	double sum = 0;
-
-	for (unsigned i = 0; i < nr; i++) {
-		const struct memory_meter *m = &meters[i];
-
-		if (!m->ops || m->last_ns <= m->first_ns) {
-			bench_metric_put_status(job->metrics, &id, BENCH_NOT_COUNTED, 0,
-						"a worker did nothing in this trial");
-			return;
-		}
-		sum += (double)(m->last_ns - m->first_ns) / (double)m->ops;
-	}
-	bench_metric_put(job->metrics, &id, sum / nr);
-}
-
-static void memory_report_traffic(struct bench_job *job)
-{
-	static const struct bench_metric_id id = {
-		"memory.traffic", "B/s", BENCH_SOURCE_MODULE, BENCH_BETTER_NONE, { { NULL, NULL } }
-	};
-	const struct memory_meter *meters = job->shared;
-	double sum = 0;
-
-	for (unsigned i = 1; i < job->nr_workers; i++) {
-		const struct memory_meter *m = &meters[i];
-
-		if (m->last_ns > m->first_ns)
-			sum += (double)m->ops * MEMORY_TRAFFIC_BLOCK * 1e9 /
-			       (double)(m->last_ns - m->first_ns);
-	}
-	bench_metric_put(job->metrics, &id, sum);
-}
-
 static void memory_report(struct bench_job *job, uint64_t trial_ns)
 {
-	static const struct bench_metric_id id = { "memory.size_by_llc",
-						   "ratio",
-						   BENCH_SOURCE_MODULE,
-						   BENCH_BETTER_NONE,
-						   { { NULL, NULL } } };
 	const struct memory_params *p = job->params;
-	uint64_t llc = memory_llc_bytes();
-	double ratio = llc ? (double)p->size / (double)llc : 0;
+	unsigned first = p->mode == MEMORY_LOADED;
 
 	(void)trial_ns;
 	if (!memory_is_stream(p, 0))
 		memory_report_load(job, p->mode == MEMORY_LOADED ? 1 : job->nr_workers);
-	if (p->mode == MEMORY_LOADED)
-		memory_report_traffic(job);
-	if (!llc)
-		bench_metric_put_status(job->metrics, &id, BENCH_NOT_SUPPORTED, 0,
-					"sysfs tells no cache sizes");
-	else if (memory_is_stream(p, 0) && ratio < MEMORY_BY_LLC)
-		bench_metric_put_status(job->metrics, &id, BENCH_OK, ratio,
-					"arrays below 4 times the last-level caches: by STREAM's "
-					"rules this is not the bandwidth of the memory");
-	else
-		bench_metric_put(job->metrics, &id, ratio);
+	if (p->mode == MEMORY_LATENCY)
+		memory_report_caches(job);
+	if (memory_is_stream(p, first)) {
+		uint64_t block = 0;
+
+		(void)memory_share(job, first, &block);
+		memory_report_bytes(job, first, block);
+	}
+	memory_report_ratio(job);
 }
 
 static const struct bench_option memory_options[] = {
@@ -391,17 +350,14 @@ static const struct bench_option memory_options[] = {
 	  .def = "latency",
 	  .values = memory_modes,
 	  .help = "latency: dependent loads in random order; loaded: the same beside workers that "
-		  "read; "
-		  "else passes over arrays" },
+		  "cause traffic; else passes over arrays" },
 	{ .name = "size",
 	  .type = BENCH_OPT_SIZE,
 	  .offset = offsetof(struct memory_params, size),
 	  .max = 1ull << 37,
 	  .def = "0",
-	  .help = "latency, loaded: bytes of each worker (0: 256m); else: bytes of each array, "
-		  "over all "
-		  "workers "
-		  "(0: 4 x the last-level caches)" },
+	  .help = "latency, loaded: bytes of each chain and each array of a worker (0: 256m); else: "
+		  "bytes of each array, over all workers (0: 4 x the last-level caches)" },
 	{ .name = "pages",
 	  .type = BENCH_OPT_ENUM,
 	  .offset = offsetof(struct memory_params, pages),
@@ -419,16 +375,30 @@ static const struct bench_option memory_options[] = {
 	  .offset = offsetof(struct memory_params, delay),
 	  .max = 10000000,
 	  .def = "0",
-	  .help = "loaded: turns of an empty loop after each 4 KiB that a worker reads" },
+	  .help = "loaded: turns of an empty loop after each 4 KiB of an array" },
+	{ .name = "traffic",
+	  .type = BENCH_OPT_ENUM,
+	  .offset = offsetof(struct memory_params, traffic),
+	  .def = "read",
+	  .values = memory_kinds,
+	  .help = "loaded: what the other workers do with arrays of their own" },
+	{ .name = "node",
+	  .type = BENCH_OPT_STRING,
+	  .offset = offsetof(struct memory_params, node),
+	  .def = "local",
+	  .values = memory_nodes,
+	  .help = "where the memory comes from: the worker's own NUMA node, or that of the number" },
 	{ .name = NULL },
 };
 
 static const char *const memory_suite[] = { "mode=latency,workers=1", "mode=triad", NULL };
 static const char *const memory_full[] = {
-	"mode=latency,workers=1,size={16k,256k,4m}",
+	"mode=latency,workers=1,pages=2m,size={16k,24k,32k,48k,64k,96k,128k,192k,256k,384k,512k,768k,"
+	"1m,1536k,2m,3m,4m,6m,8m,12m,16m,24m,32m,48m,64m,128m}",
 	"mode=latency,workers=1,pages=2m",
 	"mode={read,write,copy}",
 	"mode={write,copy,triad},nt=1",
+	"mode=loaded,pages=2m,delay={0,250,1000,4000,16000,1000000}",
 	NULL,
 };
 
@@ -439,8 +409,7 @@ const struct bench_module bench_module_memory = {
 	.own_pace = true,
 	.summary = "memory: latency of dependent loads, bandwidth by STREAM's rules",
 	.op = "latency, loaded: one load that depends on the one before; else: one block of 1 MiB "
-	      "of each "
-	      "array",
+	      "of each array",
 	.options = memory_options,
 	.suite = memory_suite,
 	.full = memory_full,

@@ -101,9 +101,31 @@ static inline int64_t pages_huge_bytes(const struct pages *pg)
 	return kib < 0 ? -1 : kib * 1024;
 }
 
-/* Of some pages spread over the mapping: how many are not on this thread's node? Where the kernel
- * does not tell (no NUMA), none. */
-static inline unsigned pages_elsewhere(const struct pages *pg)
+/* The node of this thread. */
+#define PAGES_LOCAL (-1)
+
+/* All pages of the mapping shall come from that node; before the first touch. A kernel without NUMA
+ * has node 0 only. */
+static inline int pages_bind(struct bench_worker *w, const struct pages *pg, int node)
+{
+	enum { NODES_MAX = 1024, BITS = 8 * sizeof(unsigned long), MPOL_BIND_MODE = 2 };
+	unsigned long mask[NODES_MAX / BITS] = { 0 };
+
+	if (node == PAGES_LOCAL || node >= NODES_MAX)
+		return 0;
+	mask[node / BITS] = 1ul << (node % BITS);
+	/* The kernel takes one bit less than it is told of: mbind(2), get_nodes(). */
+	if (syscall(SYS_mbind, pg->at, pg->bytes, MPOL_BIND_MODE, mask,
+		    (unsigned long)NODES_MAX + 1, 0) &&
+	    !(errno == ENOSYS && node == 0))
+		return bench_worker_fail(w, -errno, "memory of NUMA node %d: %s", node,
+					 strerror(errno));
+	return 0;
+}
+
+/* Of some pages spread over the mapping: how many are not on the node? Where the kernel does not
+ * tell (no NUMA), none. */
+static inline unsigned pages_elsewhere(const struct pages *pg, int wanted)
 {
 	enum { NR = 64 };
 	void *page[NR];
@@ -112,6 +134,8 @@ static inline unsigned pages_elsewhere(const struct pages *pg)
 
 	if (syscall(SYS_getcpu, &cpu, &node, NULL))
 		return 0;
+	if (wanted != PAGES_LOCAL)
+		node = (unsigned)wanted;
 	for (unsigned i = 0; i < NR; i++)
 		page[i] = pg->at + pg->bytes / NR * i / PAGES_4K * PAGES_4K;
 	if (syscall(SYS_move_pages, 0, (unsigned long)NR, page, NULL, status, 0))
@@ -121,12 +145,12 @@ static inline unsigned pages_elsewhere(const struct pages *pg)
 	return nr;
 }
 
-/* After every page has been touched: are the pages of the wanted size, and on this worker's node?
- */
-static inline int pages_verify(struct bench_worker *w, const struct pages *pg, enum pages_size size)
+/* After every page has been touched: are the pages of the wanted size, and on the wanted node? */
+static inline int pages_verify_on(struct bench_worker *w, const struct pages *pg,
+				  enum pages_size size, int node)
 {
 	int64_t huge = pages_huge_bytes(pg);
-	unsigned elsewhere = pages_elsewhere(pg);
+	unsigned elsewhere = pages_elsewhere(pg, node);
 
 	/* A kernel that does not know of huge pages gives none. */
 	if (size == PAGES_SMALL ? huge > 0 : huge < (int64_t)pg->bytes)
@@ -138,6 +162,12 @@ static inline int pages_verify(struct bench_worker *w, const struct pages *pg, e
 		return bench_worker_fail(
 			w, -EXDEV, "%u of 64 pages looked at are on another NUMA node", elsewhere);
 	return 0;
+}
+
+/* The same, on this worker's node. */
+static inline int pages_verify(struct bench_worker *w, const struct pages *pg, enum pages_size size)
+{
+	return pages_verify_on(w, pg, size, PAGES_LOCAL);
 }
 
 #endif

@@ -37,11 +37,15 @@ sync_jobs='syscall,kind=floor syscall,kind=getppid syscall,kind=read syscall,kin
 syscall,kind=open syscall,kind=epoll syscall,kind=futex syscall,kind=clock syscall,kind=clock-syscall
 memory,size=4m memory,size=4m,pages=2m memory,mode=read,size=8m memory,mode=write,size=8m
 memory,mode=copy,size=8m memory,mode=triad,size=8m memory,mode=loaded,size=8m
+memory,mode=loaded,size=8m,traffic=triad,delay=1000 memory,size=4m,node=0
+cpu,kernel=int cpu,kernel=mul cpu,kernel=div cpu,kernel=float cpu,kernel=fma128,form=throughput
+cpu,kernel=fma256 cpu,kernel=fma512,form=throughput cpu,kernel=branch cpu,kernel=sha256 cpu,kernel=lz
 sched,mode=pingpong sched,mode=pingpong,by=futex sched,mode=timer sched,mode=wakeup
 sched,mode=wakeup,load=120 sched,mode=timer,load=50
 sched,mode=messaging,loops=5 sched,mode=messaging,loops=5,by=pipe sched,mode=create sched,mode=fork
 sched,mode=exec sched,mode=yield
-fault,kind=anon fault,kind=file fault,kind=cow fault,kind=populate fault,kind=huge
+fault,kind=anon fault,kind=file fault,kind=cow fault,kind=fork fault,kind=populate fault,kind=huge
+fault,kind=unmap fault,kind=protect fault,kind=dontneed
 ipc,kind=pipe ipc,kind=eventfd ipc,kind=unix,size=100k ipc,kind=futex ipc,kind=tcp c2c c2c,pairs=all'
 runtimes=blocking
 "$BENCH" list runtimes | grep -q '^uring .*not here' || runtimes='blocking uring'
@@ -87,6 +91,12 @@ check 'a program that fails' 1 'wait status' "$BENCH" $short -o none sched,mode=
 # shellcheck disable=SC2086
 run "$BENCH" $short --runtime=blocking --cpus="$cpu" -o r.json memory,mode=triad,size=1m
 expect 'arrays below four times the caches are noted' "$(grep -c 'STREAM' r.json)" 1
+# shellcheck disable=SC2086
+check 'a NUMA node that no host has' 0 'skipped: this host has no NUMA node 1000 ' "$BENCH" $short -o none memory,node=1000
+# shellcheck disable=SC2086
+check_one_line 'a NUMA node that is none' 2 'node=near: give local or' "$BENCH" $short -o none memory,node=near
+# shellcheck disable=SC2086
+check_one_line 'throughput of a hash' 2 'form=throughput is for' "$BENCH" $short -o none cpu,kernel=sha256,form=throughput
 # shellcheck disable=SC2086
 check 'bytes that no host has' 0 'skipped: [0-9]+ MiB are wanted' "$BENCH" $short -o none memory,mode=read,size=100g
 # shellcheck disable=SC2086

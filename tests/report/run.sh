@@ -46,7 +46,7 @@ golden() {
 
 [ "${1:-}" = --update ] && update=1
 
-for f in full blocking exec interrupted; do
+for f in full blocking exec interrupted sweep; do
 	LC_ALL=C.UTF-8 "$BENCH" report "$here/$f.json" >"$work/out" 2>&1 || fail "report of $f"
 	golden "$f.txt"
 done
@@ -80,7 +80,7 @@ else
 fi
 
 # What is printed as JSON is the document, and printing it again changes nothing.
-for f in full blocking exec interrupted; do
+for f in full blocking exec interrupted sweep; do
 	"$BENCH" report --format=json "$here/$f.json" >"$work/once.json" &&
 		"$BENCH" report --format=json - <"$work/once.json" >"$work/twice.json"
 	if cmp -s "$work/once.json" "$work/twice.json" && python3 - "$here/$f.json" "$work/once.json" <<'EOF'

@@ -116,6 +116,51 @@ static void placement_is_what_workers_share(void **state)
 	assert_non_null(strstr(f->plan.jobs[0].skip, "threads of one core"));
 }
 
+/* One, a PU of each core, all PUs, on a made-up host of four cores with two PUs each. */
+static void spread_counts_cores_and_their_threads(void **state)
+{
+	static const struct {
+		const char *job;
+		unsigned nr;
+		int second;
+	} cases[] = {
+		{ "cpu,spread=one", 1, -1 },
+		{ "cpu,spread=core", 4, 2 },
+		{ "cpu,spread=pu", 8, 2 },
+		{ "cpu,spread=core,cpus=0-2", 2, 2 },
+		{ "cpu,spread=pu,cpus=0-2", 3, 2 },
+	};
+	struct fixture *f = *state;
+
+	topology_close(f->topology);
+	setenv("HWLOC_SYNTHETIC", "package:1 l3:1 core:4 pu:2", 1);
+	setenv("HWLOC_THISSYSTEM", "0", 1);
+	assert_int_equal(topology_open(&f->topology, &f->err), 0);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		job_list_drop_jobs(&f->jobs);
+		add(f, cases[i].job);
+		if (build(f, RUNTIME_BLOCKING))
+			fail_msg("%s: %s", cases[i].job, f->err.msg);
+		assert_int_equal(f->plan.jobs[0].nr_workers, cases[i].nr);
+		assert_int_equal(f->plan.jobs[0].cpus[0], 0);
+		if (cases[i].nr > 1)
+			assert_int_equal(f->plan.jobs[0].cpus[1], cases[i].second);
+	}
+	/* Cores without a second thread have nothing to yield. */
+	job_list_drop_jobs(&f->jobs);
+	add(f, "cpu,spread=pu,cpus=0\\,2");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
+	assert_non_null(strstr(f->plan.jobs[0].skip, "one PU each"));
+	job_list_drop_jobs(&f->jobs);
+	add(f, "cpu,spread=core,workers=2");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+	job_list_drop_jobs(&f->jobs);
+	add(f, "net_sync,spread=core");
+	assert_int_equal(build(f, RUNTIME_BLOCKING), -EINVAL);
+	unsetenv("HWLOC_SYNTHETIC");
+	unsetenv("HWLOC_THISSYSTEM");
+}
+
 static void a_rate_needs_a_module_that_can_be_paced(void **state)
 {
 	struct fixture *f = *state;
@@ -292,6 +337,7 @@ int main(void)
 		TEST(one_worker_per_core_by_default),
 		TEST(cpus_given_are_taken_in_their_order),
 		TEST(placement_is_what_workers_share),
+		TEST(spread_counts_cores_and_their_threads),
 		TEST(a_rate_needs_a_module_that_can_be_paced),
 		TEST(oversubscription_is_refused_unless_asked_for),
 		TEST(workers_that_talk_may_share_a_cpu_with_a_warning),

@@ -15,6 +15,7 @@ static const char *const list_word[] = { "LIST", NULL };
 static const char *const slo_word[] = { "p99:2ms", NULL };
 static const char *const placement_words[] = { "any",	  "same-cpu", "smt", "llc",
 					       "package", "cross",    NULL };
+static const char *const spread_words[] = { "any", "one", "core", "pu", NULL };
 static const char *const arrival_words[] = { "constant", "poisson", NULL };
 
 const struct bench_option job_options[] = {
@@ -25,6 +26,9 @@ const struct bench_option job_options[] = {
 	{ "placement", BENCH_OPT_ENUM, offsetof(struct job_settings, placement), 0, 0, "any",
 	  placement_words,
 	  "what worker 0 shares with each other: its CPU, core, last-level cache, package, or nothing",
+	  NULL, 0 },
+	{ "spread", BENCH_OPT_ENUM, offsetof(struct job_settings, spread), 0, 0, "any", spread_words,
+	  "instead of workers=: one worker, one on each core, or one on each PU (hardware thread)",
 	  NULL, 0 },
 	{ "rate", BENCH_OPT_U64, offsetof(struct job_settings, rate), 0, 1000000000, "0", NULL,
 	  "open loop: operations due per second, all workers together; 0 = one after the other",

@@ -22,6 +22,14 @@ enum placement {
 	PLACEMENT_CROSS,
 };
 
+/* How many workers there are when nobody gives a number. */
+enum spread {
+	SPREAD_ANY, /* as the plan decides */
+	SPREAD_ONE,
+	SPREAD_CORE, /* one on each core */
+	SPREAD_PU,   /* one on each hardware thread, where cores have several */
+};
+
 /* Keys that every job takes beside its module's own. */
 struct job_settings {
 	uint64_t rate;	  /* ops due per second, all workers together; 0 = closed loop */
@@ -30,6 +38,7 @@ struct job_settings {
 	uint64_t workers; /* 0 = as the plan decides */
 	const char *cpus; /* NULL = as the plan decides */
 	uint64_t placement; /* enum placement */
+	uint64_t spread; /* enum spread */
 };
 extern const struct bench_option job_options[];
 

@@ -4,6 +4,7 @@
 #include "core/option.h"
 #include "core/result.h"
 #include "core/run.h"
+#include "core/sweep_curve.h"
 
 /* {"name", "params"}: of which sweep the job is, and where in it. */
 static json_t *sweep_json(const struct job_spec *spec)
@@ -45,6 +46,7 @@ json_t *execution_so_far(const struct execution *x)
 	const struct bench_module *m = x->plan->spec->module;
 
 	json_object_set_new(object, "op", json_string(m->op));
+	sweep_curve_figure(object, &x->jr.job);
 	json_object_set_new(object, "trials", json_integer(x->nr_trials));
 	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
 	return object;

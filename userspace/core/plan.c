@@ -93,6 +93,61 @@ static int choose_related(const struct plan *plan, struct plan_job *job, struct 
 	return job->skip ? 0 : bench_fail(err, -ENOMEM, "out of memory");
 }
 
+static bool same_core(const struct plan *plan, int a, int b)
+{
+	const struct topology_cpu *x = topology_find(plan->topology, a);
+	const struct topology_cpu *y = topology_find(plan->topology, b);
+
+	return x && y && topology_relation(x, y) == TOPOLOGY_SMT;
+}
+
+/* Bring the first CPU of each core to the front; how many cores there are. */
+static unsigned cores_first(const struct plan *plan, struct cpu_choice *c)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < c->nr; i++) {
+		int cpu = c->cpus[i];
+		bool first = true;
+
+		for (unsigned j = 0; j < nr && first; j++)
+			first = !same_core(plan, cpu, c->cpus[j]);
+		if (!first)
+			continue;
+		memmove(&c->cpus[nr + 1], &c->cpus[nr], (i - nr) * sizeof(c->cpus[0]));
+		c->cpus[nr++] = cpu;
+	}
+	return nr;
+}
+
+/* spread= leaves the CPUs that workers shall be on, one each. A host whose cores have one PU each
+ * skips the job that is about the others. */
+static int choose_spread(const struct plan *plan, struct plan_job *job, struct cpu_choice *c,
+			 struct bench_err *err)
+{
+	const struct job_spec *spec = job->spec;
+	const struct bench_module *m = spec->module;
+
+	if (spec->common.spread == SPREAD_ANY)
+		return 0;
+	if (m->min_workers || m->max_workers || (m->workers && m->workers(spec->params)))
+		return bench_fail(err, -EINVAL,
+				  "%s: spread= is for modules that take any number of workers",
+				  spec->name);
+	if (spec->common.workers)
+		return bench_fail(err, -EINVAL, "%s: give either workers= or spread=", spec->name);
+	c->given = true;
+	if (spec->common.spread == SPREAD_ONE) {
+		c->nr = 1;
+	} else if (spec->common.spread == SPREAD_CORE) {
+		c->nr = cores_first(plan, c);
+	} else if (cores_first(plan, c) == c->nr) {
+		job->skip = strdup("the allowed cores have one PU each: spread=pu is spread=core");
+		return job->skip ? 0 : bench_fail(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
 /* Workers when nobody says how many: one per core, or every CPU of --cpus, and no more than the
  * cgroup's CPU quota can run at once. */
 static unsigned default_workers(const struct plan *plan, const struct cpu_choice *choice)
@@ -122,6 +177,8 @@ static int count_workers(const struct plan *plan, struct plan_job *job,
 	if (nr && nr < min)
 		return bench_fail(err, -EINVAL, "%s: workers=%u; this module takes %u at least",
 				  spec->name, nr, min);
+	if (!nr && spec->common.spread != SPREAD_ANY)
+		nr = choice->nr;
 	if (!nr)
 		nr = (unsigned)plan->settings->workers;
 	if (nr && max && nr > max)
@@ -234,6 +291,8 @@ static int place(const struct plan *plan, struct plan_job *job, struct bench_err
 	if (rc)
 		return rc;
 	rc = choose_related(plan, job, &choice, err);
+	if (!rc && !job->skip)
+		rc = choose_spread(plan, job, &choice, err);
 	if (rc || job->skip)
 		goto out;
 	rc = count_workers(plan, job, &choice, err);

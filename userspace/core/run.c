@@ -16,6 +16,7 @@
 #include "core/limits.h"
 #include "core/observer.h"
 #include "core/result.h"
+#include "core/sweep_curve.h"
 #include "core/verdict.h"
 
 /* First signal: stop what runs, save what finished. Second: leave at once; temporary files are
@@ -319,6 +320,7 @@ void run_plan(struct run *run, const struct plan *plan)
 		live_job(run->live, row, 0, true);
 	}
 	knee_mark(jobs);
+	sweep_curves_add(run->result, plan);
 	progress_clear(&run->progress);
 }
 

@@ -58,6 +58,15 @@ struct bench_job {
 	 * outlive the call. NULL = nobody wants to know. */
 	void (*progress)(const struct bench_job *job, const char *what, uint64_t done,
 			 uint64_t total);
+	/* Set by setup(), static texts: the metric of the module's own that stands for the job, in the
+	 * summary and in the curve of a sweep; NULL = ops. */
+	const char *figure;
+	/* The curve's other axis, a metric of the module's own; NULL = the parameter that varies. Where
+	 * figure then reaches twice what it is at the lowest value is the curve's knee. */
+	const char *figure_over;
+	/* A metric of the module's own with one label, each value of which is a known point on the axis
+	 * of the parameter (the size of a cache): knees near one are told with its label. NULL = none. */
+	const char *figure_marks;
 };
 
 struct bench_async;

@@ -37,7 +37,8 @@ void section_summary(struct text *t, const json_t *result);
 
 /* Colour of a job's or an audit line's status. */
 enum text_color status_color(const char *status);
-/* The number that stands for the job: ops, bytes or wall; NULL when none has a value. */
+/* The number that stands for the job: what its module says, or ops, bytes or wall; NULL when none has
+ * a value. */
 const json_t *main_metric(const json_t *job);
 /* The share of wall time that is largest ("blocked.disk 61.2 %"), "" when there is none. */
 const char *top_cause(char buf[UNITS_MAX], const json_t *job);

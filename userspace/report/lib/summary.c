@@ -73,7 +73,11 @@ static void heading(struct text *t, const json_t *jobs)
 const json_t *main_metric(const json_t *job)
 {
 	static const char *const names[] = { "ops", "bytes", "wall" };
+	const char *figure = bench_result_str(job, "figure");
+	const json_t *own = *figure ? bench_result_metric(job, figure, NULL, NULL) : NULL;
 
+	if (bench_result_has_value(own))
+		return own;
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const json_t *metric = bench_result_metric(job, names[i], NULL, NULL);
 
