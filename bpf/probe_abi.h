@@ -97,6 +97,8 @@ struct probe_config {
 	__u32 causes;	      /* of blocked time are asked for */
 	__u32 raw;	      /* programs have their raw_tp form */
 	__u32 blame;	      /* waits are charged to who has the CPU */
+	/* For typed.bpf.h: numbers of these types; 0 = an address cannot be given a type. */
+	__u32 typed_kiocb, typed_socket;
 	struct probe_net_config net;
 	__u32 balance;	      /* work conservation is asked for, and can be had */
 };
@@ -352,6 +354,9 @@ enum {
 	SCHED_AMBIGUOUS, /* ns whose state is a guess because of that */
 	SCHED_BACKWARDS, /* intervals that ended before they began */
 	SCHED_STACK_NS,	 /* last time a stack was taken here */
+	SCHED_QUEUE,	 /* the run queue that last got a task from here: its address, */
+	SCHED_QUEUE_CLOCK, /* its own clock as of then, */
+	SCHED_QUEUE_NS,	 /* and ours */
 	SCHED_LEDGER,	 /* struct probe_ledger of all tracked threads ... */
 	SCHED_LEDGER_IO = SCHED_LEDGER + PROBE_LEDGER_SLOTS, /* ... and io_uring's kernel workers */
 	SCHED_MEMO = SCHED_LEDGER_IO + PROBE_LEDGER_SLOTS,

@@ -33,7 +33,8 @@ static uint32_t bucket_of(const char *name)
 static bool worth_finding(const struct btf_type *t, const char *name)
 {
 	return btf_is_composite(t) || btf_is_enum(t) || btf_is_typedef(t) ||
-	       (btf_is_func(t) && !strncmp(name, "bpf_iter_", 9));
+	       (btf_is_func(t) &&
+		(!strncmp(name, "bpf_iter_", 9) || !strcmp(name, "bpf_rdonly_cast")));
 }
 
 static int index_fill(struct kernel *kernel)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 
 bool mode_may_load(void)
 {
@@ -94,5 +95,9 @@ void mode_find(struct probe_set *set)
 	set->mode.block_rq_arg = kernel_tracepoint_args(set->kernel, "block_rq_issue") > 1;
 	set->mode.cqe_arg = kernel_tracepoint_args(set->kernel, "io_uring_complete") == 3;
 	set->mode.uring_punt_args = kernel_tracepoint_args(set->kernel, "io_uring_queue_async_work");
+	if (!set->mode.raw && !mode_forced("casts") && typed_possible(set->kernel)) {
+		set->mode.typed_kiocb = kernel_type(set->kernel, "kiocb", BTF_KIND_STRUCT, 0);
+		set->mode.typed_socket = kernel_type(set->kernel, "socket", BTF_KIND_STRUCT, 0);
+	}
 	mode_find_net(set);
 }

@@ -204,6 +204,8 @@ struct probe_config config_make(const struct probe_set *set)
 		.block_rq_arg = set->mode.block_rq_arg,
 		.cqe_arg = set->mode.cqe_arg,
 		.uring_punt_args = set->mode.uring_punt_args,
+		.typed_kiocb = set->mode.typed_kiocb,
+		.typed_socket = set->mode.typed_socket,
 		.net = set->mode.net,
 	};
 }

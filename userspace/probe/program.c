@@ -40,7 +40,8 @@ static int prepare(struct bpf_program *prog, struct bpf_prog_load_opts *opts, lo
 		return -ESRCH;
 	/* opts is for the load; these are for attaching it. */
 	ret = bpf_program__set_expected_attach_type(prog, opts->expected_attach_type);
-	return ret ? ret : bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING);
+	ret = ret ? ret : bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING);
+	return ret ? ret : typed_fill(prog, typed_kernel);
 }
 
 static void prepare_register(void)

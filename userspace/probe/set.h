@@ -79,6 +79,7 @@ struct probe_mode {
 	/* As in struct probe_config; found out once, because searching the types takes a while. */
 	unsigned block_rq_arg, cqe_arg, uring_punt_args;
 	struct probe_net_config net;
+	uint32_t typed_kiocb, typed_socket;
 	bool realtime;	   /* PREEMPT_RT: softirqs are threads */
 	bool atomics;	   /* that return the old value (5.12) */
 	bool causes;	   /* wall.time or wall.time_of is asked for */
@@ -192,6 +193,11 @@ bool program_wanted(const struct bpf_object *bpf, const struct bpf_program *prog
 const char *program_event(const struct bpf_program *prog);
 /* The tracepoint is that of the program's section. NULL with errno = it failed. */
 struct bpf_link *program_attach(const struct bpf_program *prog);
+
+/* typed.c: can addresses be given a type here? Then put it into the program's calls, else take them out;
+ * 0 or negative errno. */
+bool typed_possible(const struct kernel *kernel);
+int typed_fill(struct bpf_program *prog, const struct kernel *kernel);
 
 /* object.c: read the descriptors. Needs no privileges. -EINVAL: not ours, or of another ABI. types: path of the
  * kernel's types as they will be when it is loaded; NULL = all of them. */
