@@ -284,6 +284,7 @@ static __always_inline __u32 uring_cause(const struct probe_thread *t)
 		mix |= t->foreign[0] > 0 ? PROBE_MIX_DISK : 0;
 		mix |= t->foreign[1] > 0 ? PROBE_MIX_NET : 0;
 		mix |= t->foreign[2] > 0 ? PROBE_MIX_TIMER : 0;
+		mix |= t->foreign[3] > 0 ? PROBE_MIX_IPC : 0;
 	}
 	if (mix & ~PROBE_MIX_TIMER)
 		mix &= ~PROBE_MIX_TIMER;
@@ -294,6 +295,8 @@ static __always_inline __u32 uring_cause(const struct probe_thread *t)
 		return PROBE_BLOCKED_NET;
 	case PROBE_MIX_TIMER:
 		return PROBE_BLOCKED_TIMER;
+	case PROBE_MIX_IPC:
+		return PROBE_BLOCKED_IPC;
 	default:
 		return PROBE_BLOCKED_URING;
 	}
@@ -335,7 +338,8 @@ static __always_inline __u32 iowait_cause(struct task_struct *task, const struct
 
 	if (!iowait)
 		return PROBE_BLOCKED_OTHER;
-	if (READ_ONCE(t->mix) || t->foreign[0] > 0 || t->foreign[1] > 0 || t->foreign[2] > 0)
+	if (READ_ONCE(t->mix) || t->foreign[0] > 0 || t->foreign[1] > 0 || t->foreign[2] > 0 ||
+	    t->foreign[3] > 0)
 		return uring_cause(t);
 	return PROBE_BLOCKED_DISK;
 }

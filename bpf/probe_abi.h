@@ -151,6 +151,7 @@ struct probe_values {
 /* --- tracked threads: map "threads" --- */
 
 #define PROBE_THREADS 4096
+#define PROBE_SLOTS_AT_ONCE 64 /* PROBE_THREADS is a multiple of it */
 
 enum probe_state {
 	PROBE_UNKNOWN,
@@ -225,7 +226,7 @@ struct probe_thread {
 	struct probe_ledger ledger;
 	__u32 mix; /* PROBE_MIX_*: what its io_uring has in flight; written by the thread itself */
 	__u32 owner; /* of a kernel worker: the slot of the thread whose ring it serves */
-	__s64 foreign[3]; /* in flight of a program that publishes no mix: disk, net, timer */
+	__s64 foreign[4]; /* in flight of a program that publishes no mix: disk, net, timer, ipc */
 	/* What the thread asked about both ends of a TCP connection; 0 = not known. */
 	__u64 socket_sent_ns[2];
 	__u32 slot; /* its own number, for functions that take no pointer */
@@ -235,6 +236,7 @@ struct probe_thread {
 #define PROBE_MIX_DISK 1u
 #define PROBE_MIX_NET 2u
 #define PROBE_MIX_TIMER 4u
+#define PROBE_MIX_IPC 8u
 
 /* Operations of files that have no type of their own: section .data.files. Userspace opens one of
  * each kind, names the descriptors and has an iterator look them up. */

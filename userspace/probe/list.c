@@ -23,9 +23,10 @@ void probe_list(FILE *out)
 {
 	struct probe_object *objects;
 	unsigned nr = images_describe(&objects, NULL);
-	struct kernel *kernel = kernel_open();
 	bool may = mode_may_load();
 	struct probe_set *set = may ? cost_open() : NULL;
+	struct kernel *own = set && set->kernel ? NULL : kernel_open();
+	const struct kernel *kernel = own ? own : set && set->kernel ? set->kernel : NULL;
 
 	for (unsigned i = 0; objects && i < nr; i++) {
 		if (objects[i].nr_metrics)
@@ -54,7 +55,7 @@ void probe_list(FILE *out)
 	for (unsigned i = 0; objects && i < nr; i++)
 		object_close(&objects[i]);
 	probe_close(set);
-	kernel_close(kernel);
+	kernel_close(own);
 	free(objects);
 }
 

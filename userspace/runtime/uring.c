@@ -150,7 +150,8 @@ static void publish_mix(const struct bench_async *a)
 {
 	uint32_t mix = (a->waits[URING_WAITS_DISK] ? ASYNC_MIX_DISK : 0) |
 		       (a->waits[URING_WAITS_NET] ? ASYNC_MIX_NET : 0) |
-		       (a->waits[URING_WAITS_TIMER] ? ASYNC_MIX_TIMER : 0);
+		       (a->waits[URING_WAITS_TIMER] ? ASYNC_MIX_TIMER : 0) |
+		       (a->waits[URING_WAITS_IPC] ? ASYNC_MIX_IPC : 0);
 
 	if (__atomic_load_n(a->mix, __ATOMIC_RELAXED) != mix)
 		__atomic_store_n(a->mix, mix, __ATOMIC_RELAXED);
@@ -288,7 +289,7 @@ static void run_ready(struct bench_async *a, struct bench_worker *w)
 		next = op->next;
 		a->live--;
 		a->waits[waits]--;
-		if (waits == URING_WAITS_DISK && op->res > 0) {
+		if ((waits == URING_WAITS_DISK || waits == URING_WAITS_IPC) && op->res > 0) {
 			a->turn_ops++;
 			a->turn_bytes += (uint32_t)op->res;
 		}
