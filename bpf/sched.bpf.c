@@ -361,8 +361,13 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 	n = (struct now){ .v = v, .w = window_span(bank), .bank = bank, .queue = (__u32)ctx[1] };
 	if (config.blame)
 		blame_migrate(t, n.w, bank, n.queue, now);
-	if (t->ring && t->state == PROBE_WAITING && t->serial == n.w->serial)
+	if (t->ring && t->state == PROBE_WAITING && t->serial == n.w->serial) {
+		t->seq++;
+		barrier();
 		history_again(t, &n, now);
+		barrier();
+		t->seq++;
+	}
 	if (window_has(n.w, now))
 		v->slot[SCHED_MIGRATIONS]++;
 	return 0;
