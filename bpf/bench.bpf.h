@@ -47,6 +47,7 @@ struct cfs_rq {
 struct rq {
 	unsigned int nr_running;
 	__u64 nr_switches;
+	__u64 clock;
 	struct cfs_rq cfs;
 	struct task_struct *curr;
 	struct task_struct *idle;

@@ -122,14 +122,17 @@ static __always_inline __u32 depth_less(__u32 a, __u32 b)
 	return a > b ? a - b : 0;
 }
 
-/* Between a task's dequeue and the switch away from it, it runs without being counted: waiting
- * is then 0, never negative. */
+/* A task that has left the queue runs until the switch away from it, and counts until then: so the
+ * depth falls where a trace of switches has it fall, and the clock need not be read twice. */
 static __always_inline struct depth_now depth_read(struct rq *rq, bool raw)
 {
+	struct task_struct *curr = GET(raw, rq, curr);
 	struct depth_now d;
 
 	d.depth = depth_less(GET(raw, rq, nr_running), rq_delayed(rq, raw));
-	d.running = GET(raw, rq, curr) != GET(raw, rq, idle);
+	d.running = curr != GET(raw, rq, idle);
+	/* The idle task is queued. */
+	d.depth += (__u32)!task_on_rq(curr, raw) | (__u32)task_delayed(curr, raw);
 	d.waiting = depth_less(d.depth, d.running);
 	return d;
 }

@@ -18,7 +18,7 @@ struct io_uring_cqe {
 
 #define IORING_CQE_F_MORE 2u /* the request goes on */
 
-enum { FOREIGN_DISK, FOREIGN_NET, FOREIGN_TIMER, FOREIGN_FILE, FOREIGN_NONE };
+enum { FOREIGN_DISK, FOREIGN_NET, FOREIGN_TIMER, FOREIGN_IPC, FOREIGN_FILE, FOREIGN_NONE };
 
 #define NO FOREIGN_NONE
 /* By opcode, in the order of enum io_uring_op; what comes later is not told. */
@@ -50,8 +50,9 @@ static __always_inline __u32 foreign_class(struct probe_thread *t, struct io_kio
 		return class;
 	switch (file_class_of(t->slot, (__u64)BPF_CORE_READ(req, file))) {
 	case FILE_NET:
-	case FILE_IPC:
 		return FOREIGN_NET;
+	case FILE_IPC:
+		return FOREIGN_IPC;
 	case FILE_TIMER:
 		return FOREIGN_TIMER;
 	default:
@@ -89,6 +90,8 @@ static __always_inline int foreign_count(struct io_kiocb *req, bool raw, __s64 n
 		__sync_fetch_and_add(&t->foreign[FOREIGN_NET], n);
 	else if (class == FOREIGN_TIMER)
 		__sync_fetch_and_add(&t->foreign[FOREIGN_TIMER], n);
+	else if (class == FOREIGN_IPC)
+		__sync_fetch_and_add(&t->foreign[FOREIGN_IPC], n);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "bench.bpf.h"
 #include "syscalls.bpf.h"
+#include "typed.bpf.h"
 
 #define PF_IO_WORKER 0x00000010 /* include/linux/sched.h */
 #define PF_KTHREAD 0x00200000
@@ -30,6 +31,10 @@ struct file {
 	const struct file_operations *f_op;
 	void *private_data;
 	struct inode *f_inode;
+} __pai;
+
+struct kiocb {
+	struct file *ki_filp;
 } __pai;
 
 struct fdtable {
@@ -139,17 +144,6 @@ __noinline int file_class_of(__u32 slot, __u64 file)
 	return class;
 }
 
-/* The same without a call in the usual case, that it is of the kind of the one before. */
-static __always_inline __u32 file_class_again(struct probe_thread *t, __u64 file)
-{
-	struct file *f = (void *)file;
-	__u64 op = (__u64)BPF_CORE_READ(f, f_op);
-
-	if (op && op == t->file_op && t->file_class != FILE_SOCKET)
-		return t->file_class;
-	return file_class_of(t->slot, file);
-}
-
 /* The file behind a descriptor of the task that has this table; 0 = none. */
 static __always_inline __u64 file_at(struct fdtable *fdt, __u64 fd)
 {
@@ -160,6 +154,29 @@ static __always_inline __u64 file_at(struct fdtable *fdt, __u64 fd)
 	if (bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + (__u32)fd))
 		return 0;
 	return file;
+}
+
+/* What is behind the descriptor that the current task waits for. The usual case, that it is of the kind
+ * of the one before, without a call. A place of the table is read as a struct that begins with such a
+ * pointer: the verifier knows no pointers to pointers. */
+static __always_inline __u32 file_class_at(struct fdtable *fdt, struct probe_thread *t, __u64 fd,
+					   bool raw)
+{
+	struct socket *socket;
+	struct kiocb *place;
+	struct file *f;
+
+	if (!raw && config.typed_kiocb && (__u32)fd < fdt->max_fds) {
+		place = typed((__u64)(fdt->fd + (__u32)fd), config.typed_kiocb);
+		f = place->ki_filp;
+		if ((__u64)f->f_op == t->file_op && t->file_op) {
+			if (t->file_class != FILE_SOCKET)
+				return t->file_class;
+			socket = typed((__u64)f->private_data, config.typed_socket);
+			return socket->sk->__sk_common.skc_family == AF_UNIX ? FILE_IPC : FILE_NET;
+		}
+	}
+	return file_class_of(t->slot, file_at(fdt, fd));
 }
 
 /* One of several files that are waited for at the same time: the network wins over pipes, those
@@ -267,6 +284,7 @@ static __always_inline __u32 uring_cause(const struct probe_thread *t)
 		mix |= t->foreign[0] > 0 ? PROBE_MIX_DISK : 0;
 		mix |= t->foreign[1] > 0 ? PROBE_MIX_NET : 0;
 		mix |= t->foreign[2] > 0 ? PROBE_MIX_TIMER : 0;
+		mix |= t->foreign[3] > 0 ? PROBE_MIX_IPC : 0;
 	}
 	if (mix & ~PROBE_MIX_TIMER)
 		mix &= ~PROBE_MIX_TIMER;
@@ -277,6 +295,8 @@ static __always_inline __u32 uring_cause(const struct probe_thread *t)
 		return PROBE_BLOCKED_NET;
 	case PROBE_MIX_TIMER:
 		return PROBE_BLOCKED_TIMER;
+	case PROBE_MIX_IPC:
+		return PROBE_BLOCKED_IPC;
 	default:
 		return PROBE_BLOCKED_URING;
 	}
@@ -318,14 +338,16 @@ static __always_inline __u32 iowait_cause(struct task_struct *task, const struct
 
 	if (!iowait)
 		return PROBE_BLOCKED_OTHER;
-	if (READ_ONCE(t->mix) || t->foreign[0] > 0 || t->foreign[1] > 0 || t->foreign[2] > 0)
+	if (READ_ONCE(t->mix) || t->foreign[0] > 0 || t->foreign[1] > 0 || t->foreign[2] > 0 ||
+	    t->foreign[3] > 0)
 		return uring_cause(t);
 	return PROBE_BLOCKED_DISK;
 }
 
-/* Why is this task blocked? It is current, or it is asleep; memory: it is current. */
+/* Why is this task blocked? It is current, or it is asleep; memory: it is current. raw: for a raw_tp
+ * program. */
 static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_thread *t,
-					__u32 state, bool memory)
+					__u32 state, bool memory, bool raw)
 {
 	struct task_struct___ledger *l = (void *)task;
 	bool deep = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
@@ -357,7 +379,7 @@ static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_t
 	case SYSCALL_DISK:
 		return deep ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
 	case SYSCALL_FILE:
-		return file_cause(file_class_again(t, file_at(fdt, s.arg[0])), deep);
+		return file_cause(file_class_at(fdt, t, s.arg[0], raw), deep);
 	case SYSCALL_POLL:
 	case SYSCALL_SELECT:
 	case SYSCALL_EPOLL:
@@ -371,7 +393,7 @@ static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_t
 static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thread *t,
 				      __u32 state)
 {
-	return blocked_on(task, t, state, false);
+	return blocked_on(task, t, state, false, false);
 }
 
 /* Of the current task, which leaves its CPU. A function of its own for the verifier, which
@@ -379,7 +401,7 @@ static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thr
 __noinline int blocked_now(struct probe_thread *t, __u32 state)
 {
 	if (t)
-		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true);
+		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true, false);
 	return 0;
 }
 

@@ -97,6 +97,8 @@ struct probe_config {
 	__u32 causes;	      /* of blocked time are asked for */
 	__u32 raw;	      /* programs have their raw_tp form */
 	__u32 blame;	      /* waits are charged to who has the CPU */
+	/* For typed.bpf.h: numbers of these types; 0 = an address cannot be given a type. */
+	__u32 typed_kiocb, typed_socket;
 	struct probe_net_config net;
 	__u32 balance;	      /* work conservation is asked for, and can be had */
 };
@@ -149,6 +151,7 @@ struct probe_values {
 /* --- tracked threads: map "threads" --- */
 
 #define PROBE_THREADS 4096
+#define PROBE_SLOTS_AT_ONCE 64 /* PROBE_THREADS is a multiple of it */
 
 enum probe_state {
 	PROBE_UNKNOWN,
@@ -223,7 +226,7 @@ struct probe_thread {
 	struct probe_ledger ledger;
 	__u32 mix; /* PROBE_MIX_*: what its io_uring has in flight; written by the thread itself */
 	__u32 owner; /* of a kernel worker: the slot of the thread whose ring it serves */
-	__s64 foreign[3]; /* in flight of a program that publishes no mix: disk, net, timer */
+	__s64 foreign[4]; /* in flight of a program that publishes no mix: disk, net, timer, ipc */
 	/* What the thread asked about both ends of a TCP connection; 0 = not known. */
 	__u64 socket_sent_ns[2];
 	__u32 slot; /* its own number, for functions that take no pointer */
@@ -233,6 +236,7 @@ struct probe_thread {
 #define PROBE_MIX_DISK 1u
 #define PROBE_MIX_NET 2u
 #define PROBE_MIX_TIMER 4u
+#define PROBE_MIX_IPC 8u
 
 /* Operations of files that have no type of their own: section .data.files. Userspace opens one of
  * each kind, names the descriptors and has an iterator look them up. */
@@ -352,6 +356,9 @@ enum {
 	SCHED_AMBIGUOUS, /* ns whose state is a guess because of that */
 	SCHED_BACKWARDS, /* intervals that ended before they began */
 	SCHED_STACK_NS,	 /* last time a stack was taken here */
+	SCHED_QUEUE,	 /* the run queue that last got a task from here: its address, */
+	SCHED_QUEUE_CLOCK, /* its own clock as of then, */
+	SCHED_QUEUE_NS,	 /* and ours */
 	SCHED_LEDGER,	 /* struct probe_ledger of all tracked threads ... */
 	SCHED_LEDGER_IO = SCHED_LEDGER + PROBE_LEDGER_SLOTS, /* ... and io_uring's kernel workers */
 	SCHED_MEMO = SCHED_LEDGER_IO + PROBE_LEDGER_SLOTS,

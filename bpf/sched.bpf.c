@@ -99,7 +99,7 @@ static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
 	if (!config.regs)
 		t->blocked = iowait_cause(prev, t, raw);
 	else if (raw)
-		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true);
+		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true, true);
 	else
 		blocked_now(t, state);
 	if (t->ring)
@@ -152,10 +152,10 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 				switch_audit(v, rq, raw);
 			if (bpf_core_field_exists(rq->prev_steal_time_rq))
 				steal = GET(raw, rq, prev_steal_time_rq);
-			/* A task whose dequeue was delayed left without a change of nr_running. */
+			/* Whoever blocks counts until here. */
 			if (config.depth_exact)
-				depth_refresh(rq, raw, blocked && task_delayed(prev, raw),
-					      GET(raw, prev, pid) != 0, bank, &now);
+				depth_refresh(rq, raw, blocked, GET(raw, prev, pid) != 0, bank,
+					      &now);
 		}
 	}
 
@@ -186,6 +186,27 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 PROBE_TRACEPOINT(sched_switch, on_switch)
 
 /* --- wake-ups --- */
+
+/* A wake-up puts the task on the queue first, which reads the clock for the depth: its time serves
+ * both events. That they belong together is seen by the queue's own clock, which the kernel reads
+ * anew each time that it takes the queue's lock to wake somebody. */
+static __always_inline void queue_clock_set(struct probe_values_element *v, struct rq *rq, bool raw,
+					    __u64 now)
+{
+	if (raw)
+		return; /* as many copies as the clock costs */
+	v->slot[SCHED_QUEUE] = (__u64)rq;
+	v->slot[SCHED_QUEUE_CLOCK] = rq->clock;
+	v->slot[SCHED_QUEUE_NS] = now;
+}
+
+/* 0 = this wake-up has none. */
+static __always_inline __u64 queue_clock(struct probe_values_element *v, struct rq *rq, bool raw)
+{
+	if (raw || v->slot[SCHED_QUEUE] != (__u64)rq || v->slot[SCHED_QUEUE_CLOCK] != rq->clock)
+		return 0;
+	return v->slot[SCHED_QUEUE_NS];
+}
 
 /* A wake-up starts the wait of a blocked thread only: waking one that is queued or running fires
  * the same event. */
@@ -253,11 +274,12 @@ static __always_inline int wake(__u64 *ctx, bool raw, bool born)
 	if (config.depth_events)
 		depth_wakeup(task, raw, bank, &now);
 	/* Waking a sleeper whose dequeue was delayed makes it runnable again without a change of
-	 * nr_running; in all other cases the depth is up to date and nothing happens here. */
-	if (config.depth_exact && bpf_core_field_exists(task->se.sched_delayed)) {
+	 * nr_running; in all other cases the depth is up to date. */
+	if (config.depth_exact && (!raw || bpf_core_field_exists(task->se.sched_delayed))) {
 		cfs = GET(raw, task, se.cfs_rq);
 		rq = cfs ? GET(raw, cfs, rq) : NULL;
-		if (rq)
+		now = rq ? queue_clock(v, rq, raw) : 0;
+		if (rq && !now && bpf_core_field_exists(task->se.sched_delayed))
 			depth_refresh(rq, raw, -1, -1, bank, &now);
 	}
 	wake_thread(task, raw, born, bank, &now, v);
@@ -278,6 +300,18 @@ PROBE_TRACEPOINT(sched_wakeup_new, on_wakeup_new)
 
 /* --- depth and migrations --- */
 
+/* Does the task that runs on rq, which is this CPU's, take itself off it? It counts until the switch,
+ * which follows (depth_read()). */
+static __always_inline bool queue_leaving(struct rq *rq, bool raw)
+{
+	struct task_struct *curr;
+
+	if ((__u32)GET(raw, rq, cpu) != bpf_get_smp_processor_id())
+		return false;
+	curr = GET(raw, rq, curr);
+	return curr && task_state(curr, raw);
+}
+
 /* sched_update_nr_running_tp(rq, change): after the change, under the lock of rq. */
 static __always_inline int on_nr_running(__u64 *ctx, bool raw)
 {
@@ -293,7 +327,11 @@ static __always_inline int on_nr_running(__u64 *ctx, bool raw)
 	if (!v)
 		return 0;
 	v->runs[RUN_NR_RUNNING]++;
+	if (change < 0 && queue_leaving(rq, raw))
+		return 0;
 	depth_refresh(rq, raw, -change, -1, bank, &now);
+	if (change > 0)
+		queue_clock_set(v, rq, raw, now);
 	return 0;
 }
 PROBE_TRACEPOINT(sched_update_nr_running_tp, on_nr_running)
@@ -323,8 +361,13 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 	n = (struct now){ .v = v, .w = window_span(bank), .bank = bank, .queue = (__u32)ctx[1] };
 	if (config.blame)
 		blame_migrate(t, n.w, bank, n.queue, now);
-	if (t->ring && t->state == PROBE_WAITING && t->serial == n.w->serial)
+	if (t->ring && t->state == PROBE_WAITING && t->serial == n.w->serial) {
+		t->seq++;
+		barrier();
 		history_again(t, &n, now);
+		barrier();
+		t->seq++;
+	}
 	if (window_has(n.w, now))
 		v->slot[SCHED_MIGRATIONS]++;
 	return 0;

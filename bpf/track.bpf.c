@@ -21,6 +21,20 @@ struct {
 	__type(value, __u32);
 } free_slots SEC(".maps");
 
+/* Run by userspace at the start, to put PROBE_SLOTS_AT_ONCE of them there: ctx[0] is the last one. */
+SEC("raw_tp")
+int slots_fill(__u64 *ctx)
+{
+	__u32 last = (__u32)ctx[0], slot;
+
+	for (__u32 i = 0; i < PROBE_SLOTS_AT_ONCE; i++) {
+		slot = last - i;
+		if (bpf_map_push_elem(&free_slots, &slot, BPF_ANY))
+			return -1;
+	}
+	return 0;
+}
+
 static __always_inline struct probe_tag *tag_new(struct task_struct *task, bool raw)
 {
 	struct probe_tag zero = {};
@@ -77,6 +91,7 @@ static __always_inline int tag_task(struct task_struct *task, bool raw, __u32 fl
 		thread->foreign[0] = 0;
 		thread->foreign[1] = 0;
 		thread->foreign[2] = 0;
+		thread->foreign[3] = 0;
 		thread->ring = 0;
 		if (flags & PROBE_FLAG_HISTORY && request.rings < request.max_rings)
 			thread->ring = ++request.rings;

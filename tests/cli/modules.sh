@@ -119,6 +119,16 @@ run "$BENCH" --trials=1 --duration=400ms --no-probes -q --runtime=blocking --for
 below 'run delay comes with the load' "$(json r.json 'metric(0, "wakeup.run_delay")["hist"]["sum"]')" \
 	"$(json r.json 'metric(1, "wakeup.run_delay")["hist"]["sum"]')"
 expect 'run delay and the rest are the latency' "$(json r.json 'all(metric(i, "wakeup.run_delay")["hist"]["sum"] + metric(i, "wakeup.residual")["hist"]["sum"] == metric(i, "latency")["hist"]["sum"] for i in (0, 1))')" True
+# What a ring waits for is an eventfd here, and no disk. Without the probes there is no answer.
+run "$BENCH" --trials=1 --duration=300ms --warmup=50ms -q --force --oversubscribe --probes=sched -o wake.json \
+	ring,mode=wake
+blocked='{m["labels"]["cause"]: m["value"] for m in d["jobs"][0]["metrics"] if m["name"] == "wall.time" and m["value"]}'
+if [ "$code" = 0 ] && [ "$(json wake.json "len($blocked) > 1")" = True ]; then
+	expect 'ring,mode=wake waits for an eventfd' \
+		"$(json wake.json "(lambda b: b.get('blocked.ipc', 0) > 0.01 and b.get('blocked.disk', 0) < 0.05 * b['blocked.ipc'] or b)($blocked)")" True
+else
+	skip 'ring,mode=wake waits for an eventfd' 'there is no ring or no ledger here'
+fi
 # shellcheck disable=SC2086
 check_one_line 'ring on blocking' 2 "needs the uring runtime" "$BENCH" $short --runtime=blocking -o none ring
 finish

@@ -305,6 +305,17 @@ static void softirq_time_is_that_of_a_trace(void **state)
 	probe_close(set);
 }
 
+/* Has a process of that name a BPF link, so that its programs see events? */
+static bool tool_attached(const char *name)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd),
+		 "for p in $(pgrep -x %s); do grep -qs link_id /proc/$p/fdinfo/* && exit 0; done; exit 1",
+		 name);
+	return !system(cmd);
+}
+
 /* The window is around the interval of softirqs (libbpf-tools), and the traffic inside both. */
 static void softirq_time_is_that_of_softirqs(void **state)
 {
@@ -326,7 +337,10 @@ static void softirq_time_is_that_of_softirqs(void **state)
 	set_window(set, 0, 60000 * MS);
 	f = popen("softirqs -N 4 1 2>/dev/null", "re");
 	assert_non_null(f);
-	sleep_for(1500 * MS); /* it loads its programs */
+	/* It loads its programs, two of them; then it counts for four seconds. */
+	for (int i = 0; i < 400 && !tool_attached("softirqs"); i++)
+		sleep_for(50 * MS);
+	sleep_for(300 * MS);
 	flood_start(&flood, cpus[1]);
 	sleep_for(1000 * MS);
 	flood_stop(&flood);

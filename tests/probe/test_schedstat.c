@@ -173,28 +173,31 @@ static double switches_of_the_host(void)
 static void switches_seen_and_lost_are_all_there_were(void **state)
 {
 	struct loader l[2] = { { .nap_ns = MS / 20 }, { .nap_ns = MS / 10, .burn_ns = MS / 20 } };
+	double least, most, told;
 	struct probe_set *set;
-	double real, told;
 
 	(void)state;
 	need_root();
 	set = set_open("sched", NULL);
 	for (int i = 0; i < 2; i++)
 		loader_start(&l[i], LOAD_NAP, i ? 0 : last_cpu());
+	/* Counted inside the window and around it: this thread may lose its CPU at either end. */
+	most = -switches_of_the_host();
 	set_window(set, 0, 60000 * MS);
-	real = -switches_of_the_host();
+	least = -switches_of_the_host();
 	sleep_for(WINDOW);
-	real += switches_of_the_host();
+	least += switches_of_the_host();
 	json_decref(set_read(set, NULL, 0));
+	most += switches_of_the_host();
 	for (int i = 0; i < 2; i++)
 		loader_stop(&l[i]);
 	told = (double)set->last.seen + (double)set->last.lost;
-	printf("%.0f switches by /proc/stat; %llu seen and %llu lost\n", real,
+	printf("%.0f to %.0f switches by /proc/stat; %llu seen and %llu lost\n", least, most,
 	       (unsigned long long)set->last.seen, (unsigned long long)set->last.lost);
 	probe_close(set);
-	assert_true(real > 1000);
-	/* The window is some 100 us longer at its ends, with what is switched there. */
-	assert_true(told >= real - 4 && told <= real * 1.01 + 40);
+	assert_true(least > 1000);
+	/* Of each CPU one may be lost before the first that is seen. */
+	assert_true(told >= least - (double)sysconf(_SC_NPROCESSORS_ONLN) && told <= most);
 }
 
 int main(void)

@@ -332,7 +332,8 @@ static void load_uring(void)
 	}
 }
 
-static void load_uring_net(void)
+/* Read what write_often() writes to the other end. */
+static void uring_read_all(bool socket)
 {
 	struct io_uring_cqe *cqe;
 	struct io_uring ring;
@@ -340,20 +341,35 @@ static void load_uring_net(void)
 	char buf[64];
 	int res = 1;
 
-	tcp_pair();
 	thread = start(write_often, &fds[1]);
 	if (io_uring_queue_init(8, &ring, 0))
 		die("io_uring_queue_init");
 	while (res > 0) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
 
-		io_uring_prep_recv(sqe, fds[0], buf, sizeof(buf), 0);
+		if (socket)
+			io_uring_prep_recv(sqe, fds[0], buf, sizeof(buf), 0);
+		else
+			io_uring_prep_read(sqe, fds[0], buf, sizeof(buf), (__u64)-1);
 		if (io_uring_submit_and_wait(&ring, 1) < 0 || io_uring_wait_cqe(&ring, &cqe))
 			die("io_uring");
 		res = cqe->res;
 		io_uring_cqe_seen(&ring, cqe);
 	}
 	pthread_join(thread, NULL);
+}
+
+static void load_uring_net(void)
+{
+	tcp_pair();
+	uring_read_all(true);
+}
+
+static void load_uring_pipe(void)
+{
+	if (pipe(fds))
+		die("pipe");
+	uring_read_all(false);
 }
 
 static void load_wait(void)
@@ -427,7 +443,7 @@ static const struct kind {
 	{ "poll", load_poll },	     { "select", load_select },	{ "epoll", load_epoll },
 	{ "timerfd", load_timerfd }, { "timeout", load_timeout }, { "disk", load_disk },
 	{ "fsync", load_fsync },     { "fault", load_fault },	{ "uring", load_uring },
-	{ "uring_net", load_uring_net }, { "wait", load_wait },	{ "spin", load_spin },
+	{ "uring_net", load_uring_net }, { "uring_pipe", load_uring_pipe }, { "wait", load_wait },	{ "spin", load_spin },
 	{ "storm", load_storm },     { "double", load_double },
 };
 

@@ -314,7 +314,7 @@ static void gather(struct execution *x)
 }
 
 _Static_assert(ASYNC_MIX_DISK == PROBE_MIX_DISK && ASYNC_MIX_NET == PROBE_MIX_NET &&
-		       ASYNC_MIX_TIMER == PROBE_MIX_TIMER,
+		       ASYNC_MIX_TIMER == PROBE_MIX_TIMER && ASYNC_MIX_IPC == PROBE_MIX_IPC,
 	       "one word, two parts that do not know each other");
 
 /* Rings tell the probes what they have in flight, or stop doing so. */

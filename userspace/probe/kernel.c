@@ -33,7 +33,8 @@ static uint32_t bucket_of(const char *name)
 static bool worth_finding(const struct btf_type *t, const char *name)
 {
 	return btf_is_composite(t) || btf_is_enum(t) || btf_is_typedef(t) ||
-	       (btf_is_func(t) && !strncmp(name, "bpf_iter_", 9));
+	       (btf_is_func(t) &&
+		(!strncmp(name, "bpf_iter_", 9) || !strcmp(name, "bpf_rdonly_cast")));
 }
 
 static int index_fill(struct kernel *kernel)
@@ -74,9 +75,33 @@ struct kernel *kernel_from(struct btf *btf)
 	return kernel;
 }
 
+/* The kernel hands its types out a page at a time, which makes more than a thousand system calls of
+ * them; it can also map them (6.16). NULL = it does not. */
+static struct btf *btf_mapped(void)
+{
+	int fd = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
+	struct btf *btf = NULL;
+	struct stat st;
+	void *data;
+
+	if (fd < 0)
+		return NULL;
+	if (!fstat(fd, &st) && st.st_size > 0 && st.st_size <= UINT32_MAX) {
+		data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (data != MAP_FAILED) {
+			btf = btf__new(data, (__u32)st.st_size); /* a copy */
+			munmap(data, (size_t)st.st_size);
+		}
+	}
+	close(fd);
+	return btf;
+}
+
 struct kernel *kernel_open(void)
 {
-	return kernel_from(btf__load_vmlinux_btf());
+	struct btf *btf = btf_mapped();
+
+	return kernel_from(btf ? btf : btf__load_vmlinux_btf());
 }
 
 void kernel_close(struct kernel *kernel)

@@ -16,7 +16,8 @@ struct kernel *kernel_from(struct btf *btf);
 void kernel_close(struct kernel *kernel);
 const struct btf *kernel_btf(const struct kernel *kernel);
 /* The first type of that name and kind (BTF_KIND_*), or, with the answer of the call before, the
- * next one; 0 = there is none. Functions are found if they are iterators (bpf_iter_*). */
+ * next one; 0 = there is none. Functions are found if they are iterators (bpf_iter_*) or
+ * bpf_rdonly_cast. */
 uint32_t kernel_type(const struct kernel *kernel, const char *name, uint32_t kind, uint32_t after);
 
 /* The type that a program of the tracepoint names to attach to it; 0 = not there. */

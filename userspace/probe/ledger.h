@@ -64,6 +64,7 @@ int probe_history(const struct probe_set *set, pid_t tid, uint64_t from_ns, uint
 #define PROBE_MIX_DISK 1u
 #define PROBE_MIX_NET 2u
 #define PROBE_MIX_TIMER 4u
+#define PROBE_MIX_IPC 8u
 /* The word of a tracked thread, in mapped memory, or NULL when nobody reads it. Valid until
  * probe_untrack_all(). */
 uint32_t *probe_mix(struct probe_set *set, pid_t tid);

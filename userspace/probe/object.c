@@ -6,7 +6,6 @@
 #include "probe/set.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,64 +13,6 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-
-/* libbpf's print callback has no argument of ours, hence thread-local. */
-static __thread struct {
-	char line[192];	   /* the last thing said */
-	char program[64];  /* the program that failed to load */
-	char verdict[192]; /* the verifier's last word on it */
-} said;
-
-static void line_copy(char *to, size_t size, const char *from, size_t len)
-{
-	while (len && strchr("\n .", from[len - 1]))
-		len--;
-	if (len >= size)
-		len = size - 1;
-	memcpy(to, from, len);
-	to[len] = '\0';
-}
-
-/* The verifier's log ends with "processed N insns ..."; its verdict is the line before. */
-static void keep_verdict(const char *text)
-{
-	const char *end = strstr(text, "processed "), *begin;
-
-	if (!end || end == text)
-		return;
-	for (begin = --end; begin > text && begin[-1] != '\n'; begin--)
-		;
-	line_copy(said.verdict, sizeof(said.verdict), begin, (size_t)(end - begin));
-}
-
-__attribute__((format(printf, 2, 0))) static int keep_print(enum libbpf_print_level level,
-							    const char *fmt, va_list ap)
-{
-	const char *prefix = "libbpf: prog '";
-	char *text, *name;
-
-	if (level != LIBBPF_WARN || vasprintf(&text, fmt, ap) < 0)
-		return 0;
-	keep_verdict(text);
-	if (!strncmp(text, prefix, strlen(prefix)) && strstr(text, "program load failed")) {
-		name = text + strlen(prefix);
-		line_copy(said.program, sizeof(said.program), name, strcspn(name, "'"));
-	}
-	if (!strncmp(text, "libbpf: ", 8) && !strchr(text + 8, '\t') && strlen(text) < 300)
-		line_copy(said.line, sizeof(said.line), text + 8, strlen(text + 8));
-	free(text);
-	return 0;
-}
-
-static void typed_register(void);
-
-void object_quiet(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	libbpf_set_print(keep_print);
-	pthread_once(&once, typed_register);
-}
 
 void why_set(struct probe_why *why, enum bench_status status, const char *fmt, ...)
 {
@@ -150,7 +91,8 @@ static struct bpf_object *image_open(const struct bpf_image *image, const char *
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = image->name,
 		    .btf_custom_path = types);
 
-	object_quiet();
+	said_keep();
+	program_prepare(NULL);
 	return bpf_object__open_mem(image->start, (size_t)(image->end - image->start), &opts);
 }
 
@@ -185,88 +127,6 @@ int object_describe(struct probe_object *ret_object, const struct bpf_image *ima
 /* --- loading --- */
 
 #define MAX_REJECTED 8
-
-/* Of the object that this thread loads; libbpf's callback has no argument of ours. */
-static __thread const struct kernel *typed_kernel;
-
-/* libbpf would read all types of the kernel for each object with a typed program, to find what the
- * program attaches to. It does not when the program is a raw one until it is loaded, and what it
- * attaches to is told here. */
-static int typed_prepare(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long cookie)
-{
-	const char *name = strchr(bpf_program__section_name(prog), '/') + 1;
-	char iter[64];
-	int ret;
-
-	(void)cookie;
-	if (!strncmp(bpf_program__section_name(prog), "iter/", 5)) {
-		snprintf(iter, sizeof(iter), "bpf_iter_%s", name);
-		opts->expected_attach_type = BPF_TRACE_ITER;
-		opts->attach_btf_id = kernel_type(typed_kernel, iter, BTF_KIND_FUNC, 0);
-	} else {
-		opts->expected_attach_type = BPF_TRACE_RAW_TP;
-		opts->attach_btf_id = kernel_tracepoint(typed_kernel, name);
-	}
-	if (!opts->attach_btf_id)
-		return -ESRCH;
-	/* opts is for the load; these are for attaching it. */
-	ret = bpf_program__set_expected_attach_type(prog, opts->expected_attach_type);
-	return ret ? ret : bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING);
-}
-
-static void typed_register(void)
-{
-	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = typed_prepare);
-
-	/* Without it libbpf's own way is taken. */
-	(void)libbpf_register_prog_handler("tp_btf+", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, &opts);
-	(void)libbpf_register_prog_handler("iter+", BPF_PROG_TYPE_RAW_TRACEPOINT, 0, &opts);
-}
-
-struct bpf_link *program_attach(const struct bpf_program *prog)
-{
-	return bpf_program__type(prog) == BPF_PROG_TYPE_TRACING ? bpf_program__attach_trace(prog)
-								: bpf_program__attach(prog);
-}
-
-/* Is there a typed form of this raw_tp program? */
-static bool has_typed(const struct bpf_object *bpf, const char *tracepoint)
-{
-	struct bpf_program *prog;
-	char sec[80];
-
-	snprintf(sec, sizeof(sec), "tp_btf/%s", tracepoint);
-	bpf_object__for_each_program(prog, bpf) {
-		if (!strcmp(bpf_program__section_name(prog), sec))
-			return true;
-	}
-	return false;
-}
-
-/* A program of a tracepoint is loaded in one of its two forms; others (iterators, programs run by
- * userspace) always. */
-static bool program_wanted(const struct bpf_object *bpf, const struct bpf_program *prog,
-			   const struct probe_set *set, char rejected[][64], unsigned nr_rejected)
-{
-	const char *sec = bpf_program__section_name(prog), *tp;
-	bool raw = !strncmp(sec, "raw_tp/", 7);
-
-	for (unsigned i = 0; i < nr_rejected; i++)
-		if (!strcmp(rejected[i], bpf_program__name(prog)))
-			return false;
-	tp = strchr(sec, '/');
-	if (!tp || !strncmp(sec, "iter/", 5))
-		return true;
-	if (raw != set->mode.raw && (!raw || has_typed(bpf, tp + 1)))
-		return false;
-	if (!strcmp(tp + 1, "sched_update_nr_running_tp") && !set->mode.depth_exact)
-		return false;
-	if (!strncmp(bpf_program__name(prog), "on_place", 8) && set->mode.depth_exact)
-		return false;
-	if (!strncmp(bpf_program__name(prog), "on_soft_", 8) && set->mode.realtime)
-		return false;
-	return kernel_has_tracepoint(set->kernel, tp + 1);
-}
 
 /* Maps that track.bpf.c owns, and one window for all. */
 static const char *const shared_maps[] = { "tags", "tags_hash", "threads", "cpu_clock",
@@ -344,6 +204,8 @@ struct probe_config config_make(const struct probe_set *set)
 		.block_rq_arg = set->mode.block_rq_arg,
 		.cqe_arg = set->mode.cqe_arg,
 		.uring_punt_args = set->mode.uring_punt_args,
+		.typed_kiocb = set->mode.typed_kiocb,
+		.typed_socket = set->mode.typed_socket,
 		.net = set->mode.net,
 	};
 }
@@ -407,13 +269,6 @@ static bool event_wanted(const struct probe_object *object, const char *event)
 	return !any;
 }
 
-static const char *program_event(const struct bpf_program *prog)
-{
-	const char *slash = strchr(bpf_program__section_name(prog), '/');
-
-	return slash ? slash + 1 : "";
-}
-
 /* Open, choose and load; when the verifier rejects one program, again without it. */
 static int load_retrying(struct probe_object *object, struct probe_set *set,
 			 const struct probe_object *owner)
@@ -443,7 +298,7 @@ static int load_retrying(struct probe_object *object, struct probe_set *set,
 		config = object == set->sched || !owner ? config_make(set) : set->config;
 		config_set(object->bpf, &config);
 		ret = maps_prepare(object->bpf, set, owner);
-		typed_kernel = set->kernel;
+		program_prepare(set->kernel);
 		ret = ret ? ret : bpf_object__load(object->bpf);
 		if (!ret)
 			return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A set of probes: which ones are chosen, and bringing them up with whatever this kernel lacks. */
+/* A set of probes: bringing up those that are chosen, with whatever this kernel lacks. */
 #include "probe/probe.h"
 
 #include <errno.h>
@@ -12,28 +12,12 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include "bench/clock.h"
-#include "core/nearest.h"
 #include "probe/blame.h"
 #include "probe/set.h"
 
 /* --- choosing --- */
 
-static bool may_load(void)
-{
-	char line[256];
-	unsigned long long caps = 0;
-	FILE *f = fopen("/proc/self/status", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	if (f)
-		fclose(f);
-	/* capability.h: CAP_SYS_ADMIN 21, CAP_PERFMON 38, CAP_BPF 39 */
-	return caps >> 21 & 1 || (caps >> 38 & 1 && caps >> 39 & 1);
-}
-
-static unsigned images_describe(struct probe_object **ret_objects, const char *types)
+unsigned images_describe(struct probe_object **ret_objects, const char *types)
 {
 	struct probe_object *objects;
 	unsigned nr = 0, nr_images = 0;
@@ -50,72 +34,6 @@ static unsigned images_describe(struct probe_object **ret_objects, const char *t
 				"its description is not one that this program understands");
 	}
 	return nr;
-}
-
-/* Mark what a name stands for: an object with all its metrics, or one metric. */
-static bool name_choose(struct probe_object *objects, unsigned nr, const char *name)
-{
-	bool found = false, all = !strcmp(name, "all");
-
-	for (unsigned i = 0; i < nr; i++) {
-		bool object = all || !strcmp(objects[i].image->name, name);
-
-		for (unsigned k = 0; k < objects[i].nr_metrics; k++) {
-			struct probe_metric *m = &objects[i].metrics[k];
-
-			if (!object && strcmp(m->desc.name, name))
-				continue;
-			m->wanted = true;
-			found = true;
-		}
-	}
-	return found || all;
-}
-
-static int name_unknown(const struct probe_object *objects, unsigned nr, const char *name,
-			struct bench_err *err)
-{
-	struct nearest n = { .name = name };
-
-	nearest_offer(&n, "all");
-	nearest_offer(&n, "none");
-	for (unsigned i = 0; i < nr; i++) {
-		if (objects[i].nr_metrics)
-			nearest_offer(&n, objects[i].image->name);
-		for (unsigned k = 0; k < objects[i].nr_metrics; k++)
-			nearest_offer(&n, objects[i].metrics[k].desc.name);
-	}
-	if (n.best)
-		return bench_fail(err, -ENOENT, "unknown probe '%s': did you mean '%s'?", name,
-				  n.best);
-	return bench_fail(err, -ENOENT, "unknown probe '%s': `bench list probes` shows them", name);
-}
-
-static int list_choose(struct probe_object *objects, unsigned nr, const char *list,
-		       struct bench_err *err)
-{
-	char *copy, *save, *name;
-	unsigned nr_names = 0;
-	bool none = false;
-	int ret = 0;
-
-	copy = strdup(list);
-	if (!copy)
-		return bench_fail(err, -ENOMEM, "out of memory");
-	for (name = strtok_r(copy, ", ", &save); name && !ret; name = strtok_r(NULL, ", ", &save)) {
-		nr_names++;
-		if (!strcmp(name, "none"))
-			none = true;
-		else if (!name_choose(objects, nr, name))
-			ret = name_unknown(objects, nr, name, err);
-	}
-	free(copy);
-	if (!ret && none && nr_names > 1)
-		ret = bench_fail(err, -EINVAL,
-				 "--probes=%s: none stands alone; give either none or names", list);
-	if (!ret && !nr_names)
-		ret = bench_fail(err, -EINVAL, "--probes: give all, none or names");
-	return ret;
 }
 
 static bool object_wanted(const struct probe_object *object)
@@ -140,85 +58,7 @@ static bool object_needed(const struct probe_set *set, const struct probe_object
 	return needed;
 }
 
-/* --- how to load --- */
-
-static bool forced(const char *what)
-{
-	const char *env = getenv("BENCH_PROBE_FALLBACK"), *p = env;
-	size_t len = strlen(what);
-
-	for (; p && (p = strstr(p, what)); p += len)
-		if ((p == env || p[-1] == ',') && (!p[len] || p[len] == ','))
-			return true;
-	return false;
-}
-
-/* The depth can be read from the run queue when its changes are announced, when a task leads to
- * its queue, and when sleepers that are still counted (sched_delayed, 6.12) can be told apart. */
-static bool depth_readable(const struct kernel *kernel)
-{
-	if (!kernel_has_tracepoint(kernel, "sched_update_nr_running_tp") ||
-	    !kernel_has_field(kernel, "cfs_rq", "rq") || !kernel_has_field(kernel, "rq", "curr"))
-		return false;
-	return !kernel_has_field(kernel, "sched_entity", "sched_delayed") ||
-	       kernel_has_field(kernel, "cfs_rq", "h_nr_runnable") ||
-	       kernel_has_field(kernel, "cfs_rq", "h_nr_delayed");
-}
-
-/* sk_buff has had these fields ever since; and without a reason there is no tracepoint to attach.
- */
-static void mode_find_net(struct probe_set *set)
-{
-	const struct kernel *kernel = set->kernel;
-
-	set->mode.net = (struct probe_net_config){
-		.skb_head = (__u32)kernel_field_offset(kernel, "sk_buff", "head"),
-		.skb_network_header = (__u32)kernel_field_offset(kernel, "sk_buff", "network_header"),
-		.skb_protocol = (__u32)kernel_field_offset(kernel, "sk_buff", "protocol"),
-		.skb_segments = (__u32)(kernel_field_offset(kernel, "sk_buff", "cb") +
-					kernel_field_offset(kernel, "tcp_skb_cb", "tcp_gso_segs")),
-		.no_reason = (__u32)kernel_enum_value(kernel, "skb_drop_reason",
-						      "SKB_DROP_REASON_NOT_SPECIFIED"),
-	};
-}
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8u /* linux/memfd.h since 6.3 */
-#endif
-#define HELPER_CGRP_STORAGE_GET 210 /* linux/bpf.h since 6.2 */
-
-static void mode_find(struct probe_set *set)
-{
-	bool storage = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
-
-	/* The typed form needs to know who is current, which came with task storage in 5.11. */
-	set->mode.raw = forced("raw") ||
-			(!storage && may_load() &&
-			 libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
-						 BPF_FUNC_get_current_task_btf, NULL) != 1);
-	set->mode.storage = storage && !set->mode.raw && !forced("storage");
-	/* Look-ups do without the lock since 6.2, which came with this helper. */
-	set->mode.storage_sure =
-		!set->mode.storage ||
-		libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, HELPER_CGRP_STORAGE_GET, NULL) == 1;
-	set->mode.depth_forced = forced("depth");
-	set->mode.depth_exact = !set->mode.depth_forced && depth_readable(set->kernel);
-	set->mode.prev_state = kernel_tracepoint_args(set->kernel, "sched_switch") >= 4;
-	set->mode.regs =
-		!forced("regs") && libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
-							   BPF_FUNC_task_pt_regs, NULL) == 1;
-	for (unsigned i = 0; set->sched && i < set->sched->nr_metrics; i++)
-		set->mode.causes |= set->sched->metrics[i].wanted &&
-				    set->sched->metrics[i].desc.kind == PROBE_WALL;
-	set->mode.realtime = irq_threaded();
-	/* Without privileges nothing can be tried, and the reason will be that. */
-	set->mode.atomics = !forced("atomics") && (!may_load() || balance_possible());
-	set->nr_rings = 4 * set->nr_cpus < LEDGER_MAX_RINGS ? 4 * set->nr_cpus : LEDGER_MAX_RINGS;
-	set->mode.block_rq_arg = kernel_tracepoint_args(set->kernel, "block_rq_issue") > 1;
-	set->mode.cqe_arg = kernel_tracepoint_args(set->kernel, "io_uring_complete") == 3;
-	set->mode.uring_punt_args = kernel_tracepoint_args(set->kernel, "io_uring_queue_async_work");
-	mode_find_net(set);
-}
+/* --- loading --- */
 
 /* All types of the kernel. */
 static int types_whole(struct probe_set *set)
@@ -247,7 +87,7 @@ static int types_prepare(struct probe_set *set)
 	for (unsigned i = 0; objects && i < set->nr_objects; i++)
 		if (set->objects[i].opened && bpf_object__btf(set->objects[i].opened))
 			objects[nr++] = bpf_object__btf(set->objects[i].opened);
-	ret = !objects || forced("types") ||
+	ret = !objects || mode_forced("types") ||
 	      types_write(set->kernel, objects, nr, set->types_fd);
 	free(objects);
 	return ret ? types_whole(set) : 0;
@@ -311,7 +151,7 @@ static void sched_open(struct probe_set *set)
 		set->sched->why = no_maps;
 		return;
 	}
-	if (forced("samples"))
+	if (mode_forced("samples"))
 		why_set(&set->no_samples, BENCH_SKIPPED, "BENCH_PROBE_FALLBACK asks for none");
 	else
 		(void)sample_open(set); /* no_samples says why not */
@@ -385,6 +225,10 @@ static void objects_load(struct probe_set *set)
 	blame_open(set);
 }
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u /* linux/memfd.h since 6.3 */
+#endif
+
 static int set_init(struct probe_set *set, const char *list, struct bench_err *err)
 {
 	int ret, nr = libbpf_num_possible_cpus();
@@ -429,7 +273,7 @@ int probe_open(struct probe_set **ret_set, const char *list, struct bench_err *e
 
 	if (!set)
 		return bench_fail(err, -ENOMEM, "probes: out of memory");
-	object_quiet();
+	said_keep();
 	ret = set_init(set, list, err);
 	if (ret)
 		goto out;
@@ -487,78 +331,4 @@ void probe_close(struct probe_set *set)
 	free(set->unlinked);
 	free(set->objects);
 	free(set);
-}
-
-/* --- showing --- */
-
-static const char *kind_name(uint32_t kind)
-{
-	switch (kind) {
-	case PROBE_COUNT:
-		return "count";
-	case PROBE_HIST:
-		return "histogram";
-	case PROBE_DEPTH:
-		return "depth";
-	default:
-		return "time";
-	}
-}
-
-void probe_list(FILE *out)
-{
-	struct probe_object *objects;
-	unsigned nr = images_describe(&objects, NULL);
-	struct kernel *kernel = kernel_open();
-	bool may = may_load();
-	struct probe_set *set = may ? cost_open() : NULL;
-
-	for (unsigned i = 0; objects && i < nr; i++) {
-		if (objects[i].nr_metrics)
-			fprintf(out, "%s\n", objects[i].image->name);
-		for (unsigned k = 0; k < objects[i].nr_metrics; k++) {
-			struct probe_metric *m = &objects[i].metrics[k];
-
-			if (!kernel)
-				why_set(&m->why, BENCH_NOT_SUPPORTED,
-					"this kernel has no type information: it needs "
-					"CONFIG_DEBUG_INFO_BTF");
-			else
-				metric_check(m, kernel);
-			if (m->why.status == BENCH_OK && !may)
-				why_set(&m->why, BENCH_NOT_PERMITTED,
-					"needs CAP_BPF and CAP_PERFMON: run as root");
-			fprintf(out, "  %-22s %-9s %-6s %s\n", m->desc.name,
-				kind_name(m->desc.kind), m->desc.unit, m->desc.help);
-			fprintf(out, "  %-22s from %s\n", "", m->desc.events);
-			if (m->why.status != BENCH_OK)
-				fprintf(out, "  %-22s not available: %s\n", "", m->why.text);
-		}
-		if (objects[i].nr_metrics)
-			cost_print(set, objects[i].image->name, out);
-	}
-	for (unsigned i = 0; objects && i < nr; i++)
-		object_close(&objects[i]);
-	probe_close(set);
-	kernel_close(kernel);
-	free(objects);
-}
-
-void probe_print(const struct probe_set *set, FILE *out)
-{
-	for (unsigned i = 0; i < set->nr_objects; i++)
-		for (unsigned k = 0; k < set->objects[i].nr_metrics; k++) {
-			const struct probe_metric *m = &set->objects[i].metrics[k];
-			const struct probe_why *why = &m->why;
-
-			if (!m->wanted)
-				continue;
-			if (why->status == BENCH_OK)
-				why = &set->objects[i].why;
-			if (why->status == BENCH_OK)
-				why = &set->why;
-			fprintf(out, "  %-22s %s%s\n", m->desc.name,
-				why->status == BENCH_OK ? "" : "no: ",
-				why->status == BENCH_OK ? m->desc.help : why->text);
-		}
 }

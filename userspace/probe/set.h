@@ -79,6 +79,7 @@ struct probe_mode {
 	/* As in struct probe_config; found out once, because searching the types takes a while. */
 	unsigned block_rq_arg, cqe_arg, uring_punt_args;
 	struct probe_net_config net;
+	uint32_t typed_kiocb, typed_socket;
 	bool realtime;	   /* PREEMPT_RT: softirqs are threads */
 	bool atomics;	   /* that return the old value (5.12) */
 	bool causes;	   /* wall.time or wall.time_of is asked for */
@@ -159,14 +160,49 @@ struct probe_set {
 	unsigned nr_check;
 };
 
-/* object.c: what libbpf has to say is kept, never printed. */
-void object_quiet(void);
-/* Read the descriptors. Needs no privileges. -EINVAL: not ours, or of another ABI. types: path of the
+/* probe.c: the descriptions of all objects; free() them. */
+unsigned images_describe(struct probe_object **ret_objects, const char *types);
+
+/* choose.c: mark the metrics of a comma list. -ENOENT with the nearest name: there is none such. */
+int list_choose(struct probe_object *objects, unsigned nr, const char *list,
+		struct bench_err *err);
+
+/* mode.c */
+bool mode_may_load(void); /* by its capabilities */
+/* BENCH_PROBE_FALLBACK names what, in a comma list. */
+bool mode_forced(const char *what);
+void mode_find(struct probe_set *set);
+
+/* said.c: what libbpf has to say is kept, never printed. */
+struct said {
+	char line[192];	   /* the last thing said */
+	char program[64];  /* the program that failed to load */
+	char verdict[192]; /* the verifier's last word on it */
+};
+extern __thread struct said said;
+void said_keep(void);
+
+/* program.c: before this thread opens or loads an object. kernel: whose types typed programs attach to;
+ * only loading needs it. */
+void program_prepare(const struct kernel *kernel);
+/* A program of a tracepoint is loaded in one of its two forms; others (iterators, programs run by
+ * userspace) always. */
+bool program_wanted(const struct bpf_object *bpf, const struct bpf_program *prog,
+		    const struct probe_set *set, char rejected[][64], unsigned nr_rejected);
+/* The tracepoint of its section; "" = it is run by userspace. */
+const char *program_event(const struct bpf_program *prog);
+/* The tracepoint is that of the program's section. NULL with errno = it failed. */
+struct bpf_link *program_attach(const struct bpf_program *prog);
+
+/* typed.c: can addresses be given a type here? Then put it into the program's calls, else take them out;
+ * 0 or negative errno. */
+bool typed_possible(const struct kernel *kernel);
+int typed_fill(struct bpf_program *prog, const struct kernel *kernel);
+
+/* object.c: read the descriptors. Needs no privileges. -EINVAL: not ours, or of another ABI. types: path of the
  * kernel's types as they will be when it is loaded; NULL = all of them. */
 int object_describe(struct probe_object *ret_object, const struct bpf_image *image,
 		    const char *types);
-/* The tracepoint is that of the program's section. NULL with errno = it failed. */
-struct bpf_link *program_attach(const struct bpf_program *prog);
 /* Load and attach with the shared maps of set->track (when that is not object itself). On failure
  * object->why says why, and metrics that miss an event have a why of their own. */
 int object_load(struct probe_object *object, struct probe_set *set);

@@ -67,12 +67,24 @@ int track_visit(struct probe_set *set, struct probe_object *object, const char *
 	return iterate(prog, NULL);
 }
 
-/* All slots are free. */
+/* All slots are free. By the program, because one system call for each takes longer than loading it;
+ * where programs cannot be run like that (before 5.10), one by one. */
 static int slots_fill(struct probe_set *set)
 {
 	int stack = bpf_object__find_map_fd_by_name(set->track->bpf, "free_slots");
+	int fd = object_prog_fd(set->track, "slots_fill");
+	uint32_t left = PROBE_THREADS;
 
-	for (uint32_t slot = PROBE_THREADS; slot--;)
+	for (; fd >= 0 && left; left -= PROBE_SLOTS_AT_ONCE) {
+		__u64 args[1] = { left - 1 };
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
+
+		if (bpf_prog_test_run_opts(fd, &opts))
+			break;
+		if (opts.retval)
+			return -ENOSPC;
+	}
+	for (uint32_t slot = left; slot--;)
 		if (bpf_map_update_elem(stack, NULL, &slot, BPF_ANY))
 			return -errno;
 	return 0;

@@ -2,9 +2,10 @@
 /* The kernel's types, cut down to what the BPF objects look at. libbpf parses all types of the
  * kernel anew for each object and searches them for each type that the object names, which took
  * more time than all the rest of loading. Here the kernel's are read once, and libbpf gets, as its
- * custom type information, only those that have the name of a type of an object, with only the
- * members whose names are in an object. Other types that these contain are there by name and size;
- * what a pointer points to is left out, because a relocation does not follow pointers. */
+ * custom type information, only those that have the name of a type of an object, and what these
+ * contain, whatever it is called (a relocation goes by the names of members: what was struct epoll_filefd
+ * is struct epoll_key in 7.2), with only the members whose names are in an object. What a pointer points
+ * to is left out, because a relocation does not follow pointers. */
 #include "probe/kernel.h"
 
 #include <errno.h>
@@ -86,12 +87,11 @@ static int type_take(struct cut *c, uint32_t id)
 static int composite_add(struct cut *c, const struct btf_type *t, const char *name)
 {
 	const struct btf_member *m = btf_members(t);
-	bool wanted = !*name || name_known(c, name);
 	int ret;
 
 	ret = btf_is_struct(t) ? btf__add_struct(c->to, name, t->size)
 			       : btf__add_union(c->to, name, t->size);
-	for (uint32_t i = 0; i < btf_vlen(t) && wanted && ret >= 0; i++, m++) {
+	for (uint32_t i = 0; i < btf_vlen(t) && ret >= 0; i++, m++) {
 		const char *member = btf__name_by_offset(c->from, m->name_off);
 
 		if (!*member || name_known(c, member))

@@ -95,6 +95,7 @@ void async_inflight_now(const struct bench_async *a, struct async_now *ret_now);
 #define ASYNC_MIX_DISK 1u
 #define ASYNC_MIX_NET 2u
 #define ASYNC_MIX_TIMER 4u
+#define ASYNC_MIX_IPC 8u
 void async_set_mix(struct bench_async *a, uint32_t *mix);
 /* In flight now, without or with the passive ones. */
 unsigned async_inflight(const struct bench_async *a, bool with_passive);

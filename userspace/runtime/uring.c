@@ -175,7 +175,8 @@ static void publish_mix(const struct bench_async *a)
 {
 	uint32_t mix = (a->waits[URING_WAITS_DISK] ? ASYNC_MIX_DISK : 0) |
 		       (a->waits[URING_WAITS_NET] ? ASYNC_MIX_NET : 0) |
-		       (a->waits[URING_WAITS_TIMER] ? ASYNC_MIX_TIMER : 0);
+		       (a->waits[URING_WAITS_TIMER] ? ASYNC_MIX_TIMER : 0) |
+		       (a->waits[URING_WAITS_IPC] ? ASYNC_MIX_IPC : 0);
 
 	/* With nothing in flight it waits for a time: until the next operation is due, say. */
 	mix = mix ? mix : ASYNC_MIX_TIMER;
@@ -334,7 +335,7 @@ static void run_ready(struct bench_async *a, struct bench_worker *w)
 		next = op->next;
 		a->live--;
 		a->waits[waits]--;
-		if (waits == URING_WAITS_DISK && op->res > 0) {
+		if ((waits == URING_WAITS_DISK || waits == URING_WAITS_IPC) && op->res > 0) {
 			a->turn_ops++;
 			a->turn_bytes += (uint32_t)op->res;
 		}

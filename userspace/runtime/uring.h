@@ -59,9 +59,24 @@ enum {
 	URING_OP_PASSIVE = 0x80,
 };
 
-/* What an operation waits for in the kernel. A file's kind is not looked at: reads and writes are
- * taken for a disk's. */
-enum { URING_WAITS_NONE, URING_WAITS_DISK, URING_WAITS_NET, URING_WAITS_TIMER, URING_NR_WAITS };
+/* What an operation waits for in the kernel. A file's kind is not looked at: reads and writes at an
+ * offset are a disk's, those without one are of something that has none, a pipe or an eventfd. */
+enum {
+	URING_WAITS_NONE,
+	URING_WAITS_DISK,
+	URING_WAITS_NET,
+	URING_WAITS_TIMER,
+	URING_WAITS_IPC,
+	URING_NR_WAITS
+};
+
+/* Stands for the kernel's in bench_op.opcode: a read or a write without an offset. */
+#define URING_OPCODE_STREAM 0xff
+
+static inline uint8_t uring_opcode_at(uint8_t opcode, uint64_t offset)
+{
+	return offset == (uint64_t)-1 ? URING_OPCODE_STREAM : opcode;
+}
 
 static inline unsigned uring_waits_for(uint8_t opcode)
 {
@@ -80,6 +95,8 @@ static inline unsigned uring_waits_for(uint8_t opcode)
 		return URING_WAITS_NET;
 	case IORING_OP_TIMEOUT:
 		return URING_WAITS_TIMER;
+	case URING_OPCODE_STREAM:
+		return URING_WAITS_IPC;
 	default:
 		return URING_WAITS_NONE;
 	}

@@ -132,7 +132,7 @@ void bench_op_read(struct bench_async *a, struct bench_op *op, int fd, void *buf
 {
 	uint8_t opcode = buf_index >= 0 ? IORING_OP_READ_FIXED : IORING_OP_READ;
 	uint64_t data;
-	struct io_uring_sqe *sqe = op_sqe(a, op, opcode, &data);
+	struct io_uring_sqe *sqe = op_sqe(a, op, uring_opcode_at(opcode, offset), &data);
 
 	if (!sqe)
 		return;
@@ -148,7 +148,7 @@ void bench_op_write(struct bench_async *a, struct bench_op *op, int fd, const vo
 {
 	uint8_t opcode = buf_index >= 0 ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
 	uint64_t data;
-	struct io_uring_sqe *sqe = op_sqe(a, op, opcode, &data);
+	struct io_uring_sqe *sqe = op_sqe(a, op, uring_opcode_at(opcode, offset), &data);
 
 	if (!sqe)
 		return;

@@ -120,7 +120,8 @@ struct bench_op *bench_op_get(struct bench_async *a);
 void bench_op_put(struct bench_async *a, struct bench_op *op);
 
 /* Describe the operation; it is queued for the end of the turn. buf_index -1 = not registered.
- * offset -1 = the file's own position. Buffers stay the kernel's until done() runs. */
+ * offset -1 = the file has no positions (a pipe, an eventfd), which is also what a wait for it counts
+ * as in wall.time (blocked.ipc). Buffers stay the kernel's until done() runs. */
 void bench_op_nop(struct bench_async *a, struct bench_op *op);
 void bench_op_read(struct bench_async *a, struct bench_op *op, int fd, void *buf, uint32_t len,
 		   uint64_t offset, int buf_index, unsigned flags);
