@@ -13,6 +13,7 @@
 #include "core/observer.h"
 #include "core/option.h"
 #include "core/result.h"
+#include "core/sampling.h"
 #include "core/series.h"
 #include "core/slow.h"
 #include "core/worker.h"
@@ -41,6 +42,7 @@ struct execution {
 	json_t *slow, *series; /* of the job, NULL = none */
 	uint64_t first_ns;     /* when the first timed window began; 0 = there was none */
 	unsigned nr_trials;	/* finished */
+	unsigned index;		/* among the jobs of the result */
 	const char *status;	/* of the job, "ok" so far */
 	char reason[400];
 };
@@ -183,19 +185,21 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 		if (timed && x->sampler)
 			sampler_begin(x->sampler, jr->window.start_ns, jr->window.end_ns,
 				      x->nr_trials + 1);
+		if (timed)
+			sampling_begin(x->run->sampling);
 		rc = phase(x, worker_window, jr->nr, jr->window.end_ns);
 		x->run->window = NULL;
 		if (timed && x->sampler)
 			sampler_end(x->sampler, jr->window.end_ns, !rc && !x->run->stop);
+		if (timed)
+			sampling_stop(x->run->sampling);
 		if (timed)
 			collect_end(&span, x->run, jr);
 	}
 	if (x->run->stuck)
 		return rc;
 	end_rc = phase(x, worker_end, jr->nr, bench_now_ns());
-	if (rc || end_rc)
-		return rc ? rc : end_rc;
-	if (timed && !x->run->stop) {
+	if (!rc && !end_rc && timed && !x->run->stop) {
 		metric_set_next_trial(x->metrics);
 		if (x->run->probes)
 			probe_window(x->run->probes, &jr->window);
@@ -204,7 +208,9 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 		keep_trial(x);
 		x->nr_trials++;
 	}
-	return 0;
+	if (timed)
+		sampling_end(x->run->sampling, x->index, &jr->window);
+	return rc ? rc : end_rc;
 }
 
 /* Operations per second of the trial that has just ended. */
@@ -368,6 +374,29 @@ static int track(struct execution *x)
 	return 0;
 }
 
+/* Sample each worker, on its own CPU and on the others of the job, where what it makes may run. */
+static int sample(struct execution *x)
+{
+	const struct plan_job *plan = x->plan;
+	struct bench_err err = { 0 };
+	int *cpus = calloc(plan->nr_workers, sizeof(*cpus));
+	int rc = cpus ? 0 : bench_fail(&err, -ENOMEM, "out of memory");
+
+	for (unsigned i = 0; x->run->sampling && i < x->jr.nr && !rc; i++) {
+		const struct runtime_thread *t =
+			runtime_thread(x->run->runtime, x->jr.workers[i].thread);
+
+		memcpy(cpus, plan->cpus, plan->nr_workers * sizeof(*cpus));
+		cpus[0] = plan->cpus[i];
+		cpus[i] = plan->cpus[0];
+		rc = sampling_follow(x->run->sampling, t->tid, false, cpus, plan->nr_workers, &err);
+	}
+	if (rc)
+		result_warn(x->run->result, "%s: not sampled: %s", plan->spec->name, err.msg);
+	free(cpus);
+	return rc;
+}
+
 /* set-up .. tear-down on threads that exist. */
 static void execute(struct execution *x)
 {
@@ -387,7 +416,9 @@ static void execute(struct execution *x)
 			if (x->run->probes)
 				tell_mix(x, true);
 			follow(x);
+			(void)sample(x); /* it is told, and the job goes on without */
 			rc = trials(x);
+			sampling_unfollow(x->run->sampling);
 			if (!x->run->stuck)
 				gather(x);
 		}
@@ -507,6 +538,7 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 		result_warn(run->result, "%s: skipped: %s", plan->spec->name, err.msg);
 		return job_not_run(run, plan, "skipped", err.msg);
 	}
+	x.index = (unsigned)json_array_size(json_object_get(run->result, "jobs"));
 	x.metrics = metric_set_new();
 	x.jr.module = m;
 	x.jr.counters = run->counters;
