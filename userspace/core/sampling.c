@@ -24,12 +24,15 @@ static void to_file(const struct perf_event_header *header, void *ctx)
 {
 	struct sampling *s = ctx;
 
+	if (header->type == PERF_RECORD_SAMPLE)
+		sampling_ran(s, header);
 	perfdata_record(s->file, header);
 }
 
 static void drain(struct sampling *s)
 {
 	record_read(s->record, to_file, s);
+	sampling_waits_read(s);
 	perfdata_round(s->file);
 }
 
@@ -120,6 +123,7 @@ int sampling_open(struct sampling **ret_sampling, struct run *run, const char *r
 		return rc;
 	}
 	existing_kernel(s->file, s->kernel);
+	sampling_waits_open(s);
 	*ret_sampling = s;
 	return 0;
 }
@@ -202,8 +206,10 @@ void sampling_stop(struct sampling *s)
 
 void sampling_end(struct sampling *s, unsigned job, const struct bench_window *window)
 {
-	if (s && s->begun)
-		note_span(s, job, window);
-	if (s)
-		s->begun = false;
+	if (!s || !s->begun)
+		return;
+	s->begun = false;
+	sampling_waits_end(s);
+	perfdata_round(s->file);
+	note_span(s, job, window);
 }

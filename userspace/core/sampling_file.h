@@ -19,11 +19,26 @@ struct sampling {
 	struct perfdata *file;
 	struct kallsyms *kernel;
 	int timer; /* -1 = none */
+	bool waits; /* the probes tell of them */
+	void *balances; /* a tree, of threads in the window */
+	uint64_t oversampled_ns; /* samples stand for so much more than was run */
+	uint64_t sched_start, sched_end; /* of the scheduler's own functions; 0 = not known */
 	unsigned nr_followed;
 	bool begun;   /* a window is open */
 	bool on_exec; /* who is followed starts to be sampled by itself */
 	struct fold_span *spans; /* in the order of time */
 	unsigned nr_spans, room;
 };
+
+/* --- core/sampling_waits.c --- */
+
+/* Have the probes tell, or warn that they cannot. */
+void sampling_waits_open(struct sampling *sampling);
+/* What they told since; before the round ends. */
+void sampling_waits_read(struct sampling *sampling);
+/* The rest of a window. */
+void sampling_waits_end(struct sampling *sampling);
+/* A sample of what ran goes to the file. */
+void sampling_ran(struct sampling *sampling, const struct perf_event_header *header);
 
 #endif

@@ -221,7 +221,7 @@ static void put_losses(struct sampling *s)
 
 	record_stats(s->record, &stats);
 	json_object_set_new(s->run->result, "sampling",
-			    json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:I}", "event",
+			    json_pack("{s:s, s:I, s:I, s:I, s:b, s:I}", "event",
 				      record_event(s->record), "hz",
 				      (json_int_t)s->run->settings->sample, "samples",
 				      (json_int_t)stats.samples, "lost", (json_int_t)stats.lost,
