@@ -25,12 +25,14 @@ static void to_file(const struct perf_event_header *header, void *ctx)
 	struct sampling *s = ctx;
 
 	if (header->type == PERF_RECORD_SAMPLE)
-		sampling_ran(s, header);
-	perfdata_record(s->file, header);
+		perfdata_cpu_sample(s->file, header, sampling_ran(s, header));
+	else
+		perfdata_record(s->file, header);
 }
 
 static void drain(struct sampling *s)
 {
+	sampling_taken(s);
 	record_read(s->record, to_file, s);
 	sampling_waits_read(s);
 	perfdata_round(s->file);
@@ -138,6 +140,7 @@ void sampling_close(struct sampling *s)
 	perfdata_free(s->file);
 	kallsyms_close(s->kernel);
 	result_file_close(&s->out);
+	free(s->cpus);
 	free(s->spans);
 	free(s->path);
 	free(s);

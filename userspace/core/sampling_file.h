@@ -10,6 +10,12 @@
 #include "profile/fold.h"
 #include "profile/perfdata.h"
 
+/* What interrupts take of a CPU is in the periods of the samples there, too. */
+struct sampling_cpu {
+	uint64_t taken_ns; /* so far */
+	double left;	   /* the share that they left of the time since the last reading */
+};
+
 struct sampling {
 	struct run *run;
 	struct result_file out;
@@ -20,6 +26,9 @@ struct sampling {
 	struct kallsyms *kernel;
 	int timer; /* -1 = none */
 	bool waits; /* the probes tell of them */
+	struct sampling_cpu *cpus; /* nr_cpus, by the kernel's numbers */
+	unsigned nr_cpus;
+	uint64_t taken_at_ns; /* when they were last read */
 	void *balances; /* a tree, of threads in the window */
 	uint64_t oversampled_ns; /* samples stand for so much more than was run */
 	uint64_t sched_start, sched_end; /* of the scheduler's own functions; 0 = not known */
@@ -38,7 +47,9 @@ void sampling_waits_open(struct sampling *sampling);
 void sampling_waits_read(struct sampling *sampling);
 /* The rest of a window. */
 void sampling_waits_end(struct sampling *sampling);
-/* A sample of what ran goes to the file. */
-void sampling_ran(struct sampling *sampling, const struct perf_event_header *header);
+/* What interrupts took of each CPU since this was last called. */
+void sampling_taken(struct sampling *sampling);
+/* A sample of what ran goes to the file: its period there. */
+uint64_t sampling_ran(struct sampling *sampling, const struct perf_event_header *header);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/clock.h"
 #include "core/run.h"
 #include "core/sampling_file.h"
 #include "probe/waits.h"
@@ -39,18 +40,44 @@ static struct balance *balance_of(struct sampling *s, uint32_t tid)
 	return NULL;
 }
 
-void sampling_ran(struct sampling *s, const struct perf_event_header *header)
+void sampling_taken(struct sampling *s)
+{
+	uint64_t now = bench_now_ns(), since = now - s->taken_at_ns;
+
+	for (unsigned i = 0; i < s->nr_cpus; i++) {
+		struct sampling_cpu *c = &s->cpus[i];
+		uint64_t taken_ns = probe_cpu_taken(s->run->probes, i);
+		uint64_t took = taken_ns > c->taken_ns ? taken_ns - c->taken_ns : 0;
+
+		c->left = took < since ? 1 - (double)took / (double)since : 1;
+		c->taken_ns = taken_ns;
+	}
+	s->taken_at_ns = now;
+}
+
+/* A timer of the CPU goes on while interrupts are served, which irq-steal has. */
+static uint64_t own_period(const struct sampling *s, uint32_t cpu, uint64_t period)
+{
+	return cpu < s->nr_cpus ? (uint64_t)((double)period * s->cpus[cpu].left) : period;
+}
+
+uint64_t sampling_ran(struct sampling *s, const struct perf_event_header *header)
 {
 	const struct {
 		struct perf_event_header header;
 		uint64_t id, ip;
 		uint32_t pid, tid;
-		uint64_t time_ns, cpu, period;
+		uint64_t time_ns;
+		uint32_t cpu, reserved;
+		uint64_t period;
 	} *sample = (const void *)header;
-	struct balance *b = s->waits ? balance_of(s, sample->tid) : NULL;
+	bool clock = record_attr(s->record)->type == PERF_TYPE_SOFTWARE;
+	struct balance *b = s->waits && clock ? balance_of(s, sample->tid) : NULL;
+	uint64_t period = b ? own_period(s, sample->cpu, sample->period) : sample->period;
 
 	if (b)
-		b->sampled_ns += sample->period;
+		b->sampled_ns += period;
+	return period;
 }
 
 /* Where the thread waited, without the programs that looked at it and the scheduler's own functions:
@@ -132,10 +159,13 @@ void sampling_waits_open(struct sampling *s)
 	}
 	s->sched_start = kallsyms_address(s->kernel, "__sched_text_start");
 	s->sched_end = kallsyms_address(s->kernel, "__sched_text_end");
-	if (probe_waits_open(s->run->probes, &why))
+	if (probe_waits_open(s->run->probes, &why)) {
 		result_warn(s->run->result, "%s", why.msg);
-	else
-		s->waits = true;
+		return;
+	}
+	s->waits = true;
+	s->cpus = calloc(probe_nr_cpus(s->run->probes), sizeof(*s->cpus));
+	s->nr_cpus = s->cpus ? probe_nr_cpus(s->run->probes) : 0;
 }
 
 void sampling_waits_read(struct sampling *s)

@@ -203,3 +203,13 @@ void probe_waits_stats(const struct probe_set *set, struct probe_waits_stats *re
 {
 	*ret_stats = set && set->waits ? set->waits->stats : (struct probe_waits_stats){ 0 };
 }
+
+unsigned probe_nr_cpus(const struct probe_set *set)
+{
+	return set->nr_cpus;
+}
+
+uint64_t probe_cpu_taken(const struct probe_set *set, unsigned cpu)
+{
+	return set->clocks[cpu].hardirq_ns + set->clocks[cpu].softirq_ns;
+}

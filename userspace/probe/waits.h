@@ -44,6 +44,9 @@ void probe_waits_read(struct probe_set *set, void (*fn)(const struct probe_wait 
 /* The window has been read, or is given up: hand out the rest of it, up to its end. */
 void probe_waits_end(struct probe_set *set, void (*fn)(const struct probe_wait *wait, void *ctx),
 		     void *ctx);
+/* CPUs that are possible here, and what interrupts took of one of them in windows so far, ns. */
+unsigned probe_nr_cpus(const struct probe_set *set);
+uint64_t probe_cpu_taken(const struct probe_set *set, unsigned cpu);
 void probe_waits_stats(const struct probe_set *set, struct probe_waits_stats *ret_stats);
 
 #endif

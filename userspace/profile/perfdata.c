@@ -159,19 +159,28 @@ void perfdata_record(struct perfdata *f, const struct perf_event_header *header)
 	size_t words = header->size / sizeof(uint64_t);
 	const uint64_t id = id_of(PROFILE_CPU), *word = (const uint64_t *)header;
 
-	if (words < 2)
+	/* Of all records but samples the identifier is the last word. */
+	if (words < 2 || header->type == PERF_RECORD_SAMPLE)
 		return;
-	if (header->type == PERF_RECORD_SAMPLE) {
-		/* The identifier comes first, the time fourth (RECORD_SAMPLE_TYPE). */
-		perfdata_put(f, word, sizeof(*word));
-		perfdata_put(f, &id, sizeof(id));
-		perfdata_put(f, word + 2, (words - 2) * sizeof(*word));
-		note_time(f, word[4]);
-		return;
-	}
-	/* In all others it is the last word. */
 	perfdata_put(f, word, (words - 1) * sizeof(*word));
 	perfdata_put(f, &id, sizeof(id));
+}
+
+void perfdata_cpu_sample(struct perfdata *f, const struct perf_event_header *header,
+			 uint64_t period)
+{
+	size_t words = header->size / sizeof(uint64_t);
+	const uint64_t id = id_of(PROFILE_CPU), *word = (const uint64_t *)header;
+
+	/* header, identifier, ip, pid and tid, time, CPU, period, chain (RECORD_SAMPLE_TYPE) */
+	if (words < 8)
+		return;
+	perfdata_put(f, word, sizeof(*word));
+	perfdata_put(f, &id, sizeof(id));
+	perfdata_put(f, word + 2, 4 * sizeof(*word));
+	perfdata_put(f, &period, sizeof(period));
+	perfdata_put(f, word + 7, (words - 7) * sizeof(*word));
+	note_time(f, word[4]);
 }
 
 /* What stands at the end of records that are no samples. */

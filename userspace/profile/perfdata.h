@@ -64,6 +64,9 @@ void perfdata_free(struct perfdata *file); /* NULL is fine */
 
 /* Append a record that the kernel wrote for PROFILE_CPU. */
 void perfdata_record(struct perfdata *file, const struct perf_event_header *header);
+/* The same of a sample, with another period than the kernel gave it. */
+void perfdata_cpu_sample(struct perfdata *file, const struct perf_event_header *header,
+			 uint64_t period);
 void perfdata_sample(struct perfdata *file, const struct perfdata_sample *sample);
 /* What a thread is called; pid == tid and exec: it executed a program. */
 void perfdata_comm(struct perfdata *file, pid_t pid, pid_t tid, const char *comm, uint64_t time_ns);

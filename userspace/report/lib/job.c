@@ -350,6 +350,7 @@ void section_job(struct text *t)
 	section_runq(t);
 	section_kernel(t);
 	section_slow(t);
+	section_profile(t);
 	section_counters(t);
 	job_other(t);
 	job_series(t);
