@@ -20,6 +20,7 @@ struct {
 /* Of each followed thread: its record in the making, and when it told the last one. */
 struct wait_slot {
 	__u64 told_ns;
+	__u64 stack_ns;	   /* when it had the last stack */
 	__u64 runq_before; /* time for the CPU before this wait */
 	struct waits_record record;
 };
@@ -67,6 +68,16 @@ static __always_inline void tell(struct wait_slot *s, const struct probe_thread 
 		s->told_ns = now;
 }
 
+/* May a stack be taken? */
+static __always_inline bool stack_due(const struct wait_slot *s, const struct probe_values_element *v,
+				      __u64 now)
+{
+	__u64 least = now - s->stack_ns < WAITS_STACK_SELDOM_NS ? WAITS_STACK_EVERY_NS
+								: WAITS_STACK_LEAST_NS;
+
+	return now - v->slot[WAITS_STACK_NS] >= least;
+}
+
 /* It leaves its CPU. */
 static __always_inline void leaves(__u64 *ctx, const struct probe_thread *t,
 				   struct probe_values_element *v, __u64 now)
@@ -90,8 +101,9 @@ static __always_inline void leaves(__u64 *ctx, const struct probe_thread *t,
 		return;
 	}
 	r->flags = 0;
-	if (now - v->slot[WAITS_STACK_NS] < WAITS_STACK_EVERY_NS)
+	if (!stack_due(s, v, now))
 		return;
+	s->stack_ns = now;
 	v->slot[WAITS_STACK_NS] = now;
 	v->slot[WAITS_STACKS]++;
 	r->kernel_bytes = (__s32)bpf_get_stack(ctx, r->kernel, sizeof(r->kernel), 0);

@@ -9,8 +9,11 @@
 #define WAITS_USER_FRAMES 80u
 
 /* A walk of both stacks costs some microseconds: not more often than this on each CPU, which keeps it
- * near 1 % of the time. */
+ * near 1 % of the time. But threads that seldom leave their CPU are seldom met, and wait long: one
+ * that has had no stack for so long takes one unless the CPU has just taken another. */
 #define WAITS_STACK_EVERY_NS 250000u
+#define WAITS_STACK_SELDOM_NS 10000000u
+#define WAITS_STACK_LEAST_NS 25000u
 /* Without a stack a thread tells its sums this often at most. */
 #define WAITS_TELL_EVERY_NS 10000000u
 

@@ -107,7 +107,8 @@ static int watch(const struct exec_settings *settings, int argc, char **argv)
 
 	if (watch_check(settings, &err) || output_init(&output, &settings->common, &err))
 		return fail(&err);
-	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err)) {
+	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err) ||
+	    sampling_open(&run.sampling, &run, output.target.path, settings->common.force, &err)) {
 		fail(&err);
 		goto out;
 	}

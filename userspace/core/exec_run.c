@@ -163,7 +163,7 @@ static int follow(struct exec_job *job, enum run_kind kind, const struct child *
 	if (kind != RUN_WARM_UP && run->counters)
 		rc = counter_open(ret_session, run->counters, &target, job->nr_trials, err);
 	if (!rc && kind == RUN_TIMED)
-		rc = sampling_follow(run->sampling, c->at.pid, true, job->session->cpus,
+		rc = sampling_follow(run->sampling, c->at.pid, c->at.pid, true, job->session->cpus,
 				     job->session->nr_cpus, err);
 	if (!rc && kind == RUN_TIMED && run->probes && probe_track(run->probes, c->at.pid, true, &why))
 		result_warn(run->result, "probes do not follow the command: %s", why.msg);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/clock.h"
 #include "core/collect.h"
@@ -389,7 +390,8 @@ static int sample(struct execution *x)
 		memcpy(cpus, plan->cpus, plan->nr_workers * sizeof(*cpus));
 		cpus[0] = plan->cpus[i];
 		cpus[i] = plan->cpus[0];
-		rc = sampling_follow(x->run->sampling, t->tid, false, cpus, plan->nr_workers, &err);
+		rc = sampling_follow(x->run->sampling, getpid(), t->tid, false, cpus,
+				     plan->nr_workers, &err);
 	}
 	if (rc)
 		result_warn(x->run->result, "%s: not sampled: %s", plan->spec->name, err.msg);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench/clock.h"
 #include "core/result.h"
@@ -146,8 +145,8 @@ void sampling_close(struct sampling *s)
 	free(s);
 }
 
-int sampling_follow(struct sampling *s, pid_t tid, bool on_exec, const int *cpus, unsigned nr_cpus,
-		    struct bench_err *err)
+int sampling_follow(struct sampling *s, pid_t pid, pid_t tid, bool on_exec, const int *cpus,
+		    unsigned nr_cpus, struct bench_err *err)
 {
 	if (!s)
 		return 0;
@@ -155,7 +154,9 @@ int sampling_follow(struct sampling *s, pid_t tid, bool on_exec, const int *cpus
 	if ((uint64_t)s->nr_followed * nr_cpus > MANY_EVENTS)
 		nr_cpus = 1;
 	s->on_exec = on_exec;
-	existing_process(s->file, on_exec ? tid : getpid(), bench_now_ns());
+	if (pid != s->known)
+		existing_process(s->file, pid, bench_now_ns());
+	s->known = pid;
 	return record_attach(s->record, tid, on_exec, cpus, nr_cpus, err);
 }
 
@@ -166,6 +167,7 @@ void sampling_unfollow(struct sampling *s)
 	drain(s);
 	record_detach(s->record);
 	s->nr_followed = 0;
+	s->known = 0;
 }
 
 void sampling_begin(struct sampling *s)

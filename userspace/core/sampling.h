@@ -20,8 +20,9 @@ int sampling_open(struct sampling **ret_sampling, struct run *run, const char *r
 		  bool force, struct bench_err *err);
 void sampling_close(struct sampling *sampling);
 
-/* Sample a thread and what it makes, on these CPUs, its own first. on_exec: from when it executes a program. */
-int sampling_follow(struct sampling *sampling, pid_t tid, bool on_exec, const int *cpus,
+/* Sample a thread of a process and what it makes, on these CPUs, its own first. on_exec: from when it
+ * executes a program; else from sampling_begin() on. */
+int sampling_follow(struct sampling *sampling, pid_t pid, pid_t tid, bool on_exec, const int *cpus,
 		    unsigned nr_cpus, struct bench_err *err);
 void sampling_unfollow(struct sampling *sampling);
 

@@ -33,6 +33,7 @@ struct sampling {
 	uint64_t oversampled_ns; /* samples stand for so much more than was run */
 	uint64_t sched_start, sched_end; /* of the scheduler's own functions; 0 = not known */
 	unsigned nr_followed;
+	pid_t known; /* whose memory was written down last */
 	bool begun;   /* a window is open */
 	bool on_exec; /* who is followed starts to be sampled by itself */
 	struct fold_span *spans; /* in the order of time */
