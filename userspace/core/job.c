@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench/clock.h"
 #include "core/collect.h"
@@ -192,10 +191,10 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 		x->run->window = NULL;
 		if (timed && x->sampler)
 			sampler_end(x->sampler, jr->window.end_ns, !rc && !x->run->stop);
-		if (timed)
+		if (timed) {
 			sampling_stop(x->run->sampling);
-		if (timed)
 			collect_end(&span, x->run, jr);
+		}
 	}
 	if (x->run->stuck)
 		return rc;
@@ -375,30 +374,6 @@ static int track(struct execution *x)
 	return 0;
 }
 
-/* Sample each worker, on its own CPU and on the others of the job, where what it makes may run. */
-static int sample(struct execution *x)
-{
-	const struct plan_job *plan = x->plan;
-	struct bench_err err = { 0 };
-	int *cpus = calloc(plan->nr_workers, sizeof(*cpus));
-	int rc = cpus ? 0 : bench_fail(&err, -ENOMEM, "out of memory");
-
-	for (unsigned i = 0; x->run->sampling && i < x->jr.nr && !rc; i++) {
-		const struct runtime_thread *t =
-			runtime_thread(x->run->runtime, x->jr.workers[i].thread);
-
-		memcpy(cpus, plan->cpus, plan->nr_workers * sizeof(*cpus));
-		cpus[0] = plan->cpus[i];
-		cpus[i] = plan->cpus[0];
-		rc = sampling_follow(x->run->sampling, getpid(), t->tid, false, cpus,
-				     plan->nr_workers, &err);
-	}
-	if (rc)
-		result_warn(x->run->result, "%s: not sampled: %s", plan->spec->name, err.msg);
-	free(cpus);
-	return rc;
-}
-
 /* set-up .. tear-down on threads that exist. */
 static void execute(struct execution *x)
 {
@@ -418,7 +393,7 @@ static void execute(struct execution *x)
 			if (x->run->probes)
 				tell_mix(x, true);
 			follow(x);
-			(void)sample(x); /* it is told, and the job goes on without */
+			sampling_follow_workers(x->run->sampling, &x->jr, x->plan->spec->name);
 			rc = trials(x);
 			sampling_unfollow(x->run->sampling);
 			if (!x->run->stuck)

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/clock.h"
 #include "core/result.h"
 #include "core/run.h"
 #include "core/sampling_file.h"
+#include "core/worker.h"
 #include "profile/existing.h"
 
 /* How often buffers are emptied into the file: they hold many times that. */
@@ -158,6 +160,26 @@ int sampling_follow(struct sampling *s, pid_t pid, pid_t tid, bool on_exec, cons
 		existing_process(s->file, pid, bench_now_ns());
 	s->known = pid;
 	return record_attach(s->record, tid, on_exec, cpus, nr_cpus, err);
+}
+
+void sampling_follow_workers(struct sampling *s, const struct job_run *jr, const char *job)
+{
+	int *cpus = s ? calloc(jr->nr, sizeof(*cpus)) : NULL;
+	struct bench_err err = { 0 };
+	int rc = 0;
+
+	for (unsigned i = 0; cpus && i < jr->nr && !rc; i++) {
+		pid_t tid = runtime_thread(s->run->runtime, jr->workers[i].thread)->tid;
+
+		memcpy(cpus, jr->job.cpus, jr->nr * sizeof(*cpus));
+		cpus[0] = jr->job.cpus[i];
+		cpus[i] = jr->job.cpus[0];
+		rc = sampling_follow(s, getpid(), tid, false, cpus, jr->nr, &err);
+	}
+	if (s && (rc || !cpus))
+		result_warn(s->run->result, "%s: not sampled: %s", job,
+			    rc ? err.msg : "out of memory");
+	free(cpus);
 }
 
 void sampling_unfollow(struct sampling *s)

@@ -24,6 +24,10 @@ void sampling_close(struct sampling *sampling);
  * executes a program; else from sampling_begin() on. */
 int sampling_follow(struct sampling *sampling, pid_t pid, pid_t tid, bool on_exec, const int *cpus,
 		    unsigned nr_cpus, struct bench_err *err);
+/* Each worker of a job, on its own CPU and on the others of the job, where what it makes may run.
+ * Those that cannot be sampled are a warning. */
+struct job_run;
+void sampling_follow_workers(struct sampling *sampling, const struct job_run *jr, const char *job);
 void sampling_unfollow(struct sampling *sampling);
 
 /* A window opens, of the probes already: those that are followed are sampled, and the file written. */

@@ -46,6 +46,7 @@ static void event_rows(struct text *t, const json_t *profile, const json_t *even
 {
 	const json_t *symbols = bench_result_get(profile, "symbols"), *row;
 	double weight = bench_result_num(event, "weight");
+	double no_stack = bench_result_num(event, "no_stack");
 	unsigned most = first ? ROWS : WAIT_ROWS, nr = 0;
 	char sum[UNITS_MAX];
 	size_t i;
@@ -55,9 +56,13 @@ static void event_rows(struct text *t, const json_t *profile, const json_t *even
 	text_item(t, TEXT_PLAIN, "%.0f samples", bench_result_num(event, "samples"));
 	if (!strcmp(bench_result_str(event, "unit"), "ns"))
 		text_item(t, TEXT_PLAIN, "%s", units_value(sum, weight, "ns", t->style->utf8));
-	if (bench_result_num(event, "no_stack") > 0)
-		text_item(t, TEXT_DIM, "%.0f %% of it without a stack",
-			  100 * bench_result_num(event, "no_stack") / weight);
+	/* Some events never have one: there is nothing more to tell of them. */
+	if (no_stack >= weight) {
+		text_end(t);
+		return;
+	}
+	if (no_stack > 0)
+		text_item(t, TEXT_DIM, "%.0f %% of it without a stack", 100 * no_stack / weight);
 	json_array_foreach (symbols, i, row)
 		if (profile_is_of(row, event) && nr++ < most)
 			symbol_row(t, row);
