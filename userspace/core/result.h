@@ -78,7 +78,7 @@ int result_save(const json_t *result, struct result_target *target, struct bench
 int result_write(const char *path, bool force, const char *data, size_t len, struct bench_err *err);
 
 /* A file that is written while a run goes on and has no name meanwhile: killed, nothing of it is
- * left. (Where a file system cannot do that it has a temporary name beside path.) */
+ * left. Only its owner may read it. (Where a file system cannot do that it has a temporary name beside path.) */
 struct result_file {
 	int fd; /* -1 = none */
 	char *temp;

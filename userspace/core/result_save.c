@@ -322,11 +322,14 @@ int result_file_open(struct result_file *ret_file, const char *path, bool force,
 		free(dir);
 		return r ? r : bench_fail(err, -ENOMEM, "out of memory");
 	}
-	file.fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0644);
+	/* It may tell where the memory of others is: for its owner only. */
+	file.fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	if (file.fd < 0 && path) {
 		file.fd = temp_open(path, &file.temp);
 		if (file.fd < 0)
 			errno = -file.fd;
+		else
+			(void)fchmod(file.fd, 0600); /* it has just been made by us */
 	}
 	r = file.fd < 0 ? -errno : 0;
 	if (r)

@@ -206,6 +206,8 @@ static void note_span(struct sampling *s, unsigned job, const struct bench_windo
 {
 	unsigned trial = 1;
 
+	if (window->end_ns <= window->start_ns) /* its end is not known */
+		return;
 	if (s->nr_spans == s->room) {
 		unsigned room = s->room ? 2 * s->room : 64;
 		struct fold_span *grown = reallocarray(s->spans, room, sizeof(*grown));
