@@ -6,12 +6,12 @@
 set -eu
 
 packages="gcc make git pkg-config clang llvm libc6-dev linux-libc-dev
-libbpf-dev libelf-dev zlib1g-dev libpfm4-dev liburing-dev libhwloc-dev libncurses-dev
+libbpf-dev libelf-dev libdw-dev zlib1g-dev libpfm4-dev liburing-dev libhwloc-dev libncurses-dev
 libcmocka-dev libjansson-dev libinih-dev uuid-dev libblkid-dev
 libseccomp-dev libclang-rt-14-dev valgrind strace python3 python3-jsonschema procps util-linux iproute2"
 
 # Peers that some tests compare with; the tests skip without them.
-peers="linux-perf libbpf-tools tmux"
+peers="linux-perf libbpf-tools tmux hotspot"
 
 lab="qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils zstd dmsetup"
 [ "${1:-}" != check ] || peers="$peers $lab"

@@ -13,6 +13,7 @@
 #include "core/option.h"
 #include "core/output.h"
 #include "core/run.h"
+#include "core/sampling.h"
 #include "core/spawner.h"
 #include "core/watch.h"
 
@@ -122,7 +123,8 @@ static int watch(const struct exec_settings *settings, int argc, char **argv)
 		output_done(&output);
 		return fail(&err);
 	}
-	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err)) {
+	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err) ||
+	    sampling_open(&run.sampling, &run, output.target.path, settings->common.force, &err)) {
 		fail(&err);
 		goto out;
 	}
@@ -169,7 +171,8 @@ static int execute(const struct exec_settings *settings, const struct exec_plan 
 		fail(&err);
 		goto closed;
 	}
-	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err)) {
+	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err) ||
+	    sampling_open(&run.sampling, &run, output.target.path, settings->common.force, &err)) {
 		fail(&err);
 		goto out;
 	}

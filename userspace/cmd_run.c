@@ -11,6 +11,7 @@
 #include "core/option.h"
 #include "core/output.h"
 #include "core/run.h"
+#include "core/sampling.h"
 
 /* What belongs to the command line only. */
 struct run_command {
@@ -159,7 +160,8 @@ static int execute(const struct settings *settings, const struct run_command *co
 		return refuse(&err);
 	}
 	if (run_open(&run, settings, argc, argv, &err) || make_plan(&run, &plan, jobs, &err) ||
-	    run_open_probes(&run, &err)) {
+	    run_open_probes(&run, &err) ||
+	    sampling_open(&run.sampling, &run, output.target.path, settings->force, &err)) {
 		refuse(&err);
 		goto out;
 	}

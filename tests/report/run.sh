@@ -46,7 +46,7 @@ golden() {
 
 [ "${1:-}" = --update ] && update=1
 
-for f in full blocking exec interrupted sweep; do
+for f in full blocking exec interrupted sweep profile; do
 	LC_ALL=C.UTF-8 "$BENCH" report "$here/$f.json" >"$work/out" 2>&1 || fail "report of $f"
 	golden "$f.txt"
 done
@@ -78,6 +78,10 @@ else
 	fail 'promtool check metrics:'
 	cat "$work/out"
 fi
+
+"$BENCH" report --format=profile "$here/profile.json" >"$work/out" 2>&1 || fail 'report as profile'
+golden profile.profile.txt
+expect 'no profile' 0 'made without --sample' "$BENCH" report --format=profile "$here/exec.json"
 
 # What is printed as JSON is the document, and printing it again changes nothing.
 for f in full blocking exec interrupted sweep; do

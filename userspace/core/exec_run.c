@@ -12,6 +12,7 @@
 #include "bench/clock.h"
 #include "core/collect.h"
 #include "core/result.h"
+#include "core/sampling.h"
 #include "core/series.h"
 #include "core/usage.h"
 #include "counters/packages.h"
@@ -186,6 +187,9 @@ static int follow(struct exec_job *job, enum run_kind kind, const struct child *
 
 	if (kind != RUN_WARM_UP && run->counters)
 		rc = counter_open(ret_session, run->counters, &target, job->nr_trials, err);
+	if (!rc && kind == RUN_TIMED)
+		rc = sampling_follow(run->sampling, c->at.pid, c->at.pid, true, job->session->cpus,
+				     job->session->nr_cpus, err);
 	if (!rc && kind == RUN_TIMED && run->probes && probe_track(run->probes, c->at.pid, true, &why))
 		result_warn(run->result, "probes do not follow the command: %s", why.msg);
 	return rc;
@@ -225,7 +229,7 @@ static int begin(struct exec_job *job, enum run_kind kind, struct child *c,
 		 struct counter_session **ret_session, struct bench_err *err)
 {
 	struct exec_session *s = job->session;
-	bool gate = kind != RUN_WARM_UP && (s->run->counters || s->run->probes);
+	bool gate = kind != RUN_WARM_UP && (s->run->counters || s->run->probes || s->run->sampling);
 	int rc;
 
 	if (!gate)
@@ -262,6 +266,8 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 		probe_window(run->probes, &job->window);
 	if (timed && job->sampler)
 		sampler_begin(job->sampler, job->window.start_ns, UINT64_MAX, job->nr_trials + 1);
+	if (timed)
+		sampling_begin(run->sampling);
 	packages_begin(s->packages);
 	if (c->at.gate >= 0)
 		spawned_go(&c->at);
@@ -272,12 +278,17 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 	if (timed && job->sampler)
 		sampler_end(job->sampler, c->end.exit_ns,
 			    !rc && !c->end.exec_errno && !c->timed_out && !run->stop);
+	if (timed)
+		sampling_stop(run->sampling);
 	if (rc)
 		bench_fail(err, rc, "waiting for the command: %s", strerror(-rc));
 	else if (timed)
 		take(job, c, session, &span);
+	if (timed)
+		sampling_end(run->sampling, (unsigned)(job - s->jobs), &job->window);
 out:
 	counter_close(session);
+	sampling_unfollow(run->sampling);
 	if (run->probes)
 		probe_untrack_all(run->probes);
 	return rc;

@@ -27,6 +27,7 @@ struct execution {
 	unsigned slo_kept;	/* trials that kept the target */
 	json_t *knee;		/* why the rate above misses its target, NULL = none */
 	unsigned nr_trials;	/* finished */
+	unsigned index;		/* among the jobs of the result */
 	const char *status;	/* of the job, "ok" so far */
 	char reason[400];
 };

@@ -13,6 +13,7 @@
 #include "core/execution.h"
 #include "core/option.h"
 #include "core/result.h"
+#include "core/sampling.h"
 #include "core/slow.h"
 #include "core/stuck.h"
 
@@ -169,19 +170,21 @@ int execution_window(struct execution *x, uint64_t duration_ns, bool timed)
 		if (timed && x->sampler)
 			sampler_begin(x->sampler, jr->window.start_ns, jr->window.end_ns,
 				      x->nr_trials + 1);
+		if (timed)
+			sampling_begin(x->run->sampling);
 		rc = phase(x, "run", worker_window, jr->nr, jr->window.end_ns);
 		x->run->window = NULL;
 		if (timed && x->sampler)
 			sampler_end(x->sampler, jr->window.end_ns, !rc && !x->run->stop);
-		if (timed)
+		if (timed) {
+			sampling_stop(x->run->sampling);
 			collect_end(&span, x->run, jr);
+		}
 	}
 	if (x->run->stuck)
 		return rc;
 	end_rc = phase(x, "end", worker_end, jr->nr, bench_now_ns());
-	if (rc || end_rc)
-		return rc ? rc : end_rc;
-	if (timed && !x->run->stop) {
+	if (!rc && !end_rc && timed && !x->run->stop) {
 		metric_set_next_trial(x->metrics);
 		if (x->run->probes)
 			probe_window(x->run->probes, &jr->window);
@@ -190,7 +193,9 @@ int execution_window(struct execution *x, uint64_t duration_ns, bool timed)
 		keep_trial(x);
 		x->nr_trials++;
 	}
-	return 0;
+	if (timed)
+		sampling_end(x->run->sampling, x->index, &jr->window);
+	return rc ? rc : end_rc;
 }
 
 double execution_speed(const struct execution *x)
@@ -379,7 +384,9 @@ static void execute(struct execution *x)
 			if (x->run->probes)
 				tell_mix(x, true);
 			follow(x);
+			sampling_follow_workers(x->run->sampling, &x->jr, x->plan->spec->name);
 			rc = trials(x);
+			sampling_unfollow(x->run->sampling);
 			if (!x->run->stuck)
 				gather(x);
 			if (!rc && !x->run->stop)
@@ -437,6 +444,7 @@ json_t *job_execute(struct run *run, const struct plan_job *plan)
 		result_warn(run->result, "%s: skipped: %s", plan->spec->name, err.msg);
 		return job_not_run(run, plan, "skipped", err.msg);
 	}
+	x.index = (unsigned)json_array_size(json_object_get(run->result, "jobs"));
 	x.metrics = metric_set_new();
 	x.jr.module = m;
 	x.jr.counters = run->counters;

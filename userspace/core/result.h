@@ -77,4 +77,19 @@ int result_save(const json_t *result, struct result_target *target, struct bench
 /* The same for any text: write len bytes of data to path. */
 int result_write(const char *path, bool force, const char *data, size_t len, struct bench_err *err);
 
+/* A file that is written while a run goes on and has no name meanwhile: killed, nothing of it is
+ * left. Only its owner may read it. (Where a file system cannot do that it has a temporary name beside path.) */
+struct result_file {
+	int fd; /* -1 = none */
+	char *temp;
+};
+/* Beside path; path NULL = it will never have a name. Checks that path is free, as
+ * result_target_init() does. */
+int result_file_open(struct result_file *ret_file, const char *path, bool force,
+		     struct bench_err *err);
+/* It appears as path, complete. */
+int result_file_publish(struct result_file *file, const char *path, bool force,
+			struct bench_err *err);
+void result_file_close(struct result_file *file); /* all zero with fd -1 is fine */
+
 #endif

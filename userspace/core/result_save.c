@@ -55,7 +55,7 @@ static int temp_open(const char *path, char **ret_name)
 			name = NULL;
 			break;
 		}
-		fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+		fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 		if (fd >= 0)
 			break;
 		fd = -errno;
@@ -308,4 +308,83 @@ int result_save(const json_t *result, struct result_target *target, struct bench
 	}
 	free(text);
 	return r;
+}
+
+int result_file_open(struct result_file *ret_file, const char *path, bool force,
+		     struct bench_err *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *dir = path ? path_dir(path) : strdup(tmp && *tmp ? tmp : "/tmp");
+	struct result_file file = { .fd = -1 };
+	int r = path ? check_existing(path, force, err) : 0;
+
+	if (r || !dir) {
+		free(dir);
+		return r ? r : bench_fail(err, -ENOMEM, "out of memory");
+	}
+	/* It may tell where the memory of others is: for its owner only. */
+	file.fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	if (file.fd < 0 && path) {
+		file.fd = temp_open(path, &file.temp);
+		if (file.fd < 0)
+			errno = -file.fd;
+		else
+			(void)fchmod(file.fd, 0600); /* it has just been made by us */
+	}
+	r = file.fd < 0 ? -errno : 0;
+	if (r)
+		bench_fail(err, r, "cannot write in '%s': %s%s", dir, strerror(-r), remedy(r));
+	else
+		*ret_file = file;
+	free(dir);
+	return r;
+}
+
+/* Give an unnamed file a temporary name. */
+static int name_it(struct result_file *file, const char *path)
+{
+	char link_path[32];
+	int fd;
+
+	if (file->temp)
+		return 0;
+	/* The name of a file that nobody else uses. */
+	fd = temp_open(path, &file->temp);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	(void)unlink(file->temp); /* linkat() says it if it is still there */
+	snprintf(link_path, sizeof(link_path), "/proc/self/fd/%d", file->fd);
+	return linkat(AT_FDCWD, link_path, AT_FDCWD, file->temp, AT_SYMLINK_FOLLOW) ? -errno : 0;
+}
+
+int result_file_publish(struct result_file *file, const char *path, bool force,
+			struct bench_err *err)
+{
+	int r;
+
+	give_to_invoker(file->fd);
+	r = fsync(file->fd) ? -errno : 0;
+	r = r ? r : name_it(file, path);
+	r = r ? r : publish(file->temp, path, force);
+	if (!r) {
+		free(file->temp);
+		file->temp = NULL;
+		sync_dir(path);
+		return 0;
+	}
+	if (r == -EEXIST)
+		return exists_error(path, err);
+	return bench_fail(err, r, "write '%s': %s%s", path, strerror(-r), remedy(r));
+}
+
+void result_file_close(struct result_file *file)
+{
+	if (file->temp)
+		(void)unlink(file->temp);
+	free(file->temp);
+	file->temp = NULL;
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = -1;
 }

@@ -16,6 +16,7 @@
 #include "core/limits.h"
 #include "core/observer.h"
 #include "core/result.h"
+#include "core/sampling.h"
 #include "core/sweep_curve.h"
 #include "core/verdict.h"
 
@@ -259,6 +260,7 @@ void run_close(struct run *run)
 	/* Threads that hang in the kernel cannot be joined; the kernel cleans up after us. */
 	if (run->stuck)
 		return;
+	sampling_close(run->sampling);
 	probe_close(run->probes);
 	counter_plan_free(run->counters);
 	live_close(run->live);
@@ -336,6 +338,7 @@ void run_finish(struct run *run)
 	if (run->probes)
 		probe_warnings(run->probes, json_object_get(result, "warnings"));
 	json_object_set_new(result, "artifacts", json_array());
+	sampling_finish(run->sampling);
 	json_object_set_new(result, "elapsed_ns",
 			    json_integer((json_int_t)(bench_now_ns() - run->started_ns)));
 }

@@ -15,12 +15,15 @@
 #include "probe/probe.h"
 #include "runtime/runtime.h"
 
+struct sampling;
+
 struct run {
 	const struct settings *settings;
 	struct topology *topology;
 	struct runtime *runtime;
 	struct counter_plan *counters; /* NULL = none */
 	struct probe_set *probes;      /* NULL = none */
+	struct sampling *sampling;     /* NULL = none */
 	json_t *result;
 	uint64_t started_ns;
 	struct progress progress;

@@ -10,6 +10,7 @@ static const char *const scope_words[] = { "worker", "cpu", "both", NULL };
 static const char *const list_word[] = { "LIST", NULL };
 static const char *const file_word[] = { "FILE|DIR|none|-", NULL };
 static const char *const name_word[] = { "NAME", NULL };
+static const char *const hz_word[] = { "HZ", NULL };
 static const char *const dir_word[] = { "DIR", NULL };
 static const char *const threshold_word[] = { "METRIC<VALUE", NULL };
 static const char *const command_word[] = { "CMD", NULL };
@@ -30,6 +31,9 @@ static const char *const command_word[] = { "CMD", NULL };
 	{ "observer", BENCH_OPT_ENUM, (s) + offsetof(struct settings, observer), 0, 0, "off",      \
 	  observer_words, "ab: as many trials again without probes, to measure what they cost",    \
 	  NULL, 0 },                                                                               \
+	{ "sample", BENCH_OPT_U64, (s) + offsetof(struct settings, sample), 0, 1000000, "0",       \
+	  hz_word, "sample stacks, running and waiting, HZ times a second (999): profile, perf.data", \
+	  "999", 0 },                                                                              \
 	{ "interval", BENCH_OPT_DURATION, (s) + offsetof(struct settings, interval_ns),            \
 	  BENCH_NS_PER_MS, 3600 * BENCH_NS_PER_SEC, "100ms", NULL,                                 \
 	  "time between two rows of the time series", NULL, 0 },                                   \

@@ -21,6 +21,7 @@ struct settings {
 	uint64_t slow;	      /* slow operations to keep for each job, 0 = none */
 	uint64_t interval_ns; /* of the time series */
 	uint64_t observer;    /* enum observer_mode */
+	uint64_t sample;      /* samples per second, 0 = none */
 	uint64_t multiplex;   /* all counter groups in every trial */
 	uint64_t scope;	      /* of the counters: enum events_scope */
 	const char *cpus, *counters, *probes, *output, *format, *directory;

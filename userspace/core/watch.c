@@ -17,6 +17,7 @@
 #include "core/exec.h"
 #include "core/observer.h"
 #include "core/result.h"
+#include "core/sampling.h"
 #include "core/series.h"
 #include "core/verdict.h"
 
@@ -196,6 +197,17 @@ static int count_threads(struct watch *w, pid_t pid, const struct tree *threads,
 	return rc;
 }
 
+/* What begins later was made by one that is sampled, and is sampled with it. */
+static int sample(struct watch *w, pid_t pid, pid_t tid, struct bench_err *err)
+{
+	struct bench_err why = { 0 };
+	int rc = sampling_follow(w->run->sampling, pid, tid, false, w->cpus, w->nr_cpus, &why);
+
+	if (!rc || rc == -ESRCH) /* it has ended */
+		return 0;
+	return bench_fail(err, rc, "%s", why.msg);
+}
+
 /* Counters and probes on a process as it is now; what it forks and clones is followed from then on.
  */
 static int join(struct watch *w, pid_t pid, struct bench_err *err)
@@ -205,6 +217,8 @@ static int join(struct watch *w, pid_t pid, struct bench_err *err)
 	int rc = watch_threads(&threads, pid);
 
 	rc = rc ? bench_fail(err, rc, "out of memory") : count_threads(w, pid, &threads, err);
+	for (unsigned i = 0; !w->started && i < threads.nr && !rc; i++)
+		rc = sample(w, pid, threads.pids[i], err);
 	w->nr_threads += threads.nr;
 	tree_done(&threads);
 	/* A thread that was cloned by one not yet followed, with a number that was passed already,
@@ -312,6 +326,7 @@ static int watch_window(struct watch *w, struct bench_err *err)
 		probe_window(run->probes, &w->window);
 	if (w->sampler)
 		sampler_begin(w->sampler, w->window.start_ns, UINT64_MAX, 1);
+	sampling_begin(run->sampling);
 	for (unsigned i = 0; i < w->nr_sessions; i++)
 		(void)counter_enable(w->sessions[i]); /* they count from here on */
 	rc = wait_for_end(w, err);
@@ -320,11 +335,13 @@ static int watch_window(struct watch *w, struct bench_err *err)
 	w->window.end_ns = bench_now_ns();
 	if (w->sampler)
 		sampler_end(w->sampler, w->window.end_ns, !rc);
+	sampling_stop(run->sampling);
 	collect_end(&span, run, NULL);
 	if (run->probes)
 		probe_window(run->probes, &w->window);
 	if (!rc)
 		take(w, &span);
+	sampling_end(run->sampling, 0, &w->window);
 	return rc;
 }
 
@@ -423,6 +440,7 @@ int watch_execute(struct run *run, const struct exec_settings *settings, struct 
 	}
 	if (run->probes)
 		probe_untrack_all(run->probes);
+	sampling_unfollow(run->sampling);
 	for (unsigned i = 0; i < w.nr_sessions; i++)
 		counter_close(w.sessions[i]);
 	free(w.sessions);

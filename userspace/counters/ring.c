@@ -6,27 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "counters/plan.h"
+#include "counters/ring_buffer.h"
 
 #define SAMPLE_TYPE (PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU)
-/* A record's size is 16 bits. */
-#define RECORD_MAX 65536
 
 struct counter_ring {
 	int fd;
-	char event[16];
+	char event[RING_EVENT_MAX];
 	bool stacks, counts_lost;
-	struct perf_event_mmap_page *page;
-	size_t map_size, data_size;
-	const unsigned char *data;
 	struct ring_stats stats;
 	uint64_t lost_records; /* what the records in the buffer say is lost */
-	/* A record that goes over the end of the buffer is put together here. */
-	uint64_t record[RECORD_MAX / sizeof(uint64_t)];
+	struct ring_buffer buffer;
+	/* While it is read. */
+	void (*fn)(const struct ring_sample *sample, void *ctx);
+	void *ctx;
 };
 
 static void fill_attr(struct perf_event_attr *attr, const struct ring_config *c)
@@ -48,55 +45,20 @@ static void fill_attr(struct perf_event_attr *attr, const struct ring_config *c)
 	};
 }
 
-static int open_attr(struct counter_ring *ring, struct perf_event_attr *attr,
-		     const struct ring_config *c)
-{
-	int fd = sys_perf_open(attr, c->tid, c->cpu, -1, PERF_FLAG_FD_CLOEXEC);
-
-	ring->counts_lost = attr->read_format & PERF_FORMAT_LOST;
-	/* Kernels before 6.0 do not know it. */
-	if (fd == -EINVAL && ring->counts_lost) {
-		attr->read_format = 0;
-		ring->counts_lost = false;
-		fd = sys_perf_open(attr, c->tid, c->cpu, -1, PERF_FLAG_FD_CLOEXEC);
-		if (fd < 0)
-			attr->read_format = PERF_FORMAT_LOST;
-	}
-	return fd;
-}
-
 static int open_event(struct counter_ring *ring, const struct ring_config *c)
 {
-	const struct pmu *pmu = c->pmus ? pmu_core(c->pmus, 0) : NULL;
 	struct perf_event_attr attr;
-	int fd = -ENOENT;
+	int fd;
 
 	fill_attr(&attr, c);
-	attr.type = PERF_TYPE_HARDWARE;
-	attr.config = PERF_COUNT_HW_CPU_CYCLES;
-	/* The instruction pointer of an imprecise sample is some way behind. */
-	for (int precise = pmu && pmu_is_precise(c->pmus, pmu) ? 3 : 0;
-	     pmu && precise >= 0 && fd < 0; precise--) {
-		attr.precise_ip = (unsigned)precise & 3;
-		fd = open_attr(ring, &attr, c);
-		snprintf(ring->event, sizeof(ring->event), "cycles%s%.*s", precise ? ":" : "",
-			 precise, "ppp");
-		if (fd == -EACCES || fd == -EPERM)
-			return fd;
-	}
-	if (fd >= 0)
-		return fd;
-	attr.type = PERF_TYPE_SOFTWARE;
-	attr.config = PERF_COUNT_SW_CPU_CLOCK;
-	attr.precise_ip = 0;
-	strcpy(ring->event, "cpu-clock");
-	return open_attr(ring, &attr, c);
+	fd = ring_event_open(&attr, c->tid, c->cpu, c->pmus, ring->event);
+	ring->counts_lost = attr.read_format & PERF_FORMAT_LOST;
+	return fd;
 }
 
 int ring_open(struct counter_ring **ret_ring, const struct ring_config *config,
 	      struct bench_err *err)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	struct counter_ring *ring;
 	int ret = 0;
 
@@ -113,17 +75,13 @@ int ring_open(struct counter_ring **ret_ring, const struct ring_config *config,
 				 strerrordesc_np(-ring->fd) ?: "unknown error");
 		goto out;
 	}
-	ring->data_size = config->pages * page;
-	ring->map_size = ring->data_size + page;
-	ring->page = mmap(NULL, ring->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
-	if (ring->page == MAP_FAILED) {
-		ring->page = NULL;
+	ret = ring_buffer_map(&ring->buffer, ring->fd, config->pages);
+	if (ret) {
 		/* EPERM is kernel.perf_event_mlock_kb for users without CAP_IPC_LOCK. */
-		ret = bench_fail(err, -errno, "sampling: cannot map %u pages: %s", config->pages,
-				 strerror(errno));
+		bench_fail(err, ret, "sampling: cannot map %u pages: %s", config->pages,
+			   strerror(-ret));
 		goto out;
 	}
-	ring->data = (const unsigned char *)ring->page + page;
 	*ret_ring = ring;
 	ring = NULL;
 out:
@@ -135,8 +93,7 @@ void ring_close(struct counter_ring *ring)
 {
 	if (!ring)
 		return;
-	if (ring->page)
-		munmap(ring->page, ring->map_size);
+	ring_buffer_unmap(&ring->buffer);
 	if (ring->fd >= 0)
 		sys_perf_close(ring->fd);
 	free(ring);
@@ -150,21 +107,6 @@ int ring_start(struct counter_ring *ring)
 int ring_stop(struct counter_ring *ring)
 {
 	return sys_perf_ioctl(ring->fd, PERF_EVENT_IOC_DISABLE, NULL);
-}
-
-/* The record at this position, in one piece. */
-static const struct perf_event_header *record_at(struct counter_ring *ring, uint64_t tail)
-{
-	size_t at = tail & (ring->data_size - 1), first;
-	const struct perf_event_header *header = (const void *)(ring->data + at);
-
-	/* Records are aligned to 8 bytes, so a header is never split. */
-	if (at + header->size <= ring->data_size)
-		return header;
-	first = ring->data_size - at;
-	memcpy(ring->record, header, first);
-	memcpy((unsigned char *)ring->record + first, ring->data, header->size - first);
-	return (const void *)ring->record;
 }
 
 /* perf_event_open(2), PERF_RECORD_SAMPLE: ip, pid and tid, time, cpu, then the call chain. */
@@ -190,9 +132,9 @@ static bool parse_sample(const struct counter_ring *ring, const struct perf_even
 	return true;
 }
 
-static void take_record(struct counter_ring *ring, const struct perf_event_header *header,
-			void (*fn)(const struct ring_sample *sample, void *ctx), void *ctx)
+static void take_record(const struct perf_event_header *header, void *ctx)
 {
+	struct counter_ring *ring = ctx;
 	const uint64_t *words = (const uint64_t *)(header + 1);
 	struct ring_sample sample;
 
@@ -203,8 +145,8 @@ static void take_record(struct counter_ring *ring, const struct perf_event_heade
 			break;
 		}
 		ring->stats.samples++;
-		if (fn)
-			fn(&sample, ctx);
+		if (ring->fn)
+			ring->fn(&sample, ring->ctx);
 		break;
 	case PERF_RECORD_LOST: /* id, lost */
 		ring->lost_records += words[1];
@@ -221,24 +163,10 @@ static void take_record(struct counter_ring *ring, const struct perf_event_heade
 void ring_read(struct counter_ring *ring, void (*fn)(const struct ring_sample *sample, void *ctx),
 	       void *ctx)
 {
-	/* Pairs with the kernel's barrier between the data and the head. */
-	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
-	uint64_t tail = ring->page->data_tail;
-
-	while (tail < head) {
-		const struct perf_event_header *header = record_at(ring, tail);
-
-		/* Without a size there is no next record to find. */
-		if (header->size < sizeof(*header)) {
-			ring->stats.malformed++;
-			tail = head;
-			break;
-		}
-		take_record(ring, header, fn, ctx);
-		tail += header->size;
-	}
-	/* What was read must have been read before the kernel may write there. */
-	__atomic_store_n(&ring->page->data_tail, tail, __ATOMIC_RELEASE);
+	ring->fn = fn;
+	ring->ctx = ctx;
+	if (!ring_buffer_read(&ring->buffer, take_record, ring))
+		ring->stats.malformed++;
 }
 
 void ring_stats(struct counter_ring *ring, struct ring_stats *ret_stats)

@@ -311,6 +311,7 @@ void probe_close(struct probe_set *set)
 {
 	if (!set)
 		return;
+	waits_close(set);
 	ledger_close(set);
 	sample_close(set);
 	for (unsigned i = 0; i < set->nr_objects; i++)

@@ -138,6 +138,7 @@ struct probe_set {
 	struct probe_breach breaches[PROBE_LAWS];
 	unsigned nr_windows; /* read so far */
 	struct bpf_link *foreign[2]; /* while a program of others is followed */
+	struct probe_waits *waits;   /* waits.c; NULL = not open */
 	struct probe_why no_samples;
 	int *sample_fds; /* nr_cpus; -1 = none */
 
@@ -262,6 +263,9 @@ int sample_open(struct probe_set *set);
 void sample_close(struct probe_set *set);
 void sample_enable(const struct probe_set *set, bool on);
 #define SAMPLE_PERIOD_NS 997001
+
+/* waits.c */
+void waits_close(struct probe_set *set);
 
 /* laws.c */
 void laws_check(struct probe_set *set); /* the closed window */

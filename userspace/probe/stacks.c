@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/kallsyms.h"
+
 #define TOP_STACKS 8
 #define MAX_STACKS 256
 #define MAX_FRAMES 12
@@ -17,16 +19,10 @@ struct stack_sum {
 	uint64_t ns, samples;
 };
 
-struct symbol {
-	uint64_t address;
-	char name[40];
-};
-
 struct probe_stack_sums {
 	struct stack_sum sum[MAX_STACKS];
 	unsigned nr;
-	struct symbol *symbols; /* by address; read when first needed */
-	size_t nr_symbols;
+	struct kallsyms *symbols; /* read when first needed */
 };
 
 static void sum_add(struct probe_stack_sums *sums, unsigned group, const struct probe_stack *s)
@@ -80,57 +76,10 @@ void stacks_add(struct probe_set *set)
 
 /* --- names --- */
 
-static int by_address(const void *a, const void *b)
-{
-	uint64_t x = ((const struct symbol *)a)->address, y = ((const struct symbol *)b)->address;
-
-	return x < y ? -1 : x > y ? 1 : 0;
-}
-
-static void symbols_read(struct probe_stack_sums *sums)
-{
-	FILE *f = fopen("/proc/kallsyms", "re");
-	size_t max = 0;
-	char line[256];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		struct symbol s = { 0 };
-		char type;
-
-		if (sscanf(line, "%lx %c %39s", &s.address, &type, s.name) != 3 || !s.address ||
-		    !strchr("tTwW", type))
-			continue;
-		if (sums->nr_symbols == max) {
-			size_t more = max ? 2 * max : 65536;
-			struct symbol *symbols = reallocarray(sums->symbols, more, sizeof(s));
-
-			if (!symbols)
-				break;
-			sums->symbols = symbols;
-			max = more;
-		}
-		sums->symbols[sums->nr_symbols++] = s;
-	}
-	if (f)
-		fclose(f);
-	if (sums->nr_symbols)
-		qsort(sums->symbols, sums->nr_symbols, sizeof(*sums->symbols), by_address);
-}
-
-/* The last symbol at or below the address; NULL = none (no privileges to see addresses). */
+/* NULL = none (no privileges to see addresses). */
 static const char *symbol_at(const struct probe_stack_sums *sums, uint64_t address)
 {
-	size_t low = 0, high = sums->nr_symbols;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (sums->symbols[mid].address <= address)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low ? sums->symbols[low - 1].name : NULL;
+	return sums->symbols ? kallsyms_find(sums->symbols, address, NULL, NULL) : NULL;
 }
 
 /* From the caller of the scheduler on; what is nearer is the same in all of them. */
@@ -189,7 +138,7 @@ void probe_stacks(struct probe_set *set, unsigned group, json_t *job)
 		return;
 	list = json_array();
 	if (!sums->symbols)
-		symbols_read(sums);
+		sums->symbols = kallsyms_open();
 	qsort(sums->sum, sums->nr, sizeof(*sums->sum), by_ns_down);
 	for (unsigned i = 0; i < sums->nr && nr < TOP_STACKS; i++) {
 		const struct stack_sum *sum = &sums->sum[i];
@@ -212,7 +161,7 @@ void probe_stacks(struct probe_set *set, unsigned group, json_t *job)
 void stacks_free(struct probe_set *set)
 {
 	if (set->stack_sums)
-		free(set->stack_sums->symbols);
+		kallsyms_close(set->stack_sums->symbols);
 	free(set->stack_sums);
 	set->stack_sums = NULL;
 }

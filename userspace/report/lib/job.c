@@ -352,6 +352,7 @@ void section_job(struct text *t)
 	section_runq(t);
 	section_kernel(t);
 	section_slow(t);
+	section_profile(t);
 	section_counters(t);
 	section_matrix(t);
 	job_other(t);

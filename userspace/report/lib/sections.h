@@ -26,6 +26,8 @@ void section_matrix(struct text *t);
 void section_runq(struct text *t);
 /* Scheduler, interrupts, block I/O and so on. */
 void section_kernel(struct text *t);
+/* Where the samples are, and the command that shows them in perf. */
+void section_profile(struct text *t);
 /* perf's events, laid out as perf stat does. */
 void section_counters(struct text *t);
 /* A curve for each sweep: what stands for its jobs, over the values of its parameters. */
