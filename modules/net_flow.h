@@ -43,7 +43,8 @@ struct net_dgram {
 struct net_probing {
 	int fd, ctl;	/* struct net_ends_fds */
 	uint64_t due_ns; /* client: of the ping under way */
-	unsigned char byte, busy;
+	unsigned char *byte; /* behind the flows' buffers */
+	bool busy;	     /* under way */
 };
 
 struct net_state;

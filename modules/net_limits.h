@@ -8,10 +8,12 @@
 
 /* Operations that a ring holds at most (async_depth); some hold fewer. */
 #define NET_OPS_MAX 1024u
-/* Provided buffers: large ones for a stream, and at most so many. */
+/* Provided buffers: large ones for a stream, at most so many (op->tag numbers them), and no more than
+ * a cache holds, where that leaves one for each flow. */
 #define NET_CHUNK_STREAM (64u << 10)
 #define NET_CHUNK_RR 4096u
 #define NET_CHUNKS_MAX 256u
+#define NET_CHUNKS_BYTES (1u << 20)
 /* Zero-copy sends of a flow that wait for their notification, at most. */
 #define NET_NOTICES_MAX 64u
 
@@ -51,22 +53,30 @@ static inline void net_divide(struct net_state *n, const struct net_params *p, u
 		n->notices_max = NET_NOTICES_MAX;
 	if (!n->provided)
 		return;
-	n->chunk_size = p->mode == NET_STREAM ? NET_CHUNK_STREAM : NET_CHUNK_RR;
-	for (n->nr_chunks = 1; 2 * n->nr_chunks <= left && n->nr_chunks < NET_CHUNKS_MAX;)
+	n->chunk_size = p->mode == NET_STREAM && p->proto == NET_TCP ? NET_CHUNK_STREAM
+								       : NET_CHUNK_RR;
+	if (p->proto == NET_UDP && n->size > n->chunk_size)
+		n->chunk_size = n->size;
+	for (n->nr_chunks = 1; 2 * n->nr_chunks <= left && n->nr_chunks < NET_CHUNKS_MAX &&
+			       (n->nr_chunks < n->nr ||
+				2 * n->nr_chunks * n->chunk_size <= NET_CHUNKS_BYTES);)
 		n->nr_chunks *= 2;
 }
 
 static inline int net_validate_ways(const struct net_params *p, struct bench_err *err)
 {
 	bool tcp_messages = p->proto == NET_TCP && p->mode != NET_CONNECT;
+	bool provided = p->recv != NET_RECV_PLAIN;
 
 	if (p->depth > 1 && (p->mode == NET_CONNECT || (p->mode == NET_STREAM && p->proto == NET_TCP)))
 		return bench_fail(err, -EINVAL,
 				  "depth= is for mode=rr, and for mode=stream with proto=udp");
 	if (p->depth > NET_DGRAM_DEPTH && p->proto == NET_UDP)
 		return bench_fail(err, -EINVAL, "proto=udp takes depth=%u at most", NET_DGRAM_DEPTH);
-	if (p->recv != NET_RECV_PLAIN && !tcp_messages)
-		return bench_fail(err, -EINVAL, "recv= is for proto=tcp with mode=rr or mode=stream");
+	if (provided && p->mode == NET_CONNECT)
+		return bench_fail(err, -EINVAL, "recv= is for mode=rr and mode=stream");
+	if (p->recv == NET_RECV_PROVIDED && p->proto == NET_UDP)
+		return bench_fail(err, -EINVAL, "proto=udp takes recv=plain or recv=multishot");
 	if (p->accept && p->mode != NET_CONNECT)
 		return bench_fail(err, -EINVAL, "accept= is for mode=connect");
 	if (p->zerocopy && (p->proto != NET_TCP || p->mode != NET_STREAM))

@@ -26,7 +26,7 @@ static inline int net_netns_open(const char *name, struct bench_err *err)
 	snprintf(path, sizeof(path), NET_NETNS_DIR "/%s", name);
 	fd = strchr(name, '/') ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return bench_fail(err, -ENOENT, "netns=%s: no such network namespace in %s; see ip netns",
+		return bench_fail(err, -EINVAL, "netns=%s: no such network namespace in %s; see ip netns",
 				  name, NET_NETNS_DIR);
 	return fd;
 }

@@ -54,7 +54,9 @@ static inline void net_report_server(struct bench_job *job, uint64_t trial_ns)
 	if (p->mode == NET_STREAM && trial_ns)
 		net_put(job, "net.rx", "B/s", BENCH_BETTER_HIGHER,
 			(double)atomic_load(&link->rx_window) * 1e9 / (double)trial_ns);
-	if (atomic_load(&link->mismatch))
+	if (p->mode == NET_CONNECT)
+		net_put(job, "net.accepted", "count", BENCH_BETTER_NONE, rx);
+	else if (atomic_load(&link->mismatch))
 		net_put_status(job, "net.rx_bytes", "B", BENCH_BETTER_NONE, BENCH_INVALID, rx,
 			       "not what the client sent");
 	else

@@ -195,7 +195,7 @@ static void net_sync_end(struct bench_worker *w)
 	if (!w->passive && n->fd >= 0)
 		net_client_ended(w);
 	if (!w->passive && p->mode != NET_CONNECT) {
-		net_info_ask(&s->info, n->fd);
+		net_info_ask(&s->info, n->fd, NULL);
 		net_info_end(&s->info, n->fd);
 	}
 	net_close(&n->fd);
