@@ -139,8 +139,9 @@ static void net_ask_flows(struct bench_worker *w)
 	bench_gauge(w, 1, sum.cwnd / sum.nr);
 	/* Of all connections, or the difference would be one of others. */
 	if (nr == n->nr && now_ns > s->info.asked_ns)
-		bench_gauge(w, 2, (sum.resent - s->info.resent) * 1e9 /
-					  (double)(now_ns - s->info.asked_ns));
+		bench_gauge(w, 2,
+			    (sum.resent - s->info.resent) * 1e9 /
+				    (double)(now_ns - s->info.asked_ns));
 	s->info.asked_ns = now_ns;
 	s->info.resent = sum.resent;
 }
@@ -338,7 +339,7 @@ static const struct bench_option net_options[] = {
 	  .offset = offsetof(struct net_params, recv),
 	  .def = "plain",
 	  .values = net_recvs,
-	  .help = "tcp: how a ring receives; provided: into buffers that the kernel chooses; "
+	  .help = "how a ring receives; provided (tcp): into buffers that the kernel chooses; "
 		  "multishot: so, again and again" },
 	{ .name = "accept",
 	  .type = BENCH_OPT_ENUM,
@@ -358,16 +359,21 @@ static const struct bench_option net_options[] = {
 /* One number of a request and its response is meaningless: where its ends are decides. */
 static const char *const net_suite[] = { "mode=rr,placement={same-cpu,smt,llc,package,cross}",
 					 "mode=stream", NULL };
-static const char *const net_full[] = { "mode=rr,flows={8,64}",	 "mode=rr,depth=16",
-					"mode=stream,size={4k,1m}", "mode=stream,flows=4,probe=1",
-					"mode=connect,flows={1,16}", "proto=udp", NULL };
+static const char *const net_full[] = { "mode=rr,flows={8,64}",
+					"mode=rr,depth=16",
+					"mode=stream,size={4k,1m}",
+					"mode=stream,flows=4,probe=1",
+					"mode=connect,flows={1,16}",
+					"proto=udp",
+					NULL };
 
 const struct bench_module bench_module_net = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_ASYNC,
 	.name = "net",
 	.summary = "TCP and UDP by io_uring, one or many connections, over loopback or a namespace",
-	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; connect: a connection made and accepted",
+	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; "
+	      "connect: a connection made and accepted",
 	.sibling = "net_sync",
 	.options = net_options,
 	.suite = net_suite,

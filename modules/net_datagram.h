@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* net over UDP: one datagram a message. rr keeps depth requests outstanding in each flow and sends one
- * that has no answer within a second again, so a loss is in its latency; stream sends as fast as the
- * socket takes it, and what the server has received of it says what was lost. */
+/* net over UDP: one datagram a message. rr keeps depth requests outstanding in each flow and sends
+ * one that has no answer within a second again, so a loss is in its latency; stream sends as fast
+ * as the socket takes it, and what the server has received of it says what was lost. */
 #ifndef MODULES_NET_DATAGRAM_H
 #define MODULES_NET_DATAGRAM_H
 
 #include "net_flow.h"
 
 /* Receives that a flow keeps posted. One: a datagram wakes all that wait on its socket, and a ring
- * gives those that found nothing 128 times to its kernel workers. recv=multishot takes more at once. */
+ * gives those that found nothing 128 times to its kernel workers. recv=multishot takes more at
+ * once. */
 #define NET_DGRAM_RECEIVES 1u
 /* A number is the slot of its token and a count. */
 #define NET_DGRAM_SLOT_SHIFT 24
@@ -213,8 +214,8 @@ static void net_dgram_receive(struct bench_worker *w, struct net_flow *f, struct
 	if (n->provided)
 		bench_op_recv_select(w->async, op, f->fd, true);
 	else
-		bench_op_recv(w->async, op, f->fd,
-			      f->buf + (size_t)(n->depth + op->tag) * n->size, n->size, 0, 0);
+		bench_op_recv(w->async, op, f->fd, f->buf + (size_t)(n->depth + op->tag) * n->size,
+			      n->size, 0, 0);
 }
 
 /* Send again what has no answer. */

@@ -20,13 +20,13 @@
 struct net_info {
 	struct bench_hist *rtt, *cwnd; /* ns; segments */
 	uint64_t retransmits;	       /* segments sent again in the window */
-	uint64_t lost;		       /* udp: datagrams without an answer in time, or not received */
-	unsigned next;		       /* connection to ask next */
-	bool tcp;		       /* there was one to ask */
-	uint64_t asked_ns;	       /* last, and what they had sent again by then */
+	uint64_t lost;	   /* udp: datagrams without an answer in time, or not received */
+	unsigned next;	   /* connection to ask next */
+	bool tcp;	   /* there was one to ask */
+	uint64_t asked_ns; /* last, and what they had sent again by then */
 	double resent;
-	double fairness;	       /* Jain's index; 0 = one flow, or nothing moved */
-	uint64_t napi;		       /* connections whose packets come from a card with NAPI */
+	double fairness; /* Jain's index; 0 = one flow, or nothing moved */
+	uint64_t napi;	 /* connections whose packets come from a card with NAPI */
 	unsigned mtu;
 	char path[64];
 };
@@ -109,8 +109,8 @@ static inline void net_info_end(struct net_info *info, int fd)
 		info->napi++;
 }
 
-/* R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984: (sum x)^2 / (n sum x^2). 1 = all alike, 1/n = one has
- * it all. */
+/* R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984: (sum x)^2 / (n sum x^2). 1 = all alike, 1/n = one
+ * has it all. */
 static inline double net_jain(double sum, double squares, unsigned nr)
 {
 	return nr > 1 && squares > 0 ? sum * sum / ((double)nr * squares) : 0;

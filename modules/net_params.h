@@ -165,16 +165,19 @@ static inline int net_validate_common(const struct net_params *p, struct bench_e
 	int fd;
 
 	if (p->proto == NET_UDP && p->mode == NET_CONNECT)
-		return bench_fail(err, -EINVAL, "mode=connect is for proto=tcp: UDP has no connections");
+		return bench_fail(err, -EINVAL,
+				  "mode=connect is for proto=tcp: UDP has no connections");
 	if (p->proto == NET_UDP && (size < NET_UDP_MIN || size > NET_UDP_MAX))
 		return bench_fail(err, -EINVAL,
-				  "size=%" PRIu64 " with proto=udp: a datagram holds %u (its number) "
+				  "size=%" PRIu64
+				  " with proto=udp: a datagram holds %u (its number) "
 				  "to %u bytes",
 				  size, NET_UDP_MIN, NET_UDP_MAX);
 	if (p->netns && !p->address)
-		return bench_fail(err, -EINVAL,
-				  "netns=%s needs address=, the IPv4 address that the server has there",
-				  p->netns);
+		return bench_fail(
+			err, -EINVAL,
+			"netns=%s needs address=, the IPv4 address that the server has there",
+			p->netns);
 	if (p->address && inet_pton(AF_INET, p->address, &addr) != 1)
 		return bench_fail(err, -EINVAL, "address=%s is no IPv4 address", p->address);
 	if (p->netns) {

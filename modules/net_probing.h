@@ -8,8 +8,8 @@
 
 #include "net_flow.h"
 
-/* A ping is due so often. One that is due while the last is under way goes when that is back, and its
- * latency counts from when it was due. */
+/* A ping is due so often. One that is due while the last is under way goes when that is back, and
+ * its latency counts from when it was due. */
 #define NET_PROBE_NS BENCH_NS_PER_MS
 #define NET_PROBE_IDLE 200u
 #define NET_PROBE_LAST 0xff

@@ -125,7 +125,8 @@ static inline int64_t net_read_datagrams(int fd, void *buf, size_t len)
 	while (poll(&pfd, 1, NET_QUIET_MS) > 0) {
 		ssize_t n = recv(fd, buf, len, MSG_DONTWAIT);
 
-		/* The client's socket may be closed already: ECONNREFUSED for what was sent to it. */
+		/* The client's socket may be closed already: ECONNREFUSED for what was sent to it.
+		 */
 		if (n > 0)
 			sum += n;
 		else if (errno != ECONNREFUSED && errno != EAGAIN)
@@ -153,11 +154,10 @@ static inline int net_server_check(struct bench_worker *w, uint64_t rx)
 		return 0;
 	atomic_store(&s->link.mismatch, true);
 	return bench_worker_fail(w, -EBADMSG,
-				 p->mode == NET_CONNECT
-					 ? "the server accepted %" PRIu64
-					   " connections, the client made %" PRIu64
-					 : "the server received %" PRIu64
-					   " bytes, the client sent %" PRIu64,
+				 p->mode == NET_CONNECT ? "the server accepted %" PRIu64
+							  " connections, the client made %" PRIu64
+							: "the server received %" PRIu64
+							  " bytes, the client sent %" PRIu64,
 				 rx, tx);
 }
 

@@ -228,7 +228,8 @@ const struct bench_module bench_module_net_sync = {
 	.exec = BENCH_EXEC_BLOCKING,
 	.name = "net_sync",
 	.summary = "TCP and UDP by blocking sockets, over loopback or a namespace",
-	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; connect: a connection made and accepted",
+	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; "
+	      "connect: a connection made and accepted",
 	.options = net_sync_options,
 	.suite = net_sync_suite,
 	.full = net_sync_full,

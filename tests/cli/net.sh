@@ -10,12 +10,15 @@ short='--trials=1 --duration=500ms --warmup=50ms -q --force --counters=none --ru
 b() { run "$BENCH" $short "$@"; }
 far=bench-net-$$
 near=bn$$
+# Of the network for benchmarks (RFC 2544); another one for each run, in case one was killed.
+net=198.$((18 + $$ / 256 % 2)).$(($$ % 256))
 tidy() {
 	ip netns del "$far" 2>/dev/null
 	ip link del "$near" 2>/dev/null
 	cd / && rm -rf "$work"
 }
 trap tidy EXIT
+trap 'exit 1' INT TERM
 # value FILE JOB NAME: a number, or None
 value() { json "$1" "(metric($2, '$3') or {}).get('value')"; }
 true_of() { expect "$1" "$(json "$2" "bool($3)")" True; }
@@ -79,13 +82,13 @@ fi
 # --- a shaped peer ---
 
 if ! ip netns add "$far" 2>/dev/null || ! ip link add "$near" type veth peer name "$near"p 2>/dev/null ||
-	! ip link set "$near"p netns "$far" || ! ip addr add 198.18.37.1/30 dev "$near" ||
-	! ip -n "$far" addr add 198.18.37.2/30 dev "$near"p || ! ip link set "$near" up ||
+	! ip link set "$near"p netns "$far" || ! ip addr add $net.1/30 dev "$near" ||
+	! ip -n "$far" addr add $net.2/30 dev "$near"p || ! ip link set "$near" up ||
 	! ip -n "$far" link set "$near"p up; then
 	skip 'a shaped peer' 'no network namespaces or veth here'
 	finish
 fi
-there=netns=$far,address=198.18.37.2
+there=netns=$far,address=$net.2
 b --no-probes -o veth.json "net,$there" "net_sync,$there"
 expect 'a server in a namespace' "$(json veth.json '[j["status"] for j in d["jobs"]]')" "['ok', 'ok']"
 true_of 'which is named' veth.json "'$far' in metric(0, 'net.path_mtu')['labels']['path']"

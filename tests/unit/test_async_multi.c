@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Operations of a ring with several completions, buffers that the kernel chooses, and operations that
- * the module itself completes. */
+/* Operations of a ring with several completions, buffers that the kernel chooses, and operations
+ * that the module itself completes. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

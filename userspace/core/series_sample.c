@@ -54,8 +54,9 @@ static void name_columns(struct sampler *s, struct series_column *columns)
 	if (c->jr && c->async)
 		columns[nr++] = (struct series_column){ .name = "inflight" };
 	s->first_gauge = nr;
-	for (unsigned i = 0; c->jr && c->jr->module->gauges && c->jr->module->gauges[i] &&
-			     i < BENCH_GAUGES; i++)
+	for (unsigned i = 0; c->jr && c->jr->module && c->jr->module->gauges &&
+			     c->jr->module->gauges[i] && i < BENCH_GAUGES;
+	     i++)
 		snprintf(columns[nr++].name, sizeof(columns[0].name), "%s",
 			 c->jr->module->gauges[i]);
 	s->nr_gauges = nr - s->first_gauge;
