@@ -149,8 +149,7 @@ static inline int net_server_check(struct bench_worker *w, uint64_t rx)
 	tx = atomic_load(&s->link.tx);
 	/* UDP loses, and says so; a connection that was accepted may have been given up by its
 	 * client when the window ended. */
-	if (p->proto == NET_UDP || p->mode == NET_CONNECT ? rx >= tx || p->proto == NET_UDP
-							  : rx == tx)
+	if (p->proto == NET_UDP || (p->mode == NET_CONNECT ? rx >= tx : rx == tx))
 		return 0;
 	atomic_store(&s->link.mismatch, true);
 	return bench_worker_fail(w, -EBADMSG,
