@@ -39,6 +39,7 @@ struct execution {
 	struct sampler *sampler;
 	struct observer observer;
 	json_t *slow, *series; /* of the job, NULL = none */
+	uint64_t first_ns;     /* when the first timed window began; 0 = there was none */
 	unsigned nr_trials;	/* finished */
 	const char *status;	/* of the job, "ok" so far */
 	char reason[400];
@@ -220,6 +221,24 @@ static double speed(const struct job_run *jr)
 	return per_s;
 }
 
+static json_t *so_far(const struct execution *x);
+static json_t *slow_now(const struct execution *x);
+
+/* Between two windows: nothing is disturbed by it. */
+static void tell_viewer(const struct execution *x)
+{
+	json_t *object, *slow;
+
+	if (!live_watched(x->run->live))
+		return;
+	object = so_far(x);
+	slow = slow_now(x);
+	if (slow)
+		json_object_set_new(object, "slow", slow);
+	live_job(x->run->live, object, x->sampler ? sampler_first_ns(x->sampler) : 0, false);
+	json_decref(object);
+}
+
 static int trials(struct execution *x)
 {
 	const struct settings *s = x->run->settings;
@@ -242,6 +261,8 @@ static int trials(struct execution *x)
 		rc = rc ? rc : window(x, s->duration_ns, !x->observer.control);
 		if (!rc && !x->run->stop)
 			observer_note(&x->observer, speed(&x->jr), x->metrics);
+		if (!rc)
+			tell_viewer(x);
 	}
 	events_put_missed(&x->jr, x->nr_trials, x->metrics);
 	if (observer_end(&x->observer, x->run, &err) || err.msg[0])
@@ -258,6 +279,7 @@ static void follow(struct execution *x)
 				    .probes = x->run->probes,
 				    .jr = &x->jr,
 				    .async = x->jr.module->exec == BENCH_EXEC_ASYNC,
+				    .live = x->run->live,
 				    .interval_ns = x->run->settings->interval_ns };
 	int *cpus = calloc(x->jr.nr, sizeof(*cpus));
 
@@ -275,20 +297,29 @@ static void follow(struct execution *x)
 	free(cpus);
 }
 
-/* "slow" and "series", before the workers leave and take theirs with them. */
-static void gather(struct execution *x)
+static json_t *slow_now(const struct execution *x)
 {
 	struct bench_slow **slows = calloc(x->jr.nr, sizeof(*slows));
+	json_t *json = NULL;
 
 	for (unsigned i = 0; slows && i < x->jr.nr; i++)
 		slows[i] = x->jr.workers[i].w.slow;
 	if (slows && x->latency)
-		x->slow = slow_json(slows, x->jr.nr, x->jr.nr_slow, x->latency, x->nr_trials);
-	if (x->sampler)
+		json = slow_json(slows, x->jr.nr, x->jr.nr_slow, x->latency, x->nr_trials);
+	free(slows);
+	return json;
+}
+
+/* "slow" and "series", before the workers leave and take theirs with them. */
+static void gather(struct execution *x)
+{
+	x->slow = slow_now(x);
+	if (x->sampler) {
 		x->series = sampler_json(x->sampler);
+		x->first_ns = sampler_first_ns(x->sampler);
+	}
 	sampler_free(x->sampler);
 	x->sampler = NULL;
-	free(slows);
 }
 
 _Static_assert(ASYNC_MIX_DISK == PROBE_MIX_DISK && ASYNC_MIX_NET == PROBE_MIX_NET &&
@@ -435,7 +466,8 @@ json_t *job_not_run(const struct run *run, const struct plan_job *plan, const ch
 	return object;
 }
 
-static json_t *row(const struct execution *x)
+/* What is known of the job by now. */
+static json_t *so_far(const struct execution *x)
 {
 	json_t *object = job_not_run(x->run, x->plan, x->status, x->reason[0] ? x->reason : NULL);
 	const struct bench_module *m = x->plan->spec->module;
@@ -443,6 +475,16 @@ static json_t *row(const struct execution *x)
 	json_object_set_new(object, "op", json_string(m->op));
 	json_object_set_new(object, "trials", json_integer(x->nr_trials));
 	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
+	return object;
+}
+
+static json_t *row(const struct execution *x)
+{
+	json_t *object = so_far(x);
+
+	if (x->first_ns)
+		json_object_set_new(object, "at_ns",
+				    json_integer((json_int_t)(x->first_ns - x->run->started_ns)));
 	observer_warnings(x->run, object);
 	probe_stacks(x->run->probes, 0, object);
 	if (x->observer.on)
