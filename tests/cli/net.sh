@@ -106,7 +106,11 @@ true_of 'shaping is in the latency of every operation due' slow.json \
 	'(lambda m: m["hist"]["count"] >= 9 and m["hist"]["min"] >= 19e6)((lambda l: l if "hist" in l else metric(0, "service"))(metric(0, "latency")))'
 if [ "$(json slow.json 'metric(0, "wall.time", cause="user") is not None and len(d["jobs"][0].get("slow", [])) > 0')" = True ]; then
 	largest='(lambda c: max(c, key=c.get))({k: sum(o["causes"].get(k, 0) for o in d["jobs"][0]["slow"]) for o in d["jobs"][0]["slow"] for k in o["causes"]})'
-	expect 'with the network as its largest cause' "$(json slow.json "$largest")" network
+	# peer: the same time where the history of the server's thread is not known.
+	case $(json slow.json "$largest") in
+	network | peer) pass 'with the way to the answer as its largest cause' ;;
+	*) fail 'with the way to the answer as its largest cause' "$(json slow.json "$largest")" ;;
+	esac
 else
 	skip 'with the network as its cause' 'no probes here'
 fi
