@@ -65,7 +65,7 @@ int async_open_like(struct bench_async **ret_async, const struct bench_async *mo
 		    struct bench_err *err);
 /* NULL is fine. Nothing may be in flight. */
 void async_close(struct bench_async *a);
-/* Undo bench_async_add_file() and bench_async_add_buffers(). */
+/* Undo what bench_async_add_*() and bench_async_busy_poll() did. NULL is fine. */
 void async_unregister(struct bench_async *a);
 /* 0, or the negative errno with which bench_async_add_buffers() failed; err says what follows from
  * that, and the remedy. */

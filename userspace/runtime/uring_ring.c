@@ -293,6 +293,9 @@ void async_unregister(struct bench_async *a)
 {
 	int none = -1;
 
+	if (!a)
+		return;
+
 	for (unsigned i = 0; i < a->nr_files; i++) {
 		if (!a->files[i])
 			continue;
@@ -304,6 +307,10 @@ void async_unregister(struct bench_async *a)
 		(void)io_uring_unregister_buffers(&a->ring);
 	a->buffers = false;
 	a->refused_buffers = 0;
+	bench_async_drop_buf_ring(a); /* a module that leaks its buffers has not done so */
+	if (a->napi)
+		(void)uring_napi(a->ring.ring_fd, 0);
+	a->napi = false;
 	bench_async_set_batch(a, 0);
 	bench_async_set_stamps(a, true);
 }

@@ -79,6 +79,7 @@ int async_cancel(struct bench_async *a, struct bench_worker *w, uint64_t deadlin
 		a->refuse = -ECANCELED;
 	cancel_timers(a);
 	cancel_receives(a);
+	uring_cancel_held(a);
 	while (!rc && a->live) {
 		uint64_t now_ns = bench_now_ns();
 
