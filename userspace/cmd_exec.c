@@ -14,6 +14,7 @@
 #include "core/output.h"
 #include "core/run.h"
 #include "core/sampling.h"
+#include "core/trace.h"
 #include "core/spawner.h"
 #include "core/watch.h"
 
@@ -124,7 +125,8 @@ static int watch(const struct exec_settings *settings, int argc, char **argv)
 		return fail(&err);
 	}
 	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err) ||
-	    sampling_open(&run.sampling, &run, output.target.path, settings->common.force, &err)) {
+	    sampling_open(&run.sampling, &run, output.target.path, settings->common.force, &err) ||
+	    trace_open(&run.trace, &run, output.target.path, settings->common.force, &err)) {
 		fail(&err);
 		goto out;
 	}
@@ -172,7 +174,8 @@ static int execute(const struct exec_settings *settings, const struct exec_plan 
 		goto closed;
 	}
 	if (run_open(&run, &settings->common, argc, argv, &err) || run_open_probes(&run, &err) ||
-	    sampling_open(&run.sampling, &run, output.target.path, settings->common.force, &err)) {
+	    sampling_open(&run.sampling, &run, output.target.path, settings->common.force, &err) ||
+	    trace_open(&run.trace, &run, output.target.path, settings->common.force, &err)) {
 		fail(&err);
 		goto out;
 	}

@@ -12,6 +12,7 @@
 #include "core/output.h"
 #include "core/run.h"
 #include "core/sampling.h"
+#include "core/trace.h"
 
 /* What belongs to the command line only. */
 struct run_command {
@@ -161,7 +162,8 @@ static int execute(const struct settings *settings, const struct run_command *co
 	}
 	if (run_open(&run, settings, argc, argv, &err) || make_plan(&run, &plan, jobs, &err) ||
 	    run_open_probes(&run, &err) ||
-	    sampling_open(&run.sampling, &run, output.target.path, settings->force, &err)) {
+	    sampling_open(&run.sampling, &run, output.target.path, settings->force, &err) ||
+	    trace_open(&run.trace, &run, output.target.path, settings->force, &err)) {
 		refuse(&err);
 		goto out;
 	}

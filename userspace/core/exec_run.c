@@ -14,6 +14,7 @@
 #include "core/result.h"
 #include "core/sampling.h"
 #include "core/series.h"
+#include "core/trace.h"
 #include "core/usage.h"
 #include "counters/packages.h"
 
@@ -266,8 +267,10 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 		probe_window(run->probes, &job->window);
 	if (timed && job->sampler)
 		sampler_begin(job->sampler, job->window.start_ns, UINT64_MAX, job->nr_trials + 1);
-	if (timed)
+	if (timed) {
 		sampling_begin(run->sampling);
+		trace_begin(run->trace, (unsigned)(job - s->jobs), job->nr_trials + 1);
+	}
 	packages_begin(s->packages);
 	if (c->at.gate >= 0)
 		spawned_go(&c->at);
@@ -278,8 +281,10 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 	if (timed && job->sampler)
 		sampler_end(job->sampler, c->end.exit_ns,
 			    !rc && !c->end.exec_errno && !c->timed_out && !run->stop);
-	if (timed)
+	if (timed) {
 		sampling_stop(run->sampling);
+		trace_end(run->trace, &job->window, !rc && !c->end.exec_errno && !run->stop);
+	}
 	if (rc)
 		bench_fail(err, rc, "waiting for the command: %s", strerror(-rc));
 	else if (timed)

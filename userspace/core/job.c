@@ -16,6 +16,7 @@
 #include "core/sampling.h"
 #include "core/slow.h"
 #include "core/stuck.h"
+#include "core/trace.h"
 
 /* The window starts this long after the workers were told, enough for all of them to wake up. */
 #define LEAD_NS BENCH_NS_PER_MS
@@ -170,14 +171,17 @@ int execution_window(struct execution *x, uint64_t duration_ns, bool timed)
 		if (timed && x->sampler)
 			sampler_begin(x->sampler, jr->window.start_ns, jr->window.end_ns,
 				      x->nr_trials + 1);
-		if (timed)
+		if (timed) {
 			sampling_begin(x->run->sampling);
+			trace_begin(x->run->trace, x->index, x->nr_trials + 1);
+		}
 		rc = phase(x, "run", worker_window, jr->nr, jr->window.end_ns);
 		x->run->window = NULL;
 		if (timed && x->sampler)
 			sampler_end(x->sampler, jr->window.end_ns, !rc && !x->run->stop);
 		if (timed) {
 			sampling_stop(x->run->sampling);
+			trace_end(x->run->trace, &jr->window, !rc && !x->run->stop);
 			collect_end(&span, x->run, jr);
 		}
 	}

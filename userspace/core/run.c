@@ -18,6 +18,7 @@
 #include "core/result.h"
 #include "core/sampling.h"
 #include "core/sweep_curve.h"
+#include "core/trace.h"
 #include "core/verdict.h"
 
 /* First signal: stop what runs, save what finished. Second: leave at once; temporary files are
@@ -261,6 +262,7 @@ void run_close(struct run *run)
 	if (run->stuck)
 		return;
 	sampling_close(run->sampling);
+	trace_close(run->trace);
 	probe_close(run->probes);
 	counter_plan_free(run->counters);
 	live_close(run->live);
@@ -320,6 +322,7 @@ void run_plan(struct run *run, const struct plan *plan)
 		}
 		json_array_append_new(jobs, row);
 		live_job(run->live, row, 0, true);
+		trace_job(run->trace, i, row);
 	}
 	knee_mark(jobs);
 	sweep_curves_add(run->result, plan);
@@ -339,6 +342,7 @@ void run_finish(struct run *run)
 		probe_warnings(run->probes, json_object_get(result, "warnings"));
 	json_object_set_new(result, "artifacts", json_array());
 	sampling_finish(run->sampling);
+	trace_finish(run->trace);
 	json_object_set_new(result, "elapsed_ns",
 			    json_integer((json_int_t)(bench_now_ns() - run->started_ns)));
 }

@@ -16,6 +16,7 @@
 #include "runtime/runtime.h"
 
 struct sampling;
+struct trace;
 
 struct run {
 	const struct settings *settings;
@@ -24,6 +25,7 @@ struct run {
 	struct counter_plan *counters; /* NULL = none */
 	struct probe_set *probes;      /* NULL = none */
 	struct sampling *sampling;     /* NULL = none */
+	struct trace *trace;	       /* NULL = none */
 	json_t *result;
 	uint64_t started_ns;
 	struct progress progress;

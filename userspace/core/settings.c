@@ -11,6 +11,7 @@ static const char *const list_word[] = { "LIST", NULL };
 static const char *const file_word[] = { "FILE|DIR|none|-", NULL };
 static const char *const name_word[] = { "NAME", NULL };
 static const char *const hz_word[] = { "HZ", NULL };
+static const char *const size_word[] = { "SIZE", NULL };
 static const char *const dir_word[] = { "DIR", NULL };
 static const char *const threshold_word[] = { "METRIC<VALUE", NULL };
 static const char *const command_word[] = { "CMD", NULL };
@@ -34,6 +35,8 @@ static const char *const command_word[] = { "CMD", NULL };
 	{ "sample", BENCH_OPT_U64, (s) + offsetof(struct settings, sample), 0, 1000000, "0",       \
 	  hz_word, "sample stacks, running and waiting, HZ times a second (999): profile, perf.data", \
 	  "999", 0 },                                                                              \
+	{ "trace", BENCH_OPT_SIZE, (s) + offsetof(struct settings, trace), 0, UINT64_C(1) << 40, "0", \
+	  size_word, "write a timeline for Perfetto, of at most SIZE (64M)", "64M", 0 },            \
 	{ "interval", BENCH_OPT_DURATION, (s) + offsetof(struct settings, interval_ns),            \
 	  BENCH_NS_PER_MS, 3600 * BENCH_NS_PER_SEC, "100ms", NULL,                                 \
 	  "time between two rows of the time series", NULL, 0 },                                   \
