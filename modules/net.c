@@ -368,6 +368,7 @@ const struct bench_module bench_module_net = {
 	.summary = "TCP over loopback by io_uring, one or many connections",
 	.op = "rr: a request and its response of size bytes each; stream: size bytes sent",
 	.sibling = "net_sync",
+	.single = "flows=1",
 	.options = net_options,
 	.suite = net_suite,
 	.full = net_full,

@@ -22,16 +22,15 @@ struct totals {
 	struct bench_hist *latency;
 };
 
-static bool is_worker(const struct run *run, const struct job_run *jr, pid_t tid)
+static bool is_worker(const struct job_run *jr, pid_t tid)
 {
 	for (unsigned i = 0; i < jr->nr; i++)
-		if (runtime_thread(run->runtime, jr->workers[i].thread)->tid == tid)
+		if (runtime_thread(jr->runtime, jr->workers[i].thread)->tid == tid)
 			return true;
 	return false;
 }
 
-static void iowq_sample(const struct run *run, const struct job_run *jr,
-			struct iowq_sample *ret_sample)
+static void iowq_sample(const struct job_run *jr, struct iowq_sample *ret_sample)
 {
 	DIR *dir = opendir("/proc/self/task");
 	struct dirent *entry;
@@ -51,7 +50,7 @@ static void iowq_sample(const struct run *run, const struct job_run *jr,
 		if (file)
 			fclose(file);
 		/* Behind the prefix stands the thread that it works for. */
-		if (strncmp(text, "iou-wrk-", 8) != 0 || !is_worker(run, jr, atoi(text + 8)))
+		if (strncmp(text, "iou-wrk-", 8) != 0 || !is_worker(jr, atoi(text + 8)))
 			continue;
 		ret_sample->nr_threads++;
 		snprintf(path, sizeof(path), "/proc/self/task/%.16s/schedstat", entry->d_name);
@@ -65,18 +64,18 @@ static void iowq_sample(const struct run *run, const struct job_run *jr,
 		closedir(dir);
 }
 
-void collect_begin(struct collect_span *span, const struct run *run, const struct job_run *jr)
+void collect_begin(struct collect_span *span, const struct job_run *jr)
 {
 	if (jr)
-		iowq_sample(run, jr, &span->iowq[0]);
+		iowq_sample(jr, &span->iowq[0]);
 	host_sample(&span->host[0]);
 }
 
-void collect_end(struct collect_span *span, const struct run *run, const struct job_run *jr)
+void collect_end(struct collect_span *span, const struct job_run *jr)
 {
 	host_sample(&span->host[1]);
 	if (jr)
-		iowq_sample(run, jr, &span->iowq[1]);
+		iowq_sample(jr, &span->iowq[1]);
 }
 
 static void put(struct bench_metric_set *set, enum bench_source source, const char *name,

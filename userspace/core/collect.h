@@ -25,8 +25,8 @@ struct collect_span {
 	struct iowq_sample iowq[2];
 };
 /* jr NULL = no workers of ours (a wrapped command). */
-void collect_begin(struct collect_span *span, const struct run *run, const struct job_run *jr);
-void collect_end(struct collect_span *span, const struct run *run, const struct job_run *jr);
+void collect_begin(struct collect_span *span, const struct job_run *jr);
+void collect_end(struct collect_span *span, const struct job_run *jr);
 
 /* Put the trial's metrics. False when the trial contradicts itself; reason says how. */
 bool collect_trial(struct run *run, struct job_run *jr, const struct collect_span *span,

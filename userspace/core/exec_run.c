@@ -172,7 +172,7 @@ static void take(struct exec_job *job, const struct child *c, struct counter_ses
 {
 	struct run *run = job->session->run;
 
-	collect_end(span, run, NULL);
+	collect_end(span, NULL);
 	if (run->probes)
 		probe_window(run->probes, &job->window);
 	if (c->exec_errno || c->timed_out || run->stop)
@@ -198,7 +198,7 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 	if (rc)
 		goto out;
 	if (timed)
-		collect_begin(&span, run, NULL);
+		collect_begin(&span, NULL);
 	job->window = (struct bench_window){ .start_ns = bench_now_ns(), .end_ns = UINT64_MAX };
 	if (timed && run->probes)
 		probe_window(run->probes, &job->window);

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The life of one job: check, set-up, enter, warm-up, trials, leave. The orchestrator's side; what
 // the workers do is in worker.c.
-#include "core/run.h"
+#include "core/job.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/clock.h"
+#include "core/calls.h"
 #include "core/collect.h"
 #include "core/events.h"
-#include "core/observer.h"
-#include "core/option.h"
 #include "core/result.h"
 #include "core/series.h"
 #include "core/slow.h"
@@ -29,20 +28,6 @@
 #define CALIBRATE_NS (10 * BENCH_NS_PER_MS)
 /* How often the progress line is redrawn. */
 #define REDRAW_NS (250 * BENCH_NS_PER_MS)
-
-struct execution {
-	struct run *run;
-	const struct plan_job *plan;
-	struct job_run jr;
-	struct bench_metric_set *metrics;
-	struct bench_hist *latency; /* of all trials, where slow ops are kept */
-	struct sampler *sampler;
-	struct observer observer;
-	json_t *slow, *series; /* of the job, NULL = none */
-	unsigned nr_trials;	/* finished */
-	const char *status;	/* of the job, "ok" so far */
-	char reason[400];
-};
 
 static void fail(struct execution *x, const char *status, const char *reason)
 {
@@ -75,7 +60,7 @@ static void tell_progress(struct execution *x)
  * module is asked to interrupt them. */
 static int wait_phase(struct execution *x, unsigned nr, uint64_t due_ns)
 {
-	struct loop *loop = runtime_loop(x->run->runtime);
+	struct loop *loop = runtime_loop(x->runtime);
 	/* Outside of the window there is nothing to interrupt; large arrays take long to fill. */
 	bool window = x->run->window && x->jr.module->interrupt;
 	uint64_t grace = window ? GRACE_NS : HANG_NS;
@@ -118,14 +103,14 @@ static int phase(struct execution *x, void (*fn)(struct runtime_thread *, void *
 
 	for (unsigned i = 0; i < nr; i++) {
 		x->jr.workers[i].done = false;
-		runtime_post(x->run->runtime, x->jr.workers[i].thread, fn, &x->jr.workers[i],
+		runtime_post(x->runtime, x->jr.workers[i].thread, fn, &x->jr.workers[i],
 			     &x->jr.workers[i].done);
 	}
 	rc = wait_phase(x, nr, due_ns);
 	if (rc) {
 		char text[160];
 
-		x->run->stuck = true;
+		x->run->stuck = x->over = true;
 		snprintf(text, sizeof(text), rc == -ETIME ?
 				 "a worker does not come back from the kernel" :
 				 "the control loop failed: %s", strerror(-rc));
@@ -141,6 +126,7 @@ static int phase(struct execution *x, void (*fn)(struct runtime_thread *, void *
 			fail(x, "interrupted", strsignal(x->run->signo));
 		fail(x, "failed", wr->w.err.msg[0] ? wr->w.err.msg : strerror(-wr->rc));
 		rc = wr->rc;
+		x->over = true;
 	}
 	return rc;
 }
@@ -164,6 +150,7 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 	struct collect_span span;
 	int rc, end_rc;
 
+	execution_follow(x);
 	jr->trial = timed ? x->nr_trials + 1 : 0;
 	rc = phase(x, worker_begin, jr->nr, bench_now_ns());
 	if (!rc) {
@@ -172,7 +159,7 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 			jr->active_left += !jr->workers[i].w.passive;
 		jr->nr_active = jr->active_left;
 		if (timed)
-			collect_begin(&span, x->run, jr);
+			collect_begin(&span, jr);
 		jr->window.start_ns = bench_now_ns() + LEAD_NS;
 		/* Told to stop while it began: nothing of it is run. */
 		jr->window.end_ns = jr->window.start_ns + (x->run->stop ? 0 : duration_ns);
@@ -187,7 +174,7 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 		if (timed && x->sampler)
 			sampler_end(x->sampler, jr->window.end_ns, !rc && !x->run->stop);
 		if (timed)
-			collect_end(&span, x->run, jr);
+			collect_end(&span, jr);
 	}
 	if (x->run->stuck)
 		return rc;
@@ -200,6 +187,10 @@ static int window(struct execution *x, uint64_t duration_ns, bool timed)
 			probe_window(x->run->probes, &jr->window);
 		if (!collect_trial(x->run, jr, &span, x->metrics, x->reason, sizeof(x->reason)))
 			x->status = "invalid";
+		json_decref(x->warnings);
+		x->warnings = x->run->probes ? json_array() : NULL;
+		if (x->warnings)
+			probe_warnings(x->run->probes, x->warnings);
 		keep_trial(x);
 		x->nr_trials++;
 	}
@@ -220,158 +211,6 @@ static double speed(const struct job_run *jr)
 	return per_s;
 }
 
-static int trials(struct execution *x)
-{
-	const struct settings *s = x->run->settings;
-	uint64_t warmup_ns = s->warmup_ns;
-	struct bench_err err = { 0 };
-	unsigned nr;
-	int rc = 0;
-
-	if (!warmup_ns && x->jr.module->exec == BENCH_EXEC_BLOCKING)
-		warmup_ns = CALIBRATE_NS;
-	if (warmup_ns && !x->run->stop) {
-		progress_step(&x->run->progress, "warm-up");
-		rc = window(x, warmup_ns, false);
-	}
-	observer_begin(&x->observer, x->run);
-	nr = observer_trials(&x->observer, (unsigned)s->trials);
-	for (unsigned i = 0; i < nr && !rc && !x->run->stop; i++) {
-		progress_step(&x->run->progress, "trial %u/%u", i + 1, nr);
-		rc = observer_next(&x->observer, x->run, &err);
-		rc = rc ? rc : window(x, s->duration_ns, !x->observer.control);
-		if (!rc && !x->run->stop)
-			observer_note(&x->observer, speed(&x->jr), x->metrics);
-	}
-	events_put_missed(&x->jr, x->nr_trials, x->metrics);
-	if (observer_end(&x->observer, x->run, &err) || err.msg[0])
-		fail(x, "failed", err.msg);
-	if (x->run->stop)
-		fail(x, "interrupted", strsignal(x->run->signo));
-	return rc;
-}
-
-/* The control loop's view of the job over time. Without memory for it there is none. */
-static void follow(struct execution *x)
-{
-	struct sampler_config c = { .loop = runtime_loop(x->run->runtime),
-				    .probes = x->run->probes,
-				    .jr = &x->jr,
-				    .async = x->jr.module->exec == BENCH_EXEC_ASYNC,
-				    .interval_ns = x->run->settings->interval_ns };
-	int *cpus = calloc(x->jr.nr, sizeof(*cpus));
-
-	for (unsigned i = 0; cpus && i < x->jr.nr; i++) {
-		bool known = x->plan->cpus[i] < 0;
-
-		for (unsigned j = 0; j < c.nr_cpus; j++)
-			known |= cpus[j] == x->plan->cpus[i];
-		if (!known)
-			cpus[c.nr_cpus++] = x->plan->cpus[i];
-	}
-	c.cpus = cpus;
-	if (c.interval_ns)
-		x->sampler = sampler_new(&c);
-	free(cpus);
-}
-
-/* "slow" and "series", before the workers leave and take theirs with them. */
-static void gather(struct execution *x)
-{
-	struct bench_slow **slows = calloc(x->jr.nr, sizeof(*slows));
-
-	for (unsigned i = 0; slows && i < x->jr.nr; i++)
-		slows[i] = x->jr.workers[i].w.slow;
-	if (slows && x->latency)
-		x->slow = slow_json(slows, x->jr.nr, x->jr.nr_slow, x->latency, x->nr_trials);
-	if (x->sampler)
-		x->series = sampler_json(x->sampler);
-	sampler_free(x->sampler);
-	x->sampler = NULL;
-	free(slows);
-}
-
-_Static_assert(ASYNC_MIX_DISK == PROBE_MIX_DISK && ASYNC_MIX_NET == PROBE_MIX_NET &&
-		       ASYNC_MIX_TIMER == PROBE_MIX_TIMER,
-	       "one word, two parts that do not know each other");
-
-/* Rings tell the probes what they have in flight, or stop doing so. */
-static void tell_mix(struct execution *x, bool on)
-{
-	for (unsigned i = 0; i < x->jr.nr; i++) {
-		const struct runtime_thread *t =
-			runtime_thread(x->run->runtime, x->jr.workers[i].thread);
-
-		if (t->async)
-			async_set_mix(t->async, on ? probe_mix(x->run->probes, t->tid) : NULL);
-	}
-}
-
-/* Who serves the others is known now: it is the other end of their connections. */
-static void introduce(struct execution *x)
-{
-	pid_t peer = 0;
-
-	for (unsigned i = 0; i < x->jr.nr; i++)
-		if (x->jr.workers[i].w.passive)
-			peer = runtime_thread(x->run->runtime, x->jr.workers[i].thread)->tid;
-	for (unsigned i = 0; i < x->jr.nr; i++)
-		if (x->jr.workers[i].w.slow)
-			x->jr.workers[i].w.slow->source.peer = peer;
-}
-
-static int track(struct execution *x)
-{
-	struct bench_err err = { 0 };
-
-	for (unsigned i = 0; x->run->probes && i < x->jr.nr; i++) {
-		const struct runtime_thread *t =
-			runtime_thread(x->run->runtime, x->jr.workers[i].thread);
-		int rc = probe_track(x->run->probes, t->tid, false, &err);
-
-		if (rc) {
-			result_warn(x->run->result, "probes do not follow worker %u: %s", i, err.msg);
-			return rc;
-		}
-	}
-	return 0;
-}
-
-/* set-up .. tear-down on threads that exist. */
-static void execute(struct execution *x)
-{
-	unsigned nr = x->jr.nr;
-	int rc;
-
-	progress_step(&x->run->progress, "set-up");
-	rc = phase(x, worker_setup, 1, UINT64_MAX);
-	atomic_store(&x->jr.setup_what, NULL);
-	if (x->run->stop) {
-		fail(x, "interrupted", strsignal(x->run->signo));
-	} else if (!rc) {
-		rc = phase(x, worker_enter, nr, UINT64_MAX);
-		if (!rc) {
-			(void)track(x);
-			introduce(x);
-			if (x->run->probes)
-				tell_mix(x, true);
-			follow(x);
-			rc = trials(x);
-			if (!x->run->stuck)
-				gather(x);
-		}
-		if (x->run->probes) {
-			if (!x->run->stuck)
-				tell_mix(x, false);
-			probe_untrack_all(x->run->probes);
-		}
-		if (!x->run->stuck)
-			(void)phase(x, worker_leave, nr, bench_now_ns());
-	}
-	if (!x->run->stuck)
-		(void)phase(x, worker_teardown, 1, bench_now_ns());
-}
-
 static int prepare(struct execution *x, struct bench_err *err)
 {
 	const struct plan_job *plan = x->plan;
@@ -386,7 +225,7 @@ static int prepare(struct execution *x, struct bench_err *err)
 		return bench_fail(err, -ENOMEM, "out of memory");
 	}
 	memset(jr->workers, 0, plan->nr_workers * sizeof(*jr->workers));
-	rc = runtime_threads(x->run->runtime, plan->cpus, plan->nr_workers, threads, err);
+	rc = runtime_threads(x->runtime, plan->cpus, plan->nr_workers, threads, err);
 	for (unsigned i = 0; i < plan->nr_workers; i++) {
 		jr->workers[i].run = jr;
 		jr->workers[i].thread = threads[i];
@@ -401,97 +240,214 @@ static int prepare(struct execution *x, struct bench_err *err)
 	return rc;
 }
 
-/* {"name", "params"}: of which sweep the job is, and where in it. */
-static json_t *sweep_json(const struct job_spec *spec)
-{
-	json_t *params = json_object();
-
-	for (unsigned a = 0; a < spec->nr_axes; a++) {
-		const struct bench_option *opt = spec->axes[a].option;
-
-		json_object_set_new(params, opt->name,
-				    option_value_json(opt, job_spec_params(spec, opt)));
-	}
-	return json_pack("{s:o, s:o}", "name", result_text(spec->sweep), "params", params);
-}
-
-json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
-		    const char *reason)
+void execution_init(struct execution *x, struct run *run, const struct plan_job *plan,
+		    unsigned group)
 {
 	const struct bench_module *m = plan->spec->module;
-	json_t *cpus = json_array(), *object;
+	struct bench_err err = { 0 };
 
-	for (unsigned i = 0; plan->cpus && i < plan->nr_workers; i++)
-		json_array_append_new(cpus, json_integer(plan->cpus[i]));
-	object = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:[]}", "name",
-			 result_text(plan->spec->name), "module", m->name, "exec",
-			 m->exec == BENCH_EXEC_ASYNC ? "async" : "blocking", "runtime",
-			 runtime_name(runtime_active(run->runtime)), "status", status, "reason",
-			 result_text(reason),
-			 "params", option_json(m->options, plan->spec->params), "placement", cpus,
-			 "trials", 0, "trial_ns", (json_int_t)run->settings->duration_ns, "metrics");
-	if (plan->spec->sweep)
-		json_object_set_new(object, "sweep", sweep_json(plan->spec));
-	return object;
+	*x = (struct execution){ .run = run,
+				 .plan = plan,
+				 .runtime = run_runtime(run, plan->runtime),
+				 .group = group,
+				 .status = "ok" };
+	if (m->check && m->check(plan->spec->params, &err)) {
+		result_warn(run->result, "%s: skipped: %s", plan->spec->name, err.msg);
+		fail(x, "skipped", err.msg);
+		return;
+	}
+	x->metrics = metric_set_new();
+	x->jr.module = m;
+	x->jr.runtime = x->runtime;
+	x->jr.counters = run->counters;
+	x->jr.scope = (unsigned)run->settings->scope;
+	x->jr.nr = plan->nr_workers;
+	x->jr.common = &plan->spec->common;
+	x->jr.probes = run->probes;
+	x->jr.nr_slow = (unsigned)run->settings->slow;
+	if (x->jr.nr_slow)
+		x->latency = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	x->jr.job = (struct bench_job){ .params = plan->spec->params,
+					.nr_workers = plan->nr_workers,
+					.cpus = plan->cpus,
+					.workdir = run->settings->directory,
+					.metrics = x->metrics,
+					.stop = &run->stop,
+					.progress = run->settings->quiet ? NULL : note_progress };
+	if (prepare(x, &err))
+		fail(x, "failed", err.msg);
 }
 
-static json_t *row(const struct execution *x)
+/* Is there more to do for it? Invalid trials do not end a job. */
+static bool goes_on(const struct execution *x)
 {
-	json_t *object = job_not_run(x->run, x->plan, x->status, x->reason[0] ? x->reason : NULL);
-	const struct bench_module *m = x->plan->spec->module;
+	return (!strcmp(x->status, "ok") || !strcmp(x->status, "invalid")) && !x->over;
+}
 
-	json_object_set_new(object, "op", json_string(m->op));
-	json_object_set_new(object, "trials", json_integer(x->nr_trials));
-	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
-	observer_warnings(x->run, object);
-	probe_stacks(x->run->probes, 0, object);
-	if (x->observer.on)
-		json_object_set_new(object, "control_trials", json_integer(x->observer.nr_pairs));
-	if (x->slow)
-		json_object_set_new(object, "slow", x->slow);
-	if (x->series)
-		json_object_set_new(object, "series", x->series);
-	return object;
+void execution_enter(struct execution *x)
+{
+	int rc;
+
+	if (!goes_on(x))
+		return;
+	progress_step(&x->run->progress, "set-up");
+	x->stage = STAGE_SET_UP;
+	rc = phase(x, worker_setup, 1, UINT64_MAX);
+	atomic_store(&x->jr.setup_what, NULL);
+	if (x->run->stop) {
+		fail(x, "interrupted", strsignal(x->run->signo));
+		return;
+	}
+	if (rc)
+		return;
+	x->stage = STAGE_ENTERING;
+	if (phase(x, worker_enter, x->jr.nr, UINT64_MAX))
+		return;
+	execution_introduce(x);
+	execution_sample(x);
+	x->stage = STAGE_ENTERED;
+}
+
+void execution_warm_up(struct execution *x)
+{
+	uint64_t warmup_ns = x->run->settings->warmup_ns;
+
+	if (!warmup_ns && x->jr.module->exec == BENCH_EXEC_BLOCKING)
+		warmup_ns = CALIBRATE_NS;
+	if (warmup_ns && goes_on(x) && !x->run->stop) {
+		progress_step(&x->run->progress, "warm-up");
+		(void)window(x, warmup_ns, false);
+	}
+	if (goes_on(x))
+		observer_begin(&x->observer, x->run);
+}
+
+void execution_trial(struct execution *x)
+{
+	const struct settings *s = x->run->settings;
+	struct bench_err err = { 0 };
+	int rc = 0;
+
+	for (unsigned i = observer_trials(&x->observer, 1); i && !rc; i--) {
+		if (!goes_on(x) || x->run->stop)
+			return;
+		progress_step(&x->run->progress, "trial %u/%u", x->observer.next + 1,
+			      observer_trials(&x->observer, (unsigned)s->trials));
+		rc = observer_next(&x->observer, x->run, &err);
+		if (rc)
+			fail(x, "failed", err.msg);
+		rc = rc ? rc : window(x, s->duration_ns, !x->observer.control);
+		if (!rc && !x->run->stop)
+			observer_note(&x->observer, speed(&x->jr), x->metrics);
+	}
+}
+
+/* Long enough for thousands of operations of most modules. */
+#define CALLS_NS (300 * BENCH_NS_PER_MS)
+
+/* The calls of all workers, servers included, for each op. */
+static void put_calls(struct execution *x, const struct calls *calls, enum bench_status status,
+		      const char *why)
+{
+	const struct bench_metric_id id = { .name = "syscalls.per_op",
+					    .unit = "count",
+					    .source = BENCH_SOURCE_RUNTIME,
+					    .better = BENCH_BETTER_LOWER };
+	uint64_t counted = 0, ops = 0;
+
+	for (unsigned i = 0; i < x->jr.nr; i++) {
+		counted += calls[i].counted;
+		ops += x->jr.workers[i].w.passive ? 0 : x->jr.workers[i].w.ops;
+	}
+	if (status != BENCH_OK)
+		bench_metric_put_status(x->metrics, &id, status, 0, why);
+	else if (!ops)
+		bench_metric_put_status(x->metrics, &id, BENCH_NOT_COUNTED, 0,
+					"not one op finished while they were counted");
+	else
+		bench_metric_put(x->metrics, &id, (double)counted / (double)ops);
+}
+
+void execution_count_calls(struct execution *x)
+{
+	uint64_t ns = x->run->settings->duration_ns;
+	struct calls *calls = calloc(x->jr.nr, sizeof(*calls));
+	enum bench_status status = BENCH_OK;
+	char why[200] = "";
+	int rc = 0;
+
+	if (!calls || !goes_on(x) || x->run->stop || !x->nr_trials)
+		goto out;
+	for (unsigned i = 0; i < x->jr.nr; i++) {
+		struct worker_run *wr = &x->jr.workers[i];
+
+		calls[i].fd = -1;
+		if (status == BENCH_OK)
+			status = calls_open(&calls[i], runtime_thread(x->runtime, wr->thread)->tid, why,
+					    sizeof(why));
+		wr->calls = &calls[i];
+	}
+	if (status == BENCH_OK)
+		rc = window(x, ns < CALLS_NS ? ns : CALLS_NS, false);
+	if (x->run->stuck)
+		return; /* a worker still has them */
+	for (unsigned i = 0; i < x->jr.nr; i++) {
+		calls_close(&calls[i]);
+		x->jr.workers[i].calls = NULL;
+	}
+	if (!rc && !x->run->stop)
+		put_calls(x, calls, status, why);
+out:
+	free(calls);
+}
+
+void execution_leave(struct execution *x)
+{
+	struct bench_err err = { 0 };
+
+	if (x->stage == STAGE_NONE)
+		return;
+	events_put_missed(&x->jr, x->nr_trials, x->metrics);
+	if (observer_end(&x->observer, x->run, &err))
+		fail(x, "failed", err.msg);
+	if (x->run->stop)
+		fail(x, "interrupted", strsignal(x->run->signo));
+	if (x->run->followed == x)
+		execution_unfollow(x->run);
+	if (x->run->stuck)
+		return;
+	if (x->stage >= STAGE_ENTERING) {
+		if (x->stage == STAGE_ENTERED)
+			execution_gather(x);
+		(void)phase(x, worker_leave, x->jr.nr, bench_now_ns());
+	}
+	if (!x->run->stuck)
+		(void)phase(x, worker_teardown, 1, bench_now_ns());
+}
+
+void execution_done(struct execution *x)
+{
+	json_decref(x->warnings);
+	/* A thread that hangs still uses them. */
+	if (x->run->stuck)
+		return;
+	metric_set_free(x->metrics);
+	free(x->jr.workers);
+	bench_hist_free(x->latency);
 }
 
 json_t *job_execute(struct run *run, const struct plan_job *plan)
 {
-	const struct bench_module *m = plan->spec->module;
-	struct execution x = { .run = run, .plan = plan, .status = "ok" };
-	struct bench_err err = { 0 };
+	struct execution x;
 	json_t *object;
 
-	if (m->check && m->check(plan->spec->params, &err)) {
-		result_warn(run->result, "%s: skipped: %s", plan->spec->name, err.msg);
-		return job_not_run(run, plan, "skipped", err.msg);
-	}
-	x.metrics = metric_set_new();
-	x.jr.module = m;
-	x.jr.counters = run->counters;
-	x.jr.scope = (unsigned)run->settings->scope;
-	x.jr.nr = plan->nr_workers;
-	x.jr.common = &plan->spec->common;
-	x.jr.probes = run->probes;
-	x.jr.nr_slow = (unsigned)run->settings->slow;
-	if (x.jr.nr_slow)
-		x.latency = bench_hist_new(BENCH_HIST_BITS_WORKER);
-	x.jr.job = (struct bench_job){ .params = plan->spec->params,
-				       .nr_workers = plan->nr_workers,
-				       .cpus = plan->cpus,
-				       .workdir = run->settings->directory,
-				       .metrics = x.metrics,
-				       .stop = &run->stop,
-				       .progress = run->settings->quiet ? NULL : note_progress };
-	if (prepare(&x, &err))
-		fail(&x, "failed", err.msg);
-	else
-		execute(&x);
-	object = row(&x);
-	/* A thread that hangs still uses them. */
-	if (!run->stuck) {
-		metric_set_free(x.metrics);
-		free(x.jr.workers);
-		bench_hist_free(x.latency);
-	}
+	execution_init(&x, run, plan, 0);
+	execution_enter(&x);
+	execution_warm_up(&x);
+	for (uint64_t i = 0; i < run->settings->trials; i++)
+		execution_trial(&x);
+	execution_leave(&x);
+	object = execution_row(&x);
+	execution_done(&x);
 	return object;
 }

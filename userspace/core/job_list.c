@@ -149,6 +149,8 @@ int job_spec_set(struct job_spec *spec, const char *key, const char *value, stru
 		params = &spec->common;
 	}
 	if (opt) {
+		if (params == spec->params)
+			spec->given |= 1ull << (opt - spec->module->options);
 		rc = set_value(spec, opt, params, value, &inner);
 		return rc ? bench_fail(err, rc, "%s: %s", spec->module->name, inner.msg) : 0;
 	}
@@ -259,6 +261,7 @@ static int expand_one(struct job_list *list, const struct job_spec *spec,
 	memcpy(one->params, spec->params, spec->module->params_size);
 	one->common = spec->common;
 	one->from_suite = spec->from_suite;
+	one->given = spec->given;
 	if (spec->nr_axes)
 		one->sweep = job_list_keep(list, spec->name);
 	for (unsigned a = 0; a < spec->nr_axes && !rc; a++) {

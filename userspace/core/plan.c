@@ -173,7 +173,7 @@ static int check_runtime(const struct plan *plan, struct plan_job *job, struct b
 	const struct bench_module *m = job->spec->module;
 	char text[256];
 
-	if (m->exec != BENCH_EXEC_ASYNC || plan->runtime == RUNTIME_URING)
+	if (m->exec != BENCH_EXEC_ASYNC || job->runtime == RUNTIME_URING)
 		return 0;
 	snprintf(text, sizeof(text), "module '%s' needs the uring runtime%s%s%s", m->name,
 		 m->sibling ? "; use '" : "", m->sibling ? m->sibling : "",
@@ -267,6 +267,7 @@ int plan_build(struct plan *ret_plan, const struct job_list *list, const struct 
 		struct plan_job *job = &plan.jobs[plan.nr_jobs++];
 
 		job->spec = &list->specs[i];
+		job->runtime = runtime == RUNTIME_BOTH ? job->spec->runtime : runtime;
 		rc = place(&plan, job, err);
 	}
 	if (rc)
@@ -322,6 +323,9 @@ void plan_print(const struct plan *plan, FILE *out)
 		}
 		fprintf(out, "  module     %s (%s): %s\n", m->name,
 			m->exec == BENCH_EXEC_ASYNC ? "async" : "blocking", m->op);
+		if (plan->runtime == RUNTIME_BOTH)
+			fprintf(out, "  runtime    %s%s\n", runtime_name(job->runtime),
+				job->spec->in_turns ? ", in turns with the next job" : "");
 		fprintf(out, "  placement  %u worker%s on cpu", job->nr_workers,
 			job->nr_workers == 1 ? "" : "s");
 		for (unsigned w = 0; w < job->nr_workers; w++)

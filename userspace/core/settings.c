@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-static const char *const runtime_words[] = { "auto", "uring", "blocking", NULL };
+/* By enum runtime_kind. */
+static const char *const runtime_words[] = { "auto", "uring", "blocking", "uring,blocking", NULL };
 static const char *const observer_words[] = { "off", "ab", NULL };
 static const char *const scope_words[] = { "worker", "cpu", "both", NULL };
 static const char *const list_word[] = { "LIST", NULL };
@@ -16,7 +17,7 @@ static const char *const command_word[] = { "CMD", NULL };
 /* Both commands share these rows; S is the offset of the struct settings. */
 #define COMMON_OPTIONS(trials_def, s)                                                              \
 	{ "runtime", BENCH_OPT_ENUM, (s) + offsetof(struct settings, runtime), 0, 0, "auto",       \
-	  runtime_words, "execution runtime; auto takes uring where it works", NULL, 0 },          \
+	  runtime_words, "execution runtime; auto takes uring where it works; both: jobs in turns, compared", NULL, 0 },          \
 	{ "trials", BENCH_OPT_U64, (s) + offsetof(struct settings, trials), 1, 1000, trials_def,   \
 	  NULL, "timed repetitions; an interval needs 6", NULL, 0 },                               \
 	{ "counters", BENCH_OPT_STRING, (s) + offsetof(struct settings, counters), 0, 0,           \

@@ -51,6 +51,7 @@ static int text_report(const json_t *result, const struct bench_report_style *st
 	section_sweeps(&t, result);
 	section_summary(&t, result);
 	section_comparison(&t, result);
+	section_runtimes(&t, result);
 	if (!r && (fflush(out) || ferror(out)))
 		r = errno ? -errno : -EIO;
 	if (numeric) {

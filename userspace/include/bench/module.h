@@ -11,7 +11,7 @@
 #include "bench/metric.h"
 #include "bench/option.h"
 
-#define BENCH_MODULE_ABI 2
+#define BENCH_MODULE_ABI 3
 
 /* What the module needs to execute; decides which callbacks are mandatory. */
 enum bench_exec {
@@ -128,6 +128,9 @@ struct bench_module {
 	const char *summary; /* one line for `bench list modules` */
 	const char *op;	     /* what one op is: "one random read of bs bytes" */
 	const char *sibling; /* ASYNC: the BLOCKING module of the same family, NULL = none */
+	/* ASYNC with a sibling: the parameters with which it has one operation under way at a time, as
+	 * the sibling has ("depth=1"); NULL = none are needed. */
+	const char *single;
 	const struct bench_option *options; /* ends with name NULL; NULL = none */
 	/* Jobs of the default suite, quick, each a parameter list as on the command line ("" = defaults),
 	 * ended by NULL; NULL = not part of it. */

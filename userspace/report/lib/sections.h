@@ -26,6 +26,8 @@ void section_counters(struct text *t);
 void section_sweeps(struct text *t, const json_t *result);
 /* Jobs that ran in turns: the ratio of each to the first. */
 void section_comparison(struct text *t, const json_t *result);
+/* Jobs on both runtimes: the ratio, and what explains it. */
+void section_runtimes(struct text *t, const json_t *result);
 /* One line per job, then the warnings: what a person reads first. */
 void section_summary(struct text *t, const json_t *result);
 

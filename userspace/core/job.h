@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One job in execution, in steps: whoever runs several in turns calls them one by one, job_execute()
+ * does so for one. All are the orchestrator's; what the workers do is in worker.c. */
+#ifndef CORE_JOB_H
+#define CORE_JOB_H
+
+#include <stdbool.h>
+#include <jansson.h>
+#include "core/observer.h"
+#include "core/run.h"
+#include "core/worker.h"
+
+struct sampler;
+
+/* How far a job got: decides what is to be undone. */
+enum execution_stage { STAGE_NONE, STAGE_SET_UP, STAGE_ENTERING, STAGE_ENTERED };
+
+struct execution {
+	struct run *run;
+	const struct plan_job *plan;
+	struct runtime *runtime; /* the one of run's that it runs on */
+	struct job_run jr;
+	struct bench_metric_set *metrics;
+	struct bench_hist *latency; /* of all trials, where slow ops are kept */
+	struct sampler *sampler;
+	struct observer observer;
+	unsigned group;	       /* of the probes' stacks; jobs in turns have one each */
+	enum execution_stage stage;
+	bool over;	       /* it cannot go on */
+	json_t *slow, *series; /* of the job, NULL = none */
+	json_t *warnings;      /* of the probes; NULL = none */
+	unsigned nr_trials;    /* finished */
+	const char *status;    /* "ok" so far */
+	char reason[400];
+};
+
+/* Check, and get threads. The job may have failed or be skipped then: see status; the steps are to be
+ * called all the same, and do nothing. */
+void execution_init(struct execution *x, struct run *run, const struct plan_job *plan,
+		    unsigned group);
+/* Set-up and enter. */
+void execution_enter(struct execution *x);
+void execution_warm_up(struct execution *x);
+/* The next trial (with --observer=ab also the one without probes). */
+void execution_trial(struct execution *x);
+/* A window whose metrics are not those of a trial: the system calls of the workers are counted. */
+void execution_count_calls(struct execution *x);
+/* After the last trial, whether or not all took place. */
+void execution_leave(struct execution *x);
+/* The job's object for result.jobs; new reference. */
+json_t *execution_row(struct execution *x);
+void execution_done(struct execution *x);
+
+/* --- core/job_watch.c --- */
+
+/* The probes follow this job's workers and nobody else: of jobs in turns, those whose turn it is. */
+void execution_follow(struct execution *x);
+void execution_unfollow(struct run *run);
+/* Who serves the others is known now: it is the other end of their connections. */
+void execution_introduce(struct execution *x);
+/* The control loop's view of the job over time. Without memory for it there is none. */
+void execution_sample(struct execution *x);
+/* "slow" and "series", before the workers leave and take theirs with them. */
+void execution_gather(struct execution *x);
+
+/* --- core/job_row.c --- */
+
+/* The object of a job that did not run, or the beginning of one that did. */
+json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
+		    const char *reason);
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Who looks at a job while it runs: the probes that follow its workers, the sampler of its time
+// series, and what both leave behind.
+#include <stdlib.h>
+
+#include "core/job.h"
+#include "core/result.h"
+#include "core/series.h"
+#include "core/slow.h"
+
+_Static_assert(ASYNC_MIX_DISK == PROBE_MIX_DISK && ASYNC_MIX_NET == PROBE_MIX_NET &&
+		       ASYNC_MIX_TIMER == PROBE_MIX_TIMER,
+	       "one word, two parts that do not know each other");
+
+/* Rings tell the probes what they have in flight, or stop doing so. */
+static void tell_mix(struct execution *x, bool on)
+{
+	for (unsigned i = 0; i < x->jr.nr; i++) {
+		const struct runtime_thread *t =
+			runtime_thread(x->runtime, x->jr.workers[i].thread);
+
+		if (t->async)
+			async_set_mix(t->async, on ? probe_mix(x->run->probes, t->tid) : NULL);
+	}
+}
+
+static int track(struct execution *x)
+{
+	struct bench_err err = { 0 };
+
+	for (unsigned i = 0; x->run->probes && i < x->jr.nr; i++) {
+		const struct runtime_thread *t =
+			runtime_thread(x->runtime, x->jr.workers[i].thread);
+		int rc = probe_track(x->run->probes, t->tid, false, &err);
+
+		if (rc) {
+			result_warn(x->run->result, "probes do not follow worker %u: %s", i, err.msg);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void execution_unfollow(struct run *run)
+{
+	if (!run->probes || !run->followed)
+		return;
+	/* First: the memory that the rings tell it by is others' once nobody is followed. */
+	if (!run->stuck)
+		tell_mix(run->followed, false);
+	probe_untrack_all(run->probes);
+	run->followed = NULL;
+}
+
+/* The probes follow this job's workers and nobody else: of jobs in turns, those whose turn it is. */
+void execution_follow(struct execution *x)
+{
+	struct run *run = x->run;
+
+	if (!run->probes || run->followed == x)
+		return;
+	execution_unfollow(run);
+	run->followed = x;
+	probe_stacks_group(run->probes, x->group);
+	(void)track(x);
+	tell_mix(x, true);
+}
+
+/* The control loop's view of the job over time. Without memory for it there is none. */
+void execution_sample(struct execution *x)
+{
+	struct sampler_config c = { .loop = runtime_loop(x->runtime),
+				    .probes = x->run->probes,
+				    .jr = &x->jr,
+				    .async = x->jr.module->exec == BENCH_EXEC_ASYNC,
+				    .interval_ns = x->run->settings->interval_ns };
+	int *cpus = calloc(x->jr.nr, sizeof(*cpus));
+
+	for (unsigned i = 0; cpus && i < x->jr.nr; i++) {
+		bool known = x->plan->cpus[i] < 0;
+
+		for (unsigned j = 0; j < c.nr_cpus; j++)
+			known |= cpus[j] == x->plan->cpus[i];
+		if (!known)
+			cpus[c.nr_cpus++] = x->plan->cpus[i];
+	}
+	c.cpus = cpus;
+	if (c.interval_ns)
+		x->sampler = sampler_new(&c);
+	free(cpus);
+}
+
+/* "slow" and "series", before the workers leave and take theirs with them. */
+void execution_gather(struct execution *x)
+{
+	struct bench_slow **slows = calloc(x->jr.nr, sizeof(*slows));
+
+	for (unsigned i = 0; slows && i < x->jr.nr; i++)
+		slows[i] = x->jr.workers[i].w.slow;
+	if (slows && x->latency)
+		x->slow = slow_json(slows, x->jr.nr, x->jr.nr_slow, x->latency, x->nr_trials);
+	if (x->sampler)
+		x->series = sampler_json(x->sampler);
+	sampler_free(x->sampler);
+	x->sampler = NULL;
+	free(slows);
+}
+
+/* Who serves the others is known now: it is the other end of their connections. */
+void execution_introduce(struct execution *x)
+{
+	pid_t peer = 0;
+
+	for (unsigned i = 0; i < x->jr.nr; i++)
+		if (x->jr.workers[i].w.passive)
+			peer = runtime_thread(x->runtime, x->jr.workers[i].thread)->tid;
+	for (unsigned i = 0; i < x->jr.nr; i++)
+		if (x->jr.workers[i].w.slow)
+			x->jr.workers[i].w.slow->source.peer = peer;
+}
+
