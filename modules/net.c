@@ -230,7 +230,7 @@ static int net_enter(struct bench_worker *w)
 	const struct net_params *p = w->job->params;
 	struct net_state *n = w->state;
 
-	w->passive = w->index == NET_SERVER;
+	w->passive = net_is_server(w);
 	/* A message that was accepted by the socket buffer has no latency worth the name. */
 	w->no_latency = p->mode == NET_STREAM;
 	n->nr = net_flows(p);
@@ -313,7 +313,7 @@ static void net_end(struct bench_worker *w)
 	if (!w->passive)
 		net_client_done(w, n->total);
 	else
-		atomic_store(&s->rx_window, n->within);
+		atomic_store(&s->link.rx_window, n->within);
 	for (unsigned i = 0; i < n->nr; i++) {
 		struct net_flow *f = &n->flows[i];
 
@@ -376,6 +376,7 @@ const struct bench_module bench_module_net = {
 	.state_size = sizeof(struct net_state),
 	.min_workers = NET_WORKERS,
 	.max_workers = NET_WORKERS,
+	.workers = net_workers,
 	.runnable = net_runnable,
 	.validate = net_validate,
 	.resolve = net_resolve,

@@ -16,7 +16,7 @@ static int net_sync_enter(struct bench_worker *w)
 	struct net_sync *n = w->state;
 
 	n->fd = -1;
-	w->passive = w->index == NET_SERVER;
+	w->passive = net_is_server(w);
 	/* A message that was accepted by the socket buffer has no latency worth the name. */
 	w->no_latency = p->mode == NET_STREAM;
 	n->size = net_size(p);
@@ -148,7 +148,7 @@ static int net_sync_receive(struct bench_worker *w, struct net_sync *n)
 		if (bench_running(w, bench_now_ns()))
 			within = n->moved;
 	}
-	atomic_store(&s->rx_window, within);
+	atomic_store(&s->link.rx_window, within);
 	return net_server_check(w, n->moved);
 }
 
@@ -215,6 +215,7 @@ const struct bench_module bench_module_net_sync = {
 	.state_size = sizeof(struct net_sync),
 	.min_workers = NET_WORKERS,
 	.max_workers = NET_WORKERS,
+	.workers = net_workers,
 	.runnable = net_runnable,
 	.resolve = net_resolve,
 	.setup = net_setup,

@@ -118,7 +118,7 @@ static void port_in_use_is_an_error_that_names_it(void **state)
 	assert_int_equal(rig_params(&first, ""), 0);
 	assert_int_equal(net_setup(&first.job, &first.err), 0);
 	s = first.job.shared;
-	port = ntohs(s->addr.sin_port);
+	port = ntohs(s->link.addr.sin_port);
 	snprintf(text, sizeof(text), "port=%u", port);
 
 	rig_init(&second, &bench_module_net_sync, 2);
@@ -152,7 +152,7 @@ static void both_modes_move_what_they_count(void **state)
 		s = r.job.shared;
 		assert_int_equal(ends[0].w.bytes,
 				 ends[0].w.ops * net_size(r.params) * (i < 2 ? 2 : 1));
-		assert_int_equal(atomic_load(&s->rx), ends[0].w.ops * net_size(r.params));
+		assert_int_equal(atomic_load(&s->link.rx), ends[0].w.ops * net_size(r.params));
 		pair_done(&r, ends);
 	}
 }
@@ -228,7 +228,7 @@ static void what_arrives_after_the_window_is_not_in_its_rate(void **state)
 
 	(void)state;
 	assert_int_equal(stream_rx(&r, ends, 20, 1), 0);
-	assert_int_equal(atomic_load(&((struct net_shared *)r.job.shared)->rx),
+	assert_int_equal(atomic_load(&((struct net_shared *)r.job.shared)->link.rx),
 			 ends[NET_CLIENT].w.bytes);
 	pair_done(&r, ends);
 }
@@ -269,7 +269,7 @@ static void lost_bytes_are_an_error(void **state)
 	assert_int_equal(net_server_check(&w, 100), 0);
 	assert_int_equal(net_server_check(&w, 99), -EBADMSG);
 	assert_non_null(strstr(w.err.msg, "received 99 bytes, the client sent 100"));
-	assert_true(atomic_load(&s->mismatch));
+	assert_true(atomic_load(&s->link.mismatch));
 	rig_worker_done(&w);
 	rig_done(&r);
 }
@@ -289,7 +289,7 @@ static void server_does_not_wait_for_a_client_that_failed(void **state)
 	assert_int_equal(rig_params(&r, ""), 0);
 	assert_int_equal(net_setup(&r.job, &r.err), 0);
 	s = r.job.shared;
-	atomic_store(&s->client_failed, true);
+	atomic_store(&s->link.client_failed, true);
 	t = bench_now_ns();
 	assert_int_equal(net_begin(&w, &fd, 0, 1), -ETIMEDOUT);
 	assert_true(bench_now_ns() - t < BENCH_NS_PER_SEC);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the two ends of a job must tell each other beside their connections, and what each end keeps
+ * for itself. Nothing else is shared: net_client.h and net_server.h do not call each other. */
+#ifndef MODULES_NET_LINK_H
+#define MODULES_NET_LINK_H
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "net_params.h"
+
+/* Loopback answers in microseconds; only something broken or filtered takes this long. */
+#define NET_TIMEOUT_MS 5000
+
+/* In memory where both ends are in one process. Where they are not, whoever runs them carries each
+ * field from its writer to its reader at the moment named; all are plain numbers. */
+struct net_link {
+	/* From the server, once per job, after setup() of its end and before begin() of the
+	 * client's: where it listens. */
+	struct sockaddr_in addr;
+	/* From the client, after end() of each window and before the server's report(). */
+	atomic_bool client_failed; /* at once: the server need not wait for its connections */
+	_Atomic uint64_t tx __attribute__((aligned(64))); /* bytes sent in this window, complete */
+	atomic_bool done;				  /* tx is final */
+	/* From the server, after end() of each window. */
+	_Atomic uint64_t rx __attribute__((aligned(64))); /* bytes received, complete */
+	_Atomic uint64_t rx_window; /* stream: of them, within the server's window */
+	atomic_bool mismatch;	    /* the client said done, and rx is not tx */
+};
+
+/* Of one job in this process. */
+struct net_shared {
+	struct net_link link;
+	int listen_fd; /* server; -1 = none */
+	int *fds[NET_WORKERS]; /* by end: its connections, for net_locate(); NULL = not here */
+};
+
+/* This worker's connections, in the order in which the client makes them. */
+static inline int *net_fds(const struct bench_worker *w)
+{
+	const struct net_shared *s = w->job->shared;
+
+	return s->fds[net_is_server(w) ? NET_SERVER : NET_CLIENT];
+}
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The server's end: listen, accept, and check that everything sent has arrived. */
+#ifndef MODULES_NET_SERVER_H
+#define MODULES_NET_SERVER_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net_link.h"
+
+static inline int net_listen_failed(const struct net_shared *s, int code, struct bench_err *err)
+{
+	char text[INET_ADDRSTRLEN] = "?";
+
+	(void)inet_ntop(AF_INET, &s->link.addr.sin_addr, text, sizeof(text)); /* has room */
+	if (code == -EADDRINUSE)
+		return bench_fail(err, code,
+				  "port %u of %s is in use (EADDRINUSE); give another port=, or 0 "
+				  "for any free one",
+				  ntohs(s->link.addr.sin_port), text);
+	return bench_fail(err, code, "listen on port %u of %s: %s", ntohs(s->link.addr.sin_port),
+			  text, strerror(-code));
+}
+
+/* Listen where the parameters say; link.addr then has the port. */
+static inline int net_server_setup(struct bench_job *job, struct bench_err *err)
+{
+	const struct net_params *p = job->params;
+	struct net_shared *s = job->shared;
+	struct sockaddr_in *addr = &s->link.addr;
+	socklen_t len = sizeof(*addr);
+	int one = 1;
+
+	addr->sin_family = AF_INET;
+	addr->sin_addr.s_addr = htonl(p->ends == NET_SERVER_ONLY ? INADDR_ANY : INADDR_LOOPBACK);
+	if (p->address && inet_pton(AF_INET, p->address, &addr->sin_addr) != 1)
+		return bench_fail(err, -EINVAL, "address=%s is no IPv4 address", p->address);
+	addr->sin_port = htons((uint16_t)p->port);
+	s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s->listen_fd < 0)
+		return bench_fail(err, -errno, "TCP socket: %s", strerror(errno));
+	/* Connections of an earlier job that linger in TIME_WAIT do not block the port; a listener
+	 * still does. */
+	(void)setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(s->listen_fd, (struct sockaddr *)addr, sizeof(*addr)) ||
+	    listen(s->listen_fd, (int)net_flows(p)))
+		return net_listen_failed(s, -errno, err);
+	if (getsockname(s->listen_fd, (struct sockaddr *)addr, &len))
+		return bench_fail(err, -errno, "getsockname: %s", strerror(errno));
+	return 0;
+}
+
+static inline void net_server_reset(struct net_link *link)
+{
+	atomic_store(&link->rx, 0);
+	atomic_store(&link->rx_window, 0);
+	atomic_store(&link->mismatch, false);
+}
+
+static inline int net_accept(struct bench_worker *w)
+{
+	const struct net_params *p = w->job->params;
+	struct net_shared *s = w->job->shared;
+	struct pollfd pfd = { .fd = s->listen_fd, .events = POLLIN };
+	int one = (int)p->nodelay, waited = 0, fd;
+
+	while (poll(&pfd, 1, 50) <= 0) {
+		waited += 50;
+		if (atomic_load(&s->link.client_failed) || waited >= NET_TIMEOUT_MS)
+			return bench_worker_fail(w, -ETIMEDOUT, "no connection from the client");
+	}
+	fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return bench_worker_fail(w, -errno,
+					 "accept: %s (each flow needs two descriptors; "
+					 "see ulimit -n)",
+					 strerror(errno));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+/* Read what is still on its way, up to the end of the stream. Bytes, or negative errno. */
+static inline int64_t net_read_rest(int fd, void *buf, size_t len)
+{
+	int64_t sum = 0;
+
+	for (;;) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		if (poll(&pfd, 1, NET_TIMEOUT_MS) <= 0)
+			return -ETIMEDOUT;
+		n = recv(fd, buf, len, MSG_DONTWAIT);
+		if (n == 0)
+			return sum;
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		if (n > 0)
+			sum += n;
+	}
+}
+
+/* After all connections have ended: bytes received must be bytes sent. Where the client is in
+ * another process, it has not said yet; net_report() compares then. */
+static inline int net_server_check(struct bench_worker *w, uint64_t rx)
+{
+	struct net_shared *s = w->job->shared;
+	uint64_t tx;
+
+	atomic_store(&s->link.rx, rx);
+	if (!atomic_load(&s->link.done))
+		return 0; /* the client failed or was interrupted, which is told by itself */
+	tx = atomic_load(&s->link.tx);
+	if (rx == tx)
+		return 0;
+	atomic_store(&s->link.mismatch, true);
+	return bench_worker_fail(w, -EBADMSG,
+				 "the server received %" PRIu64 " bytes, the client "
+				 "sent %" PRIu64,
+				 rx, tx);
+}
+
+#endif
