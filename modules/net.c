@@ -1,227 +1,61 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* TCP over loopback by io_uring: both ends on a ring of their own, one connection a flow. rr keeps
- * one request outstanding in each flow; stream keeps one message of each flow being sent.
- *
- * A short rr message is handed over together with the receive of what follows it, in one
- * io_uring_enter: that half of the system calls is a tenth of the time of a transaction. They may
- * share a buffer, because the other end answers only when it has the whole message. */
-#include "bench/async.h"
-#include "net_common.h"
+/* TCP and UDP by io_uring: both ends on a ring of their own. How the messages go is an engine's
+ * (net_flow.h); here is what all of them have in common, and the choice. */
+#include "net_accepting.h"
+#include "net_datagram.h"
+#include "net_limits.h"
+#include "net_pipe.h"
+#include "net_plain.h"
+#include "net_probing.h"
 
-#define NET_BUFFERS_MAX (1ull << 30)
-/* A message up to this size fits a socket buffer, whose smallest default is 16 KiB, at once. */
-#define NET_SHORT 4096u
-
-struct net_flow {
-	int fd;			 /* -1 = not connected */
-	uint32_t sent, received; /* of the messages being transferred */
-	unsigned char seq;	 /* client: first byte of a request, which the response repeats */
-	unsigned char busy;	 /* operations whose completion is to come: buf is the kernel's */
-	unsigned char *buf;
-	uint64_t submit_ns; /* client: when the request was handed over; 0 = not yet */
-	struct net_flow *next; /* paced: in the list of idle ones */
-};
-
-struct net_state {
-	struct net_flow *flows;
-	struct net_flow *idle, **idle_tail; /* paced: without a message, longest first */
-	unsigned nr;
-	uint32_t size, buf_size;
-	bool pairs;	 /* rr: send and receive are handed over together */
-	uint64_t total;	 /* bytes of this window; client: sent, server: received */
-	uint64_t within; /* server: received before the window's end */
-	unsigned char *bufs;
-};
-
-static void net_sent(struct bench_worker *w, struct bench_op *op);
-static void net_received(struct bench_worker *w, struct bench_op *op);
-
-static void net_send(struct bench_worker *w, struct bench_op *op)
+static const struct net_engine *net_engine(const struct net_params *p)
 {
-	const struct net_state *n = w->state;
-	struct net_flow *f = op->user;
-
-	op->done = net_sent;
-	op->passive = n->pairs; /* the receive beside it stands for both */
-	f->busy++;
-	/* MSG_WAITALL: the kernel goes on by itself after a part of a large message. */
-	bench_op_send(w->async, op, f->fd, f->buf + f->sent, n->size - f->sent,
-		      MSG_NOSIGNAL | MSG_WAITALL, n->pairs ? BENCH_IO_SOON : 0);
+	if (p->mode == NET_CONNECT)
+		return &net_conn;
+	if (p->proto == NET_UDP)
+		return &net_dgram;
+	return net_is_plain(p) ? &net_plain : &net_pipe;
 }
 
-static void net_recv(struct bench_worker *w, struct bench_op *op)
+/* Bytes of a flow's buffer. */
+static uint64_t net_flow_buffer(const struct bench_worker *w)
 {
 	const struct net_params *p = w->job->params;
 	const struct net_state *n = w->state;
-	struct net_flow *f = op->user;
-	uint32_t len = p->mode == NET_STREAM ? n->buf_size : n->size - f->received;
 
-	op->done = net_received;
-	op->passive = w->passive; /* a server waits for its client without end */
-	f->busy++;
-	bench_op_recv(w->async, op, f->fd, f->buf + f->received, len, 0, 0);
+	if (p->mode == NET_CONNECT)
+		return 1;
+	if (p->proto == NET_UDP)
+		return net_dgram_buffer(n);
+	return p->mode == NET_RR ? (uint64_t)n->depth * n->size : net_buffer(w);
 }
 
-/* Send the message of a flow, and receive what follows it: at once, or when it is sent. op is for
- * the latter. */
-static void net_exchange(struct bench_worker *w, struct bench_op *op)
-{
-	const struct net_state *n = w->state;
-	struct net_flow *f = op->user;
-	struct bench_op *first = n->pairs ? bench_op_get(w->async) : op;
-
-	f->sent = f->received = 0;
-	if (!first) {
-		bench_worker_fail(w, -EBUSY, "no free operation for %u flows", n->nr);
-		return;
-	}
-	first->user = f;
-	net_send(w, first);
-	if (n->pairs)
-		net_recv(w, op);
-}
-
-/* The next message of a client's flow. */
-static void net_next(struct bench_worker *w, struct bench_op *op)
-{
-	struct net_flow *f = op->user;
-
-	f->submit_ns = 0;
-	f->buf[0] = ++f->seq;
-	net_exchange(w, op);
-}
-
-static void net_idle(struct net_state *n, struct net_flow *f)
-{
-	f->next = NULL;
-	*n->idle_tail = f;
-	n->idle_tail = &f->next;
-}
-
-static int net_issue(struct bench_worker *w, struct bench_op *op)
+static int net_alloc(struct bench_worker *w)
 {
 	struct net_state *n = w->state;
-	struct net_flow *f = n->idle;
+	uint64_t each = net_flow_buffer(w);
+	size_t chunks = (size_t)n->nr_chunks * n->chunk_size;
 
-	if (!f)
-		return -EAGAIN;
-	n->idle = f->next;
-	if (!n->idle)
-		n->idle_tail = &n->idle;
-	op->user = f;
-	net_next(w, op);
-	return 0;
-}
+	n->buf_size = (uint32_t)each;
+	n->flows = calloc(n->nr, sizeof(*n->flows));
+	n->bufs = malloc(n->nr * each);
+	n->tokens = calloc((size_t)n->nr * n->depth, sizeof(*n->tokens));
+	n->dgrams = calloc((size_t)n->nr * n->depth, sizeof(*n->dgrams));
+	n->chunks = chunks ? aligned_alloc(4096, (chunks + 4095) / 4096 * 4096) : NULL;
+	if (!n->flows || !n->bufs || !n->tokens || !n->dgrams || (chunks && !n->chunks))
+		return bench_worker_fail(w, -ENOMEM, "no memory for %u flows of %" PRIu64 " bytes",
+					 n->nr, each);
+	memset(n->bufs, 0x5a, n->nr * each);
+	if (chunks)
+		memset(n->chunks, 0, chunks);
+	for (unsigned i = 0; i < n->nr; i++) {
+		struct net_flow *f = &n->flows[i];
 
-/* The client's message of this flow is done: account it and go on with the next one. */
-static void net_end_op(struct bench_worker *w, struct bench_op *op, uint64_t bytes)
-{
-	struct net_state *n = w->state;
-	struct net_flow *f = op->user;
-
-	if (w->paced) {
-		bench_op_done(w, op, f->submit_ns ? : op->submit_ns, bytes,
-			      (uint64_t)(f - n->flows));
-		net_idle(n, f);
-		return;
+		f->fd = f->ctl = -1;
+		f->buf = n->bufs + i * each;
+		f->tokens = n->tokens + (size_t)i * n->depth;
+		f->dgrams = n->dgrams + (size_t)i * n->depth;
 	}
-	if (!bench_running(w, op->done_ns))
-		return;
-	if (w->no_latency) {
-		w->ops++;
-		w->bytes += bytes;
-	} else {
-		bench_op_done(w, op, f->submit_ns ? : op->submit_ns, bytes,
-			      (uint64_t)(f - n->flows));
-	}
-	op->intended_ns = op->done_ns;
-	net_next(w, op);
-}
-
-static void net_failed(struct bench_worker *w, const char *what, int res)
-{
-	/* A cancelled operation is the end of a window, not a fault. */
-	if (res == -ECANCELED)
-		return;
-	bench_worker_fail(w, res ? res : -ECONNRESET, "%s%s: %s", w->passive ? "server: " : "",
-			  what, res ? strerror(-res) : "the other end closed the connection");
-}
-
-static void net_sent(struct bench_worker *w, struct bench_op *op)
-{
-	const struct net_params *p = w->job->params;
-	struct net_state *n = w->state;
-	struct net_flow *f = op->user;
-
-	f->busy--;
-	if (op->res <= 0) {
-		net_failed(w, "send", op->res);
-		return;
-	}
-	f->sent += (uint32_t)op->res;
-	if (!f->submit_ns)
-		f->submit_ns = op->submit_ns;
-	if (!w->passive)
-		n->total += (uint32_t)op->res;
-	if (f->sent < n->size) {
-		net_send(w, op);
-		return;
-	}
-	if (n->pairs)
-		return;
-	if (p->mode == NET_RR) {
-		net_recv(w, op);
-		return;
-	}
-	net_end_op(w, op, n->size);
-}
-
-static void net_received(struct bench_worker *w, struct bench_op *op)
-{
-	const struct net_params *p = w->job->params;
-	struct net_state *n = w->state;
-	struct net_flow *f = op->user;
-
-	f->busy--;
-	if (op->res <= 0) {
-		if (op->res < 0 || !w->passive)
-			net_failed(w, "receive", op->res);
-		return;
-	}
-	if (w->passive)
-		n->total += (uint32_t)op->res;
-	if (p->mode == NET_STREAM) {
-		if (bench_running(w, op->done_ns))
-			n->within = n->total;
-		net_recv(w, op);
-		return;
-	}
-	f->received += (uint32_t)op->res;
-	if (f->received < n->size) {
-		net_recv(w, op);
-		return;
-	}
-	if (w->passive) {
-		net_exchange(w, op);
-		return;
-	}
-	if (f->buf[0] != f->seq) {
-		bench_worker_fail(w, -EBADMSG, "response %u to request %u", f->buf[0], f->seq);
-		return;
-	}
-	net_end_op(w, op, 2ull * n->size);
-}
-
-static int net_validate(const void *params, struct bench_err *err)
-{
-	const struct net_params *p = params;
-	uint64_t size = net_size(p);
-
-	if (size * p->flows > NET_BUFFERS_MAX)
-		return bench_fail(err, -EINVAL,
-				  "size=%" PRIu64 " times flows=%" PRIu64 " needs more "
-				  "than 1 GiB of buffers at each end",
-				  size, p->flows);
 	return 0;
 }
 
@@ -229,65 +63,118 @@ static int net_enter(struct bench_worker *w)
 {
 	const struct net_params *p = w->job->params;
 	struct net_state *n = w->state;
+	unsigned ops;
+	int rc;
 
 	w->passive = net_is_server(w);
 	/* A message that was accepted by the socket buffer has no latency worth the name. */
 	w->no_latency = p->mode == NET_STREAM;
-	n->nr = net_flows(p);
+	n->probe.fd = n->probe.ctl = -1;
+	n->nr = net_places(p, w->passive);
+	n->depth = net_depth(p);
 	n->size = (uint32_t)net_size(p);
-	n->buf_size = (uint32_t)net_buffer(w);
-	if (n->nr > bench_async_depth(w->async))
+	n->engine = net_engine(p);
+	n->zerocopy = p->zerocopy && !w->passive;
+	n->multishot = p->mode == NET_CONNECT ? p->accept : p->recv == NET_RECV_MULTISHOT;
+	n->provided = p->recv != NET_RECV_PLAIN && (w->passive || p->mode == NET_RR);
+	ops = net_ops(p, w->passive);
+	if (ops > bench_async_depth(w->async))
 		return bench_worker_fail(w, -EINVAL,
-					 "flows=%u is more than the %u operations that "
-					 "a ring holds here",
-					 n->nr, bench_async_depth(w->async));
-	n->pairs = p->mode == NET_RR && n->size <= NET_SHORT &&
-		   2 * n->nr <= bench_async_depth(w->async);
-	n->flows = calloc(n->nr, sizeof(*n->flows));
-	n->bufs = malloc((size_t)n->nr * n->buf_size);
-	if (!n->flows || !n->bufs)
-		return bench_worker_fail(w, -ENOMEM, "no memory for %u messages of %u bytes", n->nr,
-					 n->buf_size);
-	memset(n->bufs, 0x5a, (size_t)n->nr * n->buf_size);
-	for (unsigned i = 0; i < n->nr; i++) {
-		n->flows[i].fd = -1;
-		n->flows[i].buf = n->bufs + (size_t)i * n->buf_size;
-	}
-	return 0;
+					 "flows=%" PRIu64 ",depth=%u need %u operations, more than "
+					 "the %u that a ring holds here",
+					 p->flows, n->depth, ops, bench_async_depth(w->async));
+	n->pairs = p->mode == NET_RR && (uint64_t)n->depth * n->size <= NET_SHORT &&
+		   (n->engine != &net_plain || 2 * n->nr + 2 <= bench_async_depth(w->async));
+	net_divide(n, p, bench_async_depth(w->async) - ops);
+	rc = net_alloc(w);
+	if (!rc && n->nr_chunks)
+		rc = bench_async_add_buf_ring(w->async, n->chunks, n->chunk_size, n->nr_chunks);
+	if (!rc && p->busy_poll_ns)
+		rc = bench_async_busy_poll(w->async, (unsigned)(p->busy_poll_ns / 1000));
+	if (rc && !w->err.code)
+		return bench_worker_fail(w, rc, "set up the ring: %s", strerror(-rc));
+	return rc;
 }
 
 static int net_begin_flows(struct bench_worker *w)
 {
+	const struct net_params *p = w->job->params;
 	struct net_state *n = w->state;
+	struct net_shared *s = w->job->shared;
+	struct net_flow *f = n->flows;
+	unsigned made = p->mode == NET_CONNECT ? 0 : n->nr;
+	int rc;
 
 	n->total = n->within = 0;
-	return net_begin(w, &n->flows[0].fd, sizeof(n->flows[0]), n->nr);
+	rc = net_begin(w, (struct net_ends_fds *)&f->fd, sizeof(*f), made);
+	if (!rc && p->probe) {
+		rc = net_begin_one(w, &n->probe.fd, &n->probe.ctl);
+		if (!rc)
+			rc = net_probe_idle(w, n->probe.fd);
+	}
+	if (rc && !w->passive)
+		atomic_store(&s->link.client_failed, true);
+	if (!rc && !w->passive)
+		net_client_window(w, made ? f->fd : -1);
+	return rc;
+}
+
+/* TCP_INFO of some connections, now and then. */
+static void net_ask_info(struct bench_worker *w, struct bench_op *op)
+{
+	struct net_state *n = w->state;
+	struct net_shared *s = w->job->shared;
+
+	if (op->res == -ECANCELED || !bench_running(w, op->done_ns))
+		return;
+	for (unsigned i = 0; i < n->nr && i < NET_INFO_FLOWS; i++)
+		net_info_ask(&s->info, n->flows[s->info.next++ % n->nr].fd);
+	bench_op_timeout(w->async, op, op->done_ns + NET_INFO_NS);
+}
+
+static int net_start_info(struct bench_worker *w)
+{
+	struct bench_op *op = bench_op_get(w->async);
+
+	if (!op)
+		return 0; /* the messages need them all: asked at the end then */
+	op->passive = true;
+	op->done = net_ask_info;
+	bench_op_timeout(w->async, op, bench_now_ns() + NET_INFO_NS);
+	return 0;
 }
 
 static int net_start(struct bench_worker *w)
 {
+	const struct net_params *p = w->job->params;
 	struct net_state *n = w->state;
+	int rc = 0;
 
 	n->idle = NULL;
 	n->idle_tail = &n->idle;
 	for (unsigned i = 0; i < n->nr; i++) {
-		struct bench_op *op;
-
-		n->flows[i].sent = n->flows[i].received = 0;
-		if (w->paced) {
-			net_idle(n, &n->flows[i]);
-			continue;
-		}
-		op = bench_op_get(w->async);
-		if (!op)
-			return bench_worker_fail(w, -EBUSY, "no free operation for %u flows",
-						 n->nr);
-		op->user = &n->flows[i];
-		if (w->passive)
-			net_recv(w, op);
-		else
-			net_next(w, op);
+		n->flows[i].idle = false;
+		n->flows[i].done = 0;
 	}
+	memset(n->tokens, 0, (size_t)n->nr * n->depth * sizeof(*n->tokens));
+	memset(n->dgrams, 0, (size_t)n->nr * n->depth * sizeof(*n->dgrams));
+	for (unsigned i = 0; i < n->nr && !rc; i++)
+		rc = n->engine->start(w, &n->flows[i]);
+	if (!rc && p->probe)
+		rc = net_probe_start(w);
+	if (!rc && !w->passive && p->proto == NET_TCP && p->mode != NET_CONNECT)
+		rc = net_start_info(w);
+	return rc;
+}
+
+static int net_issue(struct bench_worker *w, struct bench_op *op)
+{
+	struct net_state *n = w->state;
+	struct net_flow *f = net_take_idle(n);
+
+	if (!f)
+		return -EAGAIN;
+	n->engine->request(w, f, op);
 	return 0;
 }
 
@@ -295,15 +182,63 @@ static void net_interrupt(struct bench_worker *w)
 {
 	const struct net_state *n = w->state;
 
-	for (unsigned i = 0; n->flows && i < n->nr; i++)
-		if (n->flows[i].fd >= 0)
-			shutdown(n->flows[i].fd, SHUT_RDWR);
+	for (unsigned i = 0; n->flows && i < n->nr; i++) {
+		const int fds[] = { n->flows[i].fd, n->flows[i].ctl };
+
+		for (unsigned e = 0; e < 2; e++)
+			if (fds[e] >= 0)
+				shutdown(fds[e], SHUT_RDWR);
+	}
+	if (n->probe.fd >= 0)
+		shutdown(n->probe.fd, SHUT_RDWR);
+}
+
+/* What the connections can tell only while they are there. */
+static void net_end_client(struct bench_worker *w)
+{
+	struct net_state *n = w->state;
+	struct net_shared *s = w->job->shared;
+	double sum = 0, squares = 0;
+
+	net_client_ended(w);
+	for (unsigned i = 0; i < n->nr; i++) {
+		double done = (double)n->flows[i].done;
+
+		if (!s->info.rtt->count && i < NET_INFO_FLOWS)
+			net_info_ask(&s->info, n->flows[i].fd);
+		net_info_end(&s->info, n->flows[i].fd);
+		sum += done;
+		squares += done * done;
+	}
+	s->info.fairness = net_jain(sum, squares, n->nr);
+	/* A ping that is not back counts with the time it has waited. */
+	if (n->probe.busy && n->probe.due_ns < w->window->end_ns)
+		bench_hist_record(s->probe[1], w->window->end_ns - n->probe.due_ns);
+	net_client_done(w, n->total);
+}
+
+/* Server: read to the end of a connection. False when it does not come. */
+static bool net_end_flow(struct bench_worker *w, struct net_flow *f)
+{
+	struct net_state *n = w->state;
+	bool udp = f->ctl >= 0;
+	int64_t rest = net_read_rest(udp ? f->ctl : f->fd, f->buf, n->buf_size);
+
+	if (rest < 0) {
+		if (!w->err.code)
+			bench_worker_fail(w, (int)rest, "server: end of the stream: %s",
+					  strerror((int)-rest));
+		return false;
+	}
+	n->total += (uint64_t)(udp ? net_read_datagrams(f->fd, f->buf, n->buf_size) : rest);
+	return true;
 }
 
 /* Nothing is in flight any more. The client closes; the server, on its own thread at the same time,
  * reads to the end of each connection and compares. */
 static void net_end(struct bench_worker *w)
 {
+	const struct net_params *p = w->job->params;
 	struct net_state *n = w->state;
 	struct net_shared *s = w->job->shared;
 	bool complete = true;
@@ -311,23 +246,21 @@ static void net_end(struct bench_worker *w)
 	if (!n->flows)
 		return;
 	if (!w->passive)
-		net_client_done(w, n->total);
+		net_end_client(w);
 	else
 		atomic_store(&s->link.rx_window, n->within);
 	for (unsigned i = 0; i < n->nr; i++) {
 		struct net_flow *f = &n->flows[i];
 
-		if (w->passive && f->fd >= 0 && complete) {
-			int64_t rest = net_read_rest(f->fd, f->buf, n->buf_size);
-
-			if (rest < 0 && !w->err.code)
-				bench_worker_fail(w, (int)rest, "server: end of the stream: %s",
-						  strerror((int)-rest));
-			complete = rest >= 0;
-			n->total += rest > 0 ? (uint64_t)rest : 0;
-		}
+		if (w->passive && f->fd >= 0 && complete && p->mode != NET_CONNECT)
+			complete = net_end_flow(w, f);
+		if (p->mode == NET_CONNECT)
+			net_conn_reset(f);
 		net_close(&f->fd);
+		net_close(&f->ctl);
 	}
+	net_close(&n->probe.fd);
+	net_close(&n->probe.ctl);
 	if (w->passive && complete)
 		(void)net_server_check(w, n->total);
 }
@@ -338,13 +271,20 @@ static void net_leave(struct bench_worker *w)
 
 	/* What the kernel may still write to cannot be given back. */
 	for (unsigned i = 0; n->flows && i < n->nr; i++)
-		if (n->flows[i].busy)
+		if (n->flows[i].busy || n->flows[i].under_way)
 			return;
+	bench_async_drop_buf_ring(w->async);
 	free(n->flows);
 	free(n->bufs);
+	free(n->tokens);
+	free(n->dgrams);
+	free(n->chunks);
 	n->flows = NULL;
 	n->bufs = NULL;
 }
+
+static const char *const net_recvs[] = { "plain", "provided", "multishot", NULL };
+static const char *const net_accepts[] = { "plain", "multishot", NULL };
 
 static const struct bench_option net_options[] = {
 	NET_OPTIONS,
@@ -354,7 +294,40 @@ static const struct bench_option net_options[] = {
 	  .min = 1,
 	  .max = 1024,
 	  .def = "1",
-	  .help = "connections, each with one message under way" },
+	  .help = "connections; mode=connect: that are made at the same time" },
+	{ .name = "depth",
+	  .type = BENCH_OPT_U64,
+	  .offset = offsetof(struct net_params, depth),
+	  .min = 1,
+	  .max = 512,
+	  .def = "1",
+	  .help = "rr, and stream by udp: messages that each flow keeps under way; with rate= at "
+		  "most" },
+	{ .name = "probe",
+	  .type = BENCH_OPT_BOOL,
+	  .offset = offsetof(struct net_params, probe),
+	  .def = "0",
+	  .help = "latency under load: a connection more, on which a byte goes there and back "
+		  "every ms" },
+	{ .name = "recv",
+	  .type = BENCH_OPT_ENUM,
+	  .offset = offsetof(struct net_params, recv),
+	  .def = "plain",
+	  .values = net_recvs,
+	  .help = "tcp: how a ring receives; provided: into buffers that the kernel chooses; "
+		  "multishot: so, again and again" },
+	{ .name = "accept",
+	  .type = BENCH_OPT_ENUM,
+	  .offset = offsetof(struct net_params, accept),
+	  .def = "plain",
+	  .values = net_accepts,
+	  .help = "mode=connect: an operation for each connection, or one for all" },
+	{ .name = "zerocopy",
+	  .type = BENCH_OPT_BOOL,
+	  .offset = offsetof(struct net_params, zerocopy),
+	  .def = "0",
+	  .help = "stream by tcp: send without a copy (IORING_OP_SEND_ZC); the kernel says whether "
+		  "it did" },
 	{ .name = NULL },
 };
 
@@ -365,8 +338,8 @@ const struct bench_module bench_module_net = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_ASYNC,
 	.name = "net",
-	.summary = "TCP over loopback by io_uring, one or many connections",
-	.op = "rr: a request and its response of size bytes each; stream: size bytes sent",
+	.summary = "TCP and UDP by io_uring, one or many connections, over loopback or a namespace",
+	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; connect: a connection made and accepted",
 	.sibling = "net_sync",
 	.single = "flows=1",
 	.options = net_options,
@@ -379,6 +352,7 @@ const struct bench_module bench_module_net = {
 	.workers = net_workers,
 	.runnable = net_runnable,
 	.validate = net_validate,
+	.check = net_check,
 	.resolve = net_resolve,
 	.setup = net_setup,
 	.enter = net_enter,

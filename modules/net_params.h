@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Parameters that net (io_uring) and net_sync (blocking sockets) have in common. */
+/* Parameters that net (io_uring) and net_sync (blocking sockets) have in common, and what follows
+ * from them. */
 #ifndef MODULES_NET_PARAMS_H
 #define MODULES_NET_PARAMS_H
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
 
 #include "bench/module.h"
 
-enum net_mode { NET_RR, NET_STREAM };
+enum net_mode { NET_RR, NET_STREAM, NET_CONNECT };
+enum net_proto { NET_TCP, NET_UDP };
+enum net_recv_way { NET_RECV_PLAIN, NET_RECV_PROVIDED, NET_RECV_MULTISHOT };
 
 /* Which ends of the connections a job has. With one of them it has one worker; the other end is a
  * job of another process, which hands over what struct net_link names. */
@@ -17,45 +22,84 @@ enum net_ends { NET_BOTH, NET_CLIENT_ONLY, NET_SERVER_ONLY };
 enum { NET_CLIENT, NET_SERVER, NET_WORKERS };
 
 struct net_params {
-	uint64_t mode, size, port, nodelay;
-	uint64_t flows;	    /* net only */
-	uint64_t ends;	    /* enum net_ends; no option: who runs only one end sets it */
+	uint64_t mode, proto, size, port, nodelay, busy_poll_ns;
 	const char *address; /* IPv4 of the server; NULL = 127.0.0.1, or any to a lone server */
+	const char *netns;   /* of the server's end; NULL = ours */
+	uint64_t ends;	     /* enum net_ends; no option: who runs only one end sets it */
+	/* net only */
+	uint64_t flows, depth, probe, recv, accept, zerocopy;
 };
 
 /* A stream's server receives up to this much at once, at least; iperf3's. */
 #define NET_STREAM_BUFFER (128u << 10)
+/* The most that fits an IPv4 datagram (65535 less 28 bytes of headers), and what fits one frame of
+ * an Ethernet without fragments (1500 less those), iperf3's default rounded down. */
+#define NET_UDP_MAX 65507u
+#define NET_UDP_STREAM 1400u
+/* A datagram carries its number. */
+#define NET_UDP_MIN 4u
+#define NET_BUFFERS_MAX (1ull << 30)
 
-static const char *const net_modes[] = { "rr", "stream", NULL };
+static const char *const net_modes[] = { "rr", "stream", "connect", NULL };
+static const char *const net_protos[] = { "tcp", "udp", NULL };
 
+/* Those of both modules. */
 #define NET_OPTIONS                                                                                \
 	{ .name = "mode",                                                                          \
 	  .type = BENCH_OPT_ENUM,                                                                  \
 	  .offset = offsetof(struct net_params, mode),                                             \
 	  .def = "rr",                                                                             \
 	  .values = net_modes,                                                                     \
-	  .help = "rr: request and response in turn; stream: the client sends all it can" },       \
+	  .help = "rr: request and response; stream: the client sends all it can; connect: a "     \
+		  "connection for each op" },                                                      \
+		{ .name = "proto",                                                                 \
+		  .type = BENCH_OPT_ENUM,                                                          \
+		  .offset = offsetof(struct net_params, proto),                                    \
+		  .def = "tcp",                                                                    \
+		  .values = net_protos,                                                            \
+		  .help = "protocol; udp: rr and stream, one datagram a message" },                \
 		{ .name = "size",                                                                  \
 		  .type = BENCH_OPT_SIZE,                                                          \
 		  .offset = offsetof(struct net_params, size),                                     \
 		  .max = 64u << 20,                                                                \
 		  .def = "0",                                                                      \
-		  .help = "bytes of a message (0: 1 for rr, 128k for stream)" },                   \
+		  .help = "bytes of a message (0: 1 for rr, 128k for stream; udp: 4 and 1400)" },  \
+		{ .name = "address",                                                               \
+		  .type = BENCH_OPT_STRING,                                                        \
+		  .offset = offsetof(struct net_params, address),                                  \
+		  .help = "IPv4 address of this host that the server listens on (default "         \
+			  "127.0.0.1)" },                                                          \
+		{ .name = "netns",                                                                 \
+		  .type = BENCH_OPT_STRING,                                                        \
+		  .offset = offsetof(struct net_params, netns),                                    \
+		  .help = "network namespace of the server's end, by its name in ip netns; needs " \
+			  "address=" },                                                            \
 		{ .name = "port",                                                                  \
 		  .type = BENCH_OPT_U64,                                                           \
 		  .offset = offsetof(struct net_params, port),                                     \
 		  .max = 65535,                                                                    \
 		  .def = "0",                                                                      \
 		  .help = "TCP port of the server (0: any free one)" },                            \
+		{ .name = "nodelay",                                                               \
+		  .type = BENCH_OPT_BOOL,                                                          \
+		  .offset = offsetof(struct net_params, nodelay),                                  \
+		  .def = "1",                                                                      \
+		  .help = "TCP_NODELAY: send small messages at once" },                            \
 	{                                                                                          \
-		.name = "nodelay", .type = BENCH_OPT_BOOL,                                         \
-		.offset = offsetof(struct net_params, nodelay), .def = "1",                        \
-		.help = "TCP_NODELAY: send small messages at once"                                 \
+		.name = "busy_poll", .type = BENCH_OPT_DURATION,                                   \
+		.offset = offsetof(struct net_params, busy_poll_ns), .max = 1000000000u,           \
+		.def = "0",                                                                        \
+		.help = "SO_BUSY_POLL: a receive polls the network card for so long (whole us); "  \
+			"needs one with NAPI"                                                      \
 	}
 
 static inline uint64_t net_size(const struct net_params *p)
 {
-	return p->size ? p->size : p->mode == NET_RR ? 1 : 128u << 10;
+	if (p->size)
+		return p->size;
+	if (p->proto == NET_UDP)
+		return p->mode == NET_STREAM ? NET_UDP_STREAM : NET_UDP_MIN;
+	return p->mode == NET_STREAM ? NET_STREAM_BUFFER : 1;
 }
 
 /* The plan and the result tell the size that is used. */
@@ -71,6 +115,12 @@ static inline unsigned net_flows(const struct net_params *p)
 	return p->flows ? (unsigned)p->flows : 1;
 }
 
+/* Messages of a flow that may be under way. */
+static inline unsigned net_depth(const struct net_params *p)
+{
+	return p->depth ? (unsigned)p->depth : 1;
+}
+
 static inline unsigned net_workers(const void *params)
 {
 	const struct net_params *p = params;
@@ -83,7 +133,7 @@ static inline unsigned net_runnable(const void *params)
 {
 	const struct net_params *p = params;
 
-	return p->mode == NET_RR && net_flows(p) <= 1 ? 1 : net_workers(params);
+	return p->mode != NET_STREAM && net_flows(p) * net_depth(p) <= 1 ? 1 : net_workers(params);
 }
 
 /* Is this worker the server's end? */
@@ -92,6 +142,37 @@ static inline bool net_is_server(const struct bench_worker *w)
 	const struct net_params *p = w->job->params;
 
 	return p->ends == NET_BOTH ? w->index == NET_SERVER : p->ends == NET_SERVER_ONLY;
+}
+
+/* Bytes that this worker's buffer of a connection needs. */
+static inline uint64_t net_buffer(const struct bench_worker *w)
+{
+	const struct net_params *p = w->job->params;
+	uint64_t size = net_size(p);
+
+	return w->passive && p->mode == NET_STREAM && size < NET_STREAM_BUFFER ? NET_STREAM_BUFFER
+									       : size;
+}
+
+/* What both modules cannot do. */
+static inline int net_validate_common(const struct net_params *p, struct bench_err *err)
+{
+	uint64_t size = net_size(p);
+
+	if (p->proto == NET_UDP && p->mode == NET_CONNECT)
+		return bench_fail(err, -EINVAL, "mode=connect is for proto=tcp: UDP has no connections");
+	if (p->proto == NET_UDP && (size < NET_UDP_MIN || size > NET_UDP_MAX))
+		return bench_fail(err, -EINVAL,
+				  "size=%" PRIu64 " with proto=udp: a datagram holds %u (its number) "
+				  "to %u bytes",
+				  size, NET_UDP_MIN, NET_UDP_MAX);
+	if (p->netns && !p->address)
+		return bench_fail(err, -EINVAL,
+				  "netns=%s needs address=, the IPv4 address that the server has there",
+				  p->netns);
+	if (p->busy_poll_ns % 1000)
+		return bench_fail(err, -EINVAL, "busy_poll takes whole microseconds");
+	return 0;
 }
 
 #endif

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* TCP over loopback by blocking send(2) and recv(2), one connection, no io_uring. */
-#include "net_common.h"
-
-struct net_sync {
-	int fd;		      /* -1 = not connected; valid once buf is there */
-	uint64_t size, moved; /* bytes of a message; client: sent, server: received */
-	uint64_t buf_size;    /* a stream's server takes what is there, up to this */
-	unsigned char seq;    /* client: first byte of a request, which the response repeats */
-	unsigned char *buf;
-};
+/* TCP and UDP by blocking calls, one connection, no io_uring. */
+#include "net_sync_udp.h"
 
 static int net_sync_enter(struct bench_worker *w)
 {
 	const struct net_params *p = w->job->params;
 	struct net_sync *n = w->state;
 
-	n->fd = -1;
+	n->fd = n->ctl = -1;
 	w->passive = net_is_server(w);
 	/* A message that was accepted by the socket buffer has no latency worth the name. */
 	w->no_latency = p->mode == NET_STREAM;
@@ -33,8 +25,17 @@ static int net_sync_begin(struct bench_worker *w)
 {
 	struct net_sync *n = w->state;
 
+	const struct net_params *p = w->job->params;
+	int rc;
+
 	n->moved = 0;
-	return net_begin(w, &n->fd, 0, 1);
+	rc = net_begin(w, (struct net_ends_fds *)&n->fd, 0, 1);
+	if (!rc && p->proto == NET_UDP)
+		net_sync_limit(n->fd, w->passive ? NET_SYNC_LOOK_MS
+						 : (unsigned)(NET_UDP_AGAIN_NS / BENCH_NS_PER_MS));
+	if (!rc && !w->passive)
+		net_client_window(w, n->fd);
+	return rc;
 }
 
 /* 0, or negative errno. */
@@ -157,6 +158,10 @@ static int net_sync_run(struct bench_worker *w, uint64_t ops)
 	const struct net_params *p = w->job->params;
 	struct net_sync *n = w->state;
 
+	if (p->mode == NET_CONNECT)
+		return w->passive ? net_sync_accept(w, n) : net_sync_connect(w, n, ops);
+	if (p->proto == NET_UDP)
+		return w->passive ? net_sync_udp_server(w, n) : net_sync_udp(w, n, ops);
 	if (w->passive)
 		return p->mode == NET_RR ? net_sync_answer(w, n) : net_sync_receive(w, n);
 	return p->mode == NET_RR ? net_sync_rr(w, n, ops) : net_sync_stream(w, n, ops);
@@ -168,7 +173,7 @@ static void net_sync_finish(struct bench_worker *w)
 	struct net_sync *n = w->state;
 
 	net_client_done(w, n->moved);
-	shutdown(n->fd, SHUT_WR);
+	shutdown(n->ctl >= 0 ? n->ctl : n->fd, SHUT_WR);
 }
 
 static void net_sync_interrupt(struct bench_worker *w)
@@ -177,13 +182,24 @@ static void net_sync_interrupt(struct bench_worker *w)
 
 	if (n->buf && n->fd >= 0)
 		shutdown(n->fd, SHUT_RDWR);
+	if (n->buf && n->ctl >= 0)
+		shutdown(n->ctl, SHUT_RDWR);
 }
 
 static void net_sync_end(struct bench_worker *w)
 {
+	const struct net_params *p = w->job->params;
 	struct net_sync *n = w->state;
+	struct net_shared *s = w->job->shared;
 
+	if (!w->passive && n->fd >= 0)
+		net_client_ended(w);
+	if (!w->passive && p->mode != NET_CONNECT) {
+		net_info_ask(&s->info, n->fd);
+		net_info_end(&s->info, n->fd);
+	}
 	net_close(&n->fd);
+	net_close(&n->ctl);
 }
 
 static void net_sync_leave(struct bench_worker *w)
@@ -192,6 +208,11 @@ static void net_sync_leave(struct bench_worker *w)
 
 	free(n->buf);
 	n->buf = NULL;
+}
+
+static int net_sync_validate(const void *params, struct bench_err *err)
+{
+	return net_validate_common(params, err);
 }
 
 static const struct bench_option net_sync_options[] = {
@@ -206,8 +227,8 @@ const struct bench_module bench_module_net_sync = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_BLOCKING,
 	.name = "net_sync",
-	.summary = "TCP over loopback by blocking sockets",
-	.op = "rr: a request and its response of size bytes each; stream: size bytes sent",
+	.summary = "TCP and UDP by blocking sockets, over loopback or a namespace",
+	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; connect: a connection made and accepted",
 	.options = net_sync_options,
 	.suite = net_sync_suite,
 	.full = net_sync_full,
@@ -217,6 +238,7 @@ const struct bench_module bench_module_net_sync = {
 	.max_workers = NET_WORKERS,
 	.workers = net_workers,
 	.runnable = net_runnable,
+	.validate = net_sync_validate,
 	.resolve = net_resolve,
 	.setup = net_setup,
 	.enter = net_sync_enter,

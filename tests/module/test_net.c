@@ -280,7 +280,7 @@ static void server_does_not_wait_for_a_client_that_failed(void **state)
 	struct bench_worker w;
 	struct rig r;
 	uint64_t t;
-	int fd = -1;
+	struct net_ends_fds fds = { -1, -1 };
 
 	(void)state;
 	rig_init(&r, &bench_module_net_sync, 2);
@@ -291,7 +291,7 @@ static void server_does_not_wait_for_a_client_that_failed(void **state)
 	s = r.job.shared;
 	atomic_store(&s->link.client_failed, true);
 	t = bench_now_ns();
-	assert_int_equal(net_begin(&w, &fd, 0, 1), -ETIMEDOUT);
+	assert_int_equal(net_begin(&w, &fds, 0, 1), -ETIMEDOUT);
 	assert_true(bench_now_ns() - t < BENCH_NS_PER_SEC);
 	rig_worker_done(&w);
 	rig_done(&r);

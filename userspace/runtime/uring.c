@@ -12,13 +12,6 @@ static inline unsigned cq_waiting(const struct bench_async *a)
 	return __atomic_load_n(a->cq_ktail, __ATOMIC_ACQUIRE) - a->cq_head;
 }
 
-/* in flight x time, up to now_ns. */
-static inline void inflight_until(struct bench_async *a, uint64_t now_ns)
-{
-	a->stats.inflight_integral += (double)a->inflight * (double)(now_ns - a->inflight_since_ns);
-	a->inflight_since_ns = now_ns;
-}
-
 /* The kernel took part of what was queued: find out which part. Rare (out of memory, or a kernel
  * without SUBMIT_ALL that stopped at a bad SQE), so the counters of the whole are kept cheap. */
 static void count_part(struct bench_async *a, unsigned first, unsigned nr, unsigned *ret_passive,
@@ -56,7 +49,7 @@ static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
 	a->queued_internal -= internal;
 	if (nr == internal)
 		return;
-	inflight_until(a, now_ns);
+	uring_inflight_until(a, now_ns);
 	/* They were described in this turn, after its look at the clock. */
 	if (now_ns > a->now_ns)
 		a->stats.queued_integral +=
@@ -209,6 +202,16 @@ static unsigned reap(struct bench_async *a)
 				a->armed_ns = 0;
 			if (data >= URING_SLOT_INTERNAL && data <= UINT16_MAX)
 				continue;
+			if ((uint16_t)data < depth && data == uring_op_data(op)) {
+				/* The list may grow by an operation of its own for each. */
+				a->ready_tail = tail;
+				if (uring_reap_more(a, op, cqe)) {
+					tail = a->ready_tail;
+					nr_ops++;
+					nr_passive++;
+					continue;
+				}
+			}
 			/* A completion of nothing that is in flight: no count can be trusted. */
 			a->failed = a->refuse = -EPROTO;
 			continue;
@@ -238,7 +241,7 @@ static void reap_and_account(struct bench_async *a)
 
 	a->now_ns = bench_now_ns();
 	if (nr_active) {
-		inflight_until(a, a->now_ns);
+		uring_inflight_until(a, a->now_ns);
 		a->inflight -= nr_active;
 		a->stats.completed += nr_active;
 	}
@@ -350,7 +353,8 @@ static double rest_integral(const struct bench_async *a, uint64_t now_ns)
 
 		if (op->passive || op->opcode == IORING_OP_TIMEOUT)
 			continue;
-		if (state == URING_OP_KERNEL || state == URING_OP_READY)
+		if (state == URING_OP_KERNEL || state == URING_OP_READY ||
+		    state == URING_OP_HELD)
 			rest += now_ns > op->intended_ns ? (double)(now_ns - op->intended_ns) : 0;
 		else if (state == URING_OP_FREE && op->done_ns && op->done_ns == a->now_ns)
 			rest += (double)(op->done_ns - op->intended_ns);
@@ -363,7 +367,7 @@ void async_window_stats(struct bench_async *a, struct async_stats *ret_stats)
 	unsigned overflow = __atomic_load_n(a->ring.cq.koverflow, __ATOMIC_RELAXED);
 	unsigned dropped = __atomic_load_n(a->ring.sq.kdropped, __ATOMIC_RELAXED);
 
-	inflight_until(a, bench_now_ns());
+	uring_inflight_until(a, bench_now_ns());
 	a->stats.inflight_ns = a->inflight_since_ns - a->window_ns;
 	a->stats.rest_integral = rest_integral(a, a->inflight_since_ns);
 	a->stats.cq_overflow = overflow - a->overflow_base + a->overflow_seen;

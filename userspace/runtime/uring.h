@@ -47,6 +47,7 @@ enum {
 	URING_OP_TIMER,	  /* in the timer heap */
 	URING_OP_READY,	  /* done, callback to come */
 	URING_OP_RUNNING, /* in its callback */
+	URING_OP_HELD,	  /* under way, and the module says when it is done */
 	URING_OP_STATES = 0x7f,
 	URING_OP_PASSIVE = 0x80,
 };
@@ -66,6 +67,7 @@ static inline unsigned uring_waits_for(uint8_t opcode)
 		return URING_WAITS_DISK;
 	case IORING_OP_RECV:
 	case IORING_OP_SEND:
+	case IORING_OP_SEND_ZC:
 	case IORING_OP_ACCEPT:
 	case IORING_OP_CONNECT:
 	case IORING_OP_POLL_ADD:
@@ -125,6 +127,11 @@ struct bench_async {
 	bool *files;			/* by index: in use */
 	unsigned nr_files;		/* size of the registered table, 0 = none */
 	bool buffers;
+	struct io_uring_buf_ring *buf_ring; /* provided buffers; NULL = none */
+	unsigned buf_nr;		    /* how many, a power of two */
+	uint32_t buf_size;
+	unsigned char *buf_mem; /* the module's */
+	bool napi;		/* busy polling is on */
 	cpu_set_t iowq_cpus; /* where this ring's kernel workers may run */
 };
 
@@ -147,6 +154,26 @@ static inline void uring_ready(struct bench_async *a, struct bench_op *op, int r
 	*a->ready_tail = op;
 	a->ready_tail = &op->next;
 }
+
+/* in flight x time, up to now_ns. */
+static inline void uring_inflight_until(struct bench_async *a, uint64_t now_ns)
+{
+	a->stats.inflight_integral += (double)a->inflight * (double)(now_ns - a->inflight_since_ns);
+	a->inflight_since_ns = now_ns;
+}
+
+/* op has another completion, and more will follow: give this one to an operation of its own. False
+ * when op is not of that kind. */
+bool uring_reap_more(struct bench_async *a, const struct bench_op *op,
+		     const struct io_uring_cqe *cqe);
+/* Cancel held operations; their callbacks run in the next turn. */
+void uring_cancel_held(struct bench_async *a);
+/* IORING_REGISTER_NAPI and what undoes it, which liburing has from 2.6 on. 0 or negative errno. */
+int uring_napi(int ring_fd, unsigned us);
+/* The common part of describing an operation; see uring_ops.c. */
+uint64_t uring_describe(struct bench_async *a, struct bench_op *op, uint8_t opcode, uint8_t state);
+struct io_uring_sqe *uring_op_sqe(struct bench_async *a, struct bench_op *op, uint8_t opcode,
+				  uint64_t *ret_data);
 
 /* Hand over what is queued without waiting. 0, or negative errno when the kernel took nothing. */
 int uring_submit(struct bench_async *a);

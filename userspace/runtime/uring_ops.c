@@ -103,6 +103,17 @@ static inline __attribute__((always_inline)) struct io_uring_sqe *op_sqe(struct 
 	return sqe;
 }
 
+uint64_t uring_describe(struct bench_async *a, struct bench_op *op, uint8_t opcode, uint8_t state)
+{
+	return describe(a, op, opcode, state);
+}
+
+struct io_uring_sqe *uring_op_sqe(struct bench_async *a, struct bench_op *op, uint8_t opcode,
+				  uint64_t *ret_data)
+{
+	return op_sqe(a, op, opcode, ret_data);
+}
+
 static inline void set_file(struct io_uring_sqe *sqe, unsigned flags)
 {
 	if (flags & BENCH_IO_FIXED_FILE)

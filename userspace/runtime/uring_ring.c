@@ -219,5 +219,9 @@ void async_unregister(struct bench_async *a)
 	if (a->buffers)
 		(void)io_uring_unregister_buffers(&a->ring);
 	a->buffers = false;
+	bench_async_drop_buf_ring(a); /* a module that leaks its buffers has not done so */
+	if (a->napi)
+		(void)uring_napi(a->ring.ring_fd, 0);
+	a->napi = false;
 	bench_async_set_batch(a, 0);
 }

@@ -69,6 +69,7 @@ int async_cancel(struct bench_async *a, struct bench_worker *w, uint64_t deadlin
 	if (!rc)
 		a->refuse = -ECANCELED;
 	cancel_timers(a);
+	uring_cancel_held(a);
 	while (!rc && a->live) {
 		uint64_t now_ns = bench_now_ns();
 

@@ -93,6 +93,15 @@ struct bench_op *bench_op_get(struct bench_async *a);
 /* Give back an operation that was taken but not described. */
 void bench_op_put(struct bench_async *a, struct bench_op *op);
 
+/* An operation that others carry out: several requests outstanding on one connection, say, whose
+ * bytes go by operations of their own (which are then passive). It is under way, and counted so,
+ * from now until bench_op_release(), or until it is cancelled with the rest (its callback then runs
+ * with -ECANCELED). */
+void bench_op_hold(struct bench_async *a, struct bench_op *op);
+/* It is done: done_ns is this turn's time, and the operation is as in its callback. Describe it
+ * anew, or give it back by bench_op_put(). */
+void bench_op_release(struct bench_async *a, struct bench_op *op);
+
 /* Describe the operation; it is queued for the end of the turn. buf_index -1 = not registered.
  * offset -1 = the file's own position. Buffers stay the kernel's until done() runs. */
 void bench_op_nop(struct bench_async *a, struct bench_op *op);
@@ -114,5 +123,64 @@ void bench_op_timeout(struct bench_async *a, struct bench_op *op, uint64_t at_ns
 void bench_op_poll(struct bench_async *a, struct bench_op *op, int fd, unsigned poll_mask);
 /* Cancel target; op gets its own completion (0, -ENOENT, -EALREADY), target its own. */
 void bench_op_cancel(struct bench_async *a, struct bench_op *op, struct bench_op *target);
+
+/* --- operations with several completions, and buffers that the kernel chooses --- */
+
+/* What bench_async_try() can be asked for. */
+enum bench_async_way {
+	BENCH_ASYNC_MULTISHOT_ACCEPT,  /* 5.19 */
+	BENCH_ASYNC_PROVIDED_BUFFERS,  /* rings of them, 5.19 */
+	BENCH_ASYNC_MULTISHOT_RECV,    /* 6.0, with provided buffers */
+	BENCH_ASYNC_SEND_ZC,	       /* 6.2: with the kernel's word on whether it copied */
+	BENCH_ASYNC_BUSY_POLL,	       /* 6.9 */
+};
+/* Does the running kernel do it? Found out by doing it once, on a ring and a connection of its own;
+ * from any thread, in check() at best. 0, or -EOPNOTSUPP and which kernel has it. */
+int bench_async_try(enum bench_async_way way, struct bench_err *err);
+
+/* Give the ring nr (a power of two) buffers of size bytes each, one after the other from mem, for
+ * bench_op_recv_select(), in enter(); they must live until leave() is over. 0 or negative errno
+ * (-EINVAL: older than 5.19). */
+int bench_async_add_buf_ring(struct bench_async *a, void *mem, uint32_t size, unsigned nr);
+/* In leave(), before the memory is freed; fine without a ring of them. */
+void bench_async_drop_buf_ring(struct bench_async *a);
+/* While the ring waits, poll the network cards that its sockets' packets come from, for up to us
+ * microseconds. In enter(); undone by the core after leave(). 0 or negative errno (-EINVAL: older than
+ * 6.9, or CONFIG_NET_RX_BUSY_POLL is off). */
+int bench_async_busy_poll(struct bench_async *a, unsigned us);
+/* The buffer that a completion filled, or -1; give it back when it was read. */
+static inline int bench_op_buffer(const struct bench_op *op)
+{
+	return op->cqe_flags & 1u ? (int)(op->cqe_flags >> 16) : -1; /* IORING_CQE_F_BUFFER */
+}
+void bench_async_put_buffer(struct bench_async *a, int buffer);
+
+/* The calls below make operations with several completions, which must be passive. done() runs for
+ * each; while bench_op_more() says so, the op it gets is another one, with the same user and tag and
+ * free after the callback (or described anew, for anything else), and the first goes on. */
+static inline bool bench_op_more(const struct bench_op *op)
+{
+	return op->cqe_flags & 2u; /* IORING_CQE_F_MORE */
+}
+/* Receive into whichever buffer is free. -ENOBUFS ends it when none is. multishot: again and again
+ * until it fails or the kernel ends it (bench_op_more() is false then); else once, and the operation
+ * is as any other. */
+void bench_op_recv_select(struct bench_async *a, struct bench_op *op, int fd, bool multishot);
+/* Accept again and again; res is the descriptor. */
+void bench_op_accept_multishot(struct bench_async *a, struct bench_op *op, int fd);
+/* Send from the pages of buf. The first completion has the result; when more follows, buf stays the
+ * kernel's until the second, whose res says what bench_op_copied() tells. */
+void bench_op_send_zc(struct bench_async *a, struct bench_op *op, int fd, const void *buf,
+		      uint32_t len, int msg_flags);
+/* Is this the notification that buf is free? */
+static inline bool bench_op_notified(const struct bench_op *op)
+{
+	return op->cqe_flags & 8u; /* IORING_CQE_F_NOTIF */
+}
+/* And did the kernel copy the data after all? IORING_NOTIF_USAGE_ZC_COPIED, Linux 6.2. */
+static inline bool bench_op_copied(const struct bench_op *op)
+{
+	return (uint32_t)op->res & 1u << 31;
+}
 
 #endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* net, the cheapest way: rr keeps one request outstanding in each flow, stream one message of each
+ * flow being sent.
+ *
+ * A short rr message is handed over together with the receive of what follows it, in one
+ * io_uring_enter: that half of the system calls is a tenth of the time of a transaction. They may
+ * share a buffer, because the other end answers only when it has the whole message. */
+#ifndef MODULES_NET_PLAIN_H
+#define MODULES_NET_PLAIN_H
+
+#include "net_flow.h"
+
+static void net_sent(struct bench_worker *w, struct bench_op *op);
+static void net_received(struct bench_worker *w, struct bench_op *op);
+
+static void net_send(struct bench_worker *w, struct bench_op *op)
+{
+	const struct net_state *n = w->state;
+	struct net_flow *f = op->user;
+
+	op->done = net_sent;
+	op->passive = n->pairs; /* the receive beside it stands for both */
+	f->busy++;
+	/* MSG_WAITALL: the kernel goes on by itself after a part of a large message. */
+	bench_op_send(w->async, op, f->fd, f->buf + f->sent, n->size - f->sent,
+		      MSG_NOSIGNAL | MSG_WAITALL, n->pairs ? BENCH_IO_SOON : 0);
+}
+
+static void net_recv(struct bench_worker *w, struct bench_op *op)
+{
+	const struct net_params *p = w->job->params;
+	const struct net_state *n = w->state;
+	struct net_flow *f = op->user;
+	uint32_t len = p->mode == NET_STREAM ? n->buf_size : n->size - f->received;
+
+	op->done = net_received;
+	op->passive = w->passive; /* a server waits for its client without end */
+	f->busy++;
+	bench_op_recv(w->async, op, f->fd, f->buf + f->received, len, 0, 0);
+}
+
+/* Send the message of a flow, and receive what follows it: at once, or when it is sent. op is for
+ * the latter. */
+static void net_exchange(struct bench_worker *w, struct bench_op *op)
+{
+	const struct net_state *n = w->state;
+	struct net_flow *f = op->user;
+	struct bench_op *first = n->pairs ? bench_op_get(w->async) : op;
+
+	f->sent = f->received = 0;
+	if (!first) {
+		bench_worker_fail(w, -EBUSY, "no free operation for %u flows", n->nr);
+		return;
+	}
+	first->user = f;
+	net_send(w, first);
+	if (n->pairs)
+		net_recv(w, op);
+}
+
+/* The next message of a client's flow. */
+static void net_next(struct bench_worker *w, struct bench_op *op)
+{
+	struct net_flow *f = op->user;
+
+	f->submit_ns = 0;
+	f->buf[0] = ++f->seq;
+	net_exchange(w, op);
+}
+
+/* The client's message of this flow is done: account it and go on with the next one. */
+static void net_end_op(struct bench_worker *w, struct bench_op *op, uint64_t bytes)
+{
+	struct net_flow *f = op->user;
+
+	if (net_account(w, f, op, f->submit_ns ? : op->submit_ns, bytes))
+		net_next(w, op);
+}
+
+static void net_sent(struct bench_worker *w, struct bench_op *op)
+{
+	const struct net_params *p = w->job->params;
+	struct net_state *n = w->state;
+	struct net_flow *f = op->user;
+
+	f->busy--;
+	if (op->res <= 0) {
+		net_failed(w, "send", op->res);
+		return;
+	}
+	f->sent += (uint32_t)op->res;
+	if (!f->submit_ns)
+		f->submit_ns = op->submit_ns;
+	if (!w->passive)
+		n->total += (uint32_t)op->res;
+	if (f->sent < n->size) {
+		net_send(w, op);
+		return;
+	}
+	if (n->pairs)
+		return;
+	if (p->mode == NET_RR) {
+		net_recv(w, op);
+		return;
+	}
+	net_end_op(w, op, n->size);
+}
+
+static void net_received(struct bench_worker *w, struct bench_op *op)
+{
+	const struct net_params *p = w->job->params;
+	struct net_state *n = w->state;
+	struct net_flow *f = op->user;
+
+	f->busy--;
+	if (op->res <= 0) {
+		if (op->res < 0 || !w->passive)
+			net_failed(w, "receive", op->res);
+		return;
+	}
+	if (w->passive)
+		n->total += (uint32_t)op->res;
+	if (p->mode == NET_STREAM) {
+		if (bench_running(w, op->done_ns))
+			n->within = n->total;
+		net_recv(w, op);
+		return;
+	}
+	f->received += (uint32_t)op->res;
+	if (f->received < n->size) {
+		net_recv(w, op);
+		return;
+	}
+	if (w->passive) {
+		net_exchange(w, op);
+		return;
+	}
+	if (f->buf[0] != f->seq) {
+		bench_worker_fail(w, -EBADMSG, "response %u to request %u", f->buf[0], f->seq);
+		return;
+	}
+	net_end_op(w, op, 2ull * n->size);
+}
+
+static int net_plain_start(struct bench_worker *w, struct net_flow *f)
+{
+	struct bench_op *op;
+
+	f->sent = f->received = 0;
+	if (w->paced) {
+		net_idle(w->state, f);
+		return 0;
+	}
+	op = net_op(w);
+	if (!op)
+		return -EBUSY;
+	op->user = f;
+	if (w->passive)
+		net_recv(w, op);
+	else
+		net_next(w, op);
+	return 0;
+}
+
+static void net_plain_request(struct bench_worker *w, struct net_flow *f, struct bench_op *op)
+{
+	op->user = f;
+	net_next(w, op);
+}
+
+static const struct net_engine net_plain = { net_plain_start, net_plain_request };
+
+#endif
