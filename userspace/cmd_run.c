@@ -10,6 +10,7 @@
 #include "core/modules.h"
 #include "core/option.h"
 #include "core/output.h"
+#include "core/remote.h"
 #include "core/run.h"
 
 /* What belongs to the command line only. */
@@ -158,7 +159,7 @@ static int execute(const struct settings *settings, const struct run_command *co
 	if (output_init(&output, settings, &err))
 		return refuse(&err);
 	if (run_open(&run, settings, argc, argv, &err) || make_plan(&run, &plan, jobs, &err) ||
-	    run_open_probes(&run, &err)) {
+	    (!command->dry_run && remote_check(&run, &plan, &err)) || run_open_probes(&run, &err)) {
 		refuse(&err);
 		goto out;
 	}

@@ -133,7 +133,9 @@ static void put_module(const struct job_run *jr, const struct totals *t,
 		.name = "latency", .unit = "ns", .source = BENCH_SOURCE_MODULE, .better = BENCH_BETTER_LOWER
 	};
 
-	put(set, BENCH_SOURCE_MODULE, "ops", "1/s", BENCH_BETTER_HIGHER, t->ops_per_s);
+	/* Servers alone have none of their own. */
+	if (jr->nr_active)
+		put(set, BENCH_SOURCE_MODULE, "ops", "1/s", BENCH_BETTER_HIGHER, t->ops_per_s);
 	if (t->bytes)
 		put(set, BENCH_SOURCE_MODULE, "bytes", "B/s", BENCH_BETTER_HIGHER, t->bytes_per_s);
 	put(set, BENCH_SOURCE_MODULE, "errors", "count", BENCH_BETTER_LOWER, (double)t->errors);
@@ -261,7 +263,7 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 		    BENCH_BETTER_NONE, span->iowq[1].nr_threads);
 		valid = put_rings(jr, metrics, reason, size);
 	}
-	if (valid && !t.ops) {
+	if (valid && !t.ops && jr->nr_active) {
 		snprintf(reason, size, "not one op finished within a trial; make --duration longer");
 		valid = false;
 	}
@@ -275,8 +277,10 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 		valid = receipt_check(jr, t.ops, t.bytes, metrics, reason, size);
 	host_put(&span->host[0], &span->host[1], metrics);
 	jr->job.invalid[0] = '\0';
+	/* Servers alone were there for the whole of it. */
 	if (jr->module->report)
-		jr->module->report(&jr->job, t.longest_ns);
+		jr->module->report(&jr->job, jr->nr_active ? t.longest_ns :
+							     jr->window.end_ns - jr->window.start_ns);
 	if (valid && jr->job.invalid[0]) {
 		snprintf(reason, size, "trial %u: %s", jr->trial, jr->job.invalid);
 		valid = false;

@@ -6,10 +6,12 @@
 
 #include <stdbool.h>
 #include <jansson.h>
+#include "core/collect.h"
 #include "core/observer.h"
 #include "core/run.h"
 #include "core/worker.h"
 
+struct remote;
 struct sampler;
 
 /* How far a job got: decides what is to be undone. */
@@ -19,7 +21,9 @@ struct execution {
 	struct run *run;
 	const struct plan_job *plan;
 	struct runtime *runtime; /* the one of run's that it runs on */
+	struct remote *remote;	 /* its server's end, elsewhere; NULL = all of it is here */
 	struct job_run jr;
+	struct collect_span span; /* of the window at hand */
 	struct bench_metric_set *metrics;
 	struct bench_hist *latency; /* of all trials, where slow ops are kept */
 	struct sampler *sampler;
@@ -40,16 +44,39 @@ void execution_init(struct execution *x, struct run *run, const struct plan_job 
 		    unsigned group);
 /* Set-up and enter. */
 void execution_enter(struct execution *x);
-void execution_warm_up(struct execution *x);
-/* The next trial (with --observer=ab also the one without probes). */
-void execution_trial(struct execution *x);
-/* A window whose metrics are not those of a trial: the system calls of the workers are counted. */
-void execution_count_calls(struct execution *x);
 /* After the last trial, whether or not all took place. */
 void execution_leave(struct execution *x);
 /* The job's object for result.jobs; new reference. */
 json_t *execution_row(struct execution *x);
 void execution_done(struct execution *x);
+
+/* The job is over, and why; the first call counts. */
+void execution_fail(struct execution *x, const char *status, const char *reason);
+/* Is there more to do for it? Invalid trials do not end a job. */
+bool execution_goes_on(const struct execution *x);
+/* What the other end's step returned: the job fails with it. */
+int execution_check(struct execution *x, int rc);
+/* Post a phase to the first nr workers, wait, and keep the first error. due_ns: when the slowest of
+ * them should be done. */
+int execution_phase(struct execution *x, void (*fn)(struct runtime_thread *, void *), unsigned nr,
+		    uint64_t due_ns);
+
+/* --- core/job_window.c --- */
+
+void execution_warm_up(struct execution *x);
+/* The next trial (with --observer=ab also the one without probes). */
+void execution_trial(struct execution *x);
+/* A window whose metrics are not those of a trial: the system calls of the workers are counted. */
+void execution_count_calls(struct execution *x);
+/* A window in steps, for a job whose client is on another host. Each returns 0 or negative errno; a
+ * window that was begun is to be ended. */
+int execution_begin(struct execution *x, bool timed);
+/* start_ns 0 = as soon as everybody is ready. */
+int execution_run(struct execution *x, uint64_t start_ns, uint64_t duration_ns);
+/* good: a timed window becomes a trial. exchange (NULL = none) runs before that, when the workers have
+ * ended. */
+int execution_end(struct execution *x, bool good,
+		  int (*exchange)(struct execution *x, void *arg), void *arg);
 
 /* --- core/job_watch.c --- */
 

@@ -12,6 +12,7 @@
 #include "core/sweep.h"
 
 static const char *const list_word[] = { "LIST", NULL };
+static const char *const peer_word[] = { "HOST:PORT", NULL };
 static const char *const placement_words[] = { "any",	  "same-cpu", "smt", "llc",
 					       "package", "cross",    NULL };
 static const char *const arrival_words[] = { "constant", "poisson", NULL };
@@ -30,6 +31,10 @@ const struct bench_option job_options[] = {
 	  NULL, 0 },
 	{ "arrival", BENCH_OPT_ENUM, offsetof(struct job_settings, arrival), 0, 0, "constant",
 	  arrival_words, "how the operations of an open loop are spaced", NULL, 0 },
+	{ "peer", BENCH_OPT_STRING, offsetof(struct job_settings, peer), 0, 0, NULL, peer_word,
+	  "host whose `bench peer` has the other end (net, net_sync); see --key", NULL, 0 },
+	{ "peer_cpus", BENCH_OPT_STRING, offsetof(struct job_settings, peer_cpus), 0, 0, NULL,
+	  list_word, "with peer=: CPUs of the other end", NULL, 0 },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
 };
 

@@ -30,6 +30,8 @@ struct job_settings {
 	uint64_t workers; /* 0 = as the plan decides */
 	const char *cpus; /* NULL = as the plan decides */
 	uint64_t placement; /* enum placement */
+	const char *peer;      /* "HOST:PORT" of the server's end, NULL = here */
+	const char *peer_cpus; /* CPUs there, NULL = as the plan there decides */
 };
 extern const struct bench_option job_options[];
 

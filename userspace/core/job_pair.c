@@ -84,7 +84,8 @@ static void name_for(const struct job_spec *from, const struct bench_module *mod
 		     size_t size)
 {
 	size_t len = strlen(from->module->name), at;
-	char value[256];
+	char value[256], usual[256];
+	struct job_settings defaults;
 
 	if (module == from->module || strncmp(from->name, from->module->name, len) ||
 	    (from->name[len] && from->name[len] != ',')) {
@@ -97,6 +98,13 @@ static void name_for(const struct job_spec *from, const struct bench_module *mod
 			continue;
 		option_print(o, from->params, value, sizeof(value));
 		at += (size_t)snprintf(name + at, size - at, ",%s=%s", o->name, value);
+	}
+	option_defaults(job_options, &defaults);
+	for (const struct bench_option *o = job_options; o->name && at < size; o++) {
+		option_print(o, &from->common, value, sizeof(value));
+		option_print(o, &defaults, usual, sizeof(usual));
+		if (strcmp(value, usual))
+			at += (size_t)snprintf(name + at, size - at, ",%s=%s", o->name, value);
 	}
 }
 

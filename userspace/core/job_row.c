@@ -4,6 +4,7 @@
 
 #include "core/job.h"
 #include "core/option.h"
+#include "core/remote.h"
 #include "core/result.h"
 
 /* {"name", "params"}: of which sweep the job is, and where in it. */
@@ -40,6 +41,20 @@ json_t *job_not_run(const struct run *run, const struct plan_job *plan, const ch
 	return object;
 }
 
+/* The server's CPU time is for the operations of the client, which alone counts them. */
+static void put_peer(json_t *object, json_t *peer)
+{
+	const json_t *clock = bench_result_metric(bench_result_get(peer, "job"), "task-clock", "scope",
+						  "worker");
+	const json_t *ops = bench_result_metric(object, "ops", NULL, NULL);
+	double nr = bench_result_num(ops, "value") * bench_result_num(object, "trial_ns") / 1e9;
+
+	json_object_set(object, "peer", peer);
+	if (bench_result_has_value(clock) && bench_result_has_value(ops) && nr > 0)
+		json_object_set_new(peer, "cpu_per_op_ns",
+				    result_number(bench_result_num(clock, "value") / nr));
+}
+
 json_t *execution_row(struct execution *x)
 {
 	json_t *object = job_not_run(x->run, x->plan, x->status, x->reason[0] ? x->reason : NULL);
@@ -53,6 +68,8 @@ json_t *execution_row(struct execution *x)
 	if (json_array_size(x->warnings))
 		json_object_set(object, "warnings", x->warnings);
 	probe_stacks(x->run->probes, x->group, object);
+	if (x->remote && remote_row(x->remote))
+		put_peer(object, remote_row(x->remote));
 	if (x->observer.on)
 		json_object_set_new(object, "control_trials", json_integer(x->observer.nr_pairs));
 	if (x->slow)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/option.h"
+#include "core/remote.h"
 
 /* CPUs a job may use, in order. */
 struct cpu_choice {
@@ -168,7 +169,7 @@ static int check_subscription(const struct plan *plan, struct plan_job *job,
 	return 0;
 }
 
-static int check_runtime(const struct plan *plan, struct plan_job *job, struct bench_err *err)
+static int check_runtime(struct plan_job *job, struct bench_err *err)
 {
 	const struct bench_module *m = job->spec->module;
 	char text[256];
@@ -197,11 +198,40 @@ static int check_rate(const struct plan_job *job, struct bench_err *err)
 			  m->sibling ? "'" : "");
 }
 
+/* A job with its server's end on another host is the client's end here. */
+static int check_peer(const struct plan *plan, const struct job_spec *spec, struct bench_err *err)
+{
+	const char *colon = spec->common.peer ? strrchr(spec->common.peer, ':') : NULL;
+	const struct bench_module *m = spec->module;
+
+	if (!spec->common.peer && spec->common.peer_cpus)
+		return bench_fail(err, -EINVAL, "%s: peer_cpus= is for peer=", spec->name);
+	if (!spec->common.peer)
+		return 0;
+	if (!m->split)
+		return bench_fail(err, -EINVAL, "%s: module '%s' has no end that could be elsewhere; "
+				  "peer= is for net and net_sync", spec->name, m->name);
+	if (!colon || colon == spec->common.peer || !colon[1])
+		return bench_fail(err, -EINVAL, "%s: peer=%s: give HOST:PORT", spec->name,
+				  spec->common.peer);
+	if (!plan->settings->key)
+		return bench_fail(err, -EINVAL, "%s: peer= needs --key=FILE, the key of `bench peer`",
+				  spec->name);
+	if (plan->runtime == RUNTIME_BOTH)
+		return bench_fail(err, -EINVAL, "%s: a peer serves one job at a time: give one runtime, "
+				  "not both, with peer=", spec->name);
+	return 0;
+}
+
 static int place(const struct plan *plan, struct plan_job *job, struct bench_err *err)
 {
 	struct cpu_choice choice = { 0 };
-	int rc;
+	int rc = check_peer(plan, job->spec, err);
 
+	if (!rc && job->spec->common.peer)
+		rc = remote_split(job, err);
+	if (rc)
+		return rc;
 	if (job->spec->module->validate) {
 		struct bench_err why = { 0 };
 
@@ -212,7 +242,7 @@ static int place(const struct plan *plan, struct plan_job *job, struct bench_err
 	if (job->spec->module->resolve)
 		job->spec->module->resolve(job->spec->params);
 	rc = check_rate(job, err);
-	rc = rc ? rc : check_runtime(plan, job, err);
+	rc = rc ? rc : check_runtime(job, err);
 	if (rc)
 		return rc;
 	rc = choose_cpus(plan, job->spec, &choice, err);
@@ -281,6 +311,7 @@ void plan_free(struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->nr_jobs; i++) {
 		free(plan->jobs[i].cpus);
+		free(plan->jobs[i].address);
 		free(plan->jobs[i].skip);
 		free(plan->jobs[i].warning);
 	}

@@ -14,6 +14,7 @@ struct plan_job {
 	unsigned nr_workers;
 	int *cpus;	/* nr_workers OS CPU numbers */
 	enum runtime_kind runtime; /* URING or BLOCKING */
+	char *address;	/* of the server's end elsewhere, numeric; NULL = all is here */
 	char *skip;	/* not NULL: will not run, and why */
 	char *warning;	/* not NULL: to be told with the result */
 };

@@ -11,6 +11,7 @@ static const char *const scope_words[] = { "worker", "cpu", "both", NULL };
 static const char *const list_word[] = { "LIST", NULL };
 static const char *const file_word[] = { "FILE|DIR|none|-", NULL };
 static const char *const name_word[] = { "NAME", NULL };
+static const char *const key_word[] = { "FILE", NULL };
 static const char *const dir_word[] = { "DIR", NULL };
 static const char *const command_word[] = { "CMD", NULL };
 
@@ -62,6 +63,8 @@ const struct bench_option run_options[] = {
 	  "slowest operations to take apart for each job; 0 = none", NULL, 0 },
 	{ "directory", BENCH_OPT_STRING, offsetof(struct settings, directory), 0, 0, ".", dir_word,
 	  "where modules make their temporary files", NULL, 0 },
+	{ "key", BENCH_OPT_STRING, offsetof(struct settings, key), 0, 0, NULL, key_word,
+	  "the key shared with `bench peer`, for jobs with peer=", NULL, 0 },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
 };
 

@@ -24,6 +24,7 @@ struct settings {
 	uint64_t multiplex;   /* all counter groups in every trial */
 	uint64_t scope;	      /* of the counters: enum events_scope */
 	const char *cpus, *counters, *probes, *output, *format, *directory;
+	const char *key; /* file, shared with peers; NULL = none */
 };
 
 /* exec's own, in front of which its struct settings stand. */

@@ -10,6 +10,8 @@
 void section_head(struct text *t, const json_t *result);
 /* One job: t->job, t->metrics and t->shown are set. */
 void section_job(struct text *t);
+/* What stands before the job of the other end, which is another host's. */
+void section_peer(struct text *t, const json_t *peer);
 /* Every distribution of the job as one table. */
 void section_distributions(struct text *t);
 /* Wall time by cause, who kept the workers off their CPUs, stacks, failed checks. */
