@@ -16,6 +16,8 @@ expect 'its sibling with the same parameters' \
 	"$(printf '%s\n' "$out" | grep -A4 'disk_sync,bs=8k,size=16m@blocking' | grep -c 'bs=8k')" 2
 plan disk,size=16m,depth=32
 expect 'what is given stays' "$(printf '%s\n' "$out" | grep -c 'depth=32$')" 1
+plan disk,size=16m,workers=1
+expect 'the name says how to run it alone' "$(printf '%s\n' "$out" | grep -c 'disk_sync,size=16m,workers=1@blocking$')" 1
 plan net_sync
 expect 'the blocking module brings its family' \
 	"$(printf '%s\n' "$out" | sed -n 's/^job [0-9]* *//p' | tr '\n' ' ')" 'net@uring net_sync@blocking '

@@ -133,7 +133,7 @@ version=$("$BENCH" --version | sed -n '1s/^bench \([0-9.]*\).*/\1/p')
 python3 - "$BENCH" "$version" >bench9 <<'PY' && chmod +x bench9
 import sys
 old = sys.argv[2].encode()
-sys.stdout.buffer.write(open(sys.argv[1], "rb").read().replace(b"\0" + old + b"\0", b"\0" + old[:-1] + b"9\0"))
+sys.stdout.buffer.write(open(sys.argv[1], "rb").read().replace(b"\0" + old + b"\0", b"\0" + b"9" + old[1:] + b"\0"))
 PY
 check_one_line 'another version' 2 'both ends must be of one version' nsenter --net="/run/netns/$a" ./bench9 --key key -q "net,peer=$at"
 
@@ -147,7 +147,7 @@ for sig in KILL STOP; do
 	nsenter --net="/run/netns/$a" "$BENCH" --key key --duration=$long -o none -q "net,peer=$at" >/dev/null 2>&1 &
 	victim=$!
 	for _ in $(seq 100); do
-		grep -q 'for 10.77.0.1' peer.err && break
+		grep -q 'end) for 10.77.0.1' peer.err && break
 		sleep 0.1
 	done
 	sleep 1
@@ -158,7 +158,7 @@ for sig in KILL STOP; do
 	kill -$sig $victim
 	[ $sig = KILL ] || sleep 8
 	client key -o after.json "net,peer=$at"
-	expect "after a client was sent $sig" "$code" 0
+	expect "after a client was sent $sig" "$code $err" '0 '
 	kill -KILL $victim 2>/dev/null
 	wait $victim 2>/dev/null
 done

@@ -246,10 +246,14 @@ static json_t *texts(const struct bench_option *table, const void *params, const
 static json_t *request(const struct remote *r, const char *what)
 {
 	const struct job_spec *spec = r->job->spec;
-	json_t *message = json_pack(
+	char name[512];
+	json_t *message;
+
+	snprintf(name, sizeof(name), "%s (server's end)", spec->name);
+	message = json_pack(
 		"{s:s, s:o, s:o, s:s, s:o, s:s}", "do", what, "settings",
 		texts(run_options, r->run->settings, remote_settings), "name",
-		result_text(spec->name), "module", spec->module->name, "params", texts(spec->module->options, spec->params, NULL),
+		result_text(name), "module", spec->module->name, "params", texts(spec->module->options, spec->params, NULL),
 		"runtime", runtime_name(r->job->runtime));
 
 	/* Where the server listens is the server's to say. */
