@@ -38,14 +38,15 @@ static int net_alloc(struct bench_worker *w)
 
 	n->buf_size = (uint32_t)each;
 	n->flows = calloc(n->nr, sizeof(*n->flows));
-	n->bufs = malloc(n->nr * each);
+	n->bufs = malloc(n->nr * each + 1);
 	n->tokens = calloc((size_t)n->nr * n->depth, sizeof(*n->tokens));
 	n->dgrams = calloc((size_t)n->nr * n->depth, sizeof(*n->dgrams));
 	n->chunks = chunks ? aligned_alloc(4096, (chunks + 4095) / 4096 * 4096) : NULL;
 	if (!n->flows || !n->bufs || !n->tokens || !n->dgrams || (chunks && !n->chunks))
 		return bench_worker_fail(w, -ENOMEM, "no memory for %u flows of %" PRIu64 " bytes",
 					 n->nr, each);
-	memset(n->bufs, 0x5a, n->nr * each);
+	memset(n->bufs, 0x5a, n->nr * each + 1);
+	n->probe.byte = n->bufs + n->nr * each;
 	if (chunks)
 		memset(n->chunks, 0, chunks);
 	for (unsigned i = 0; i < n->nr; i++) {
@@ -119,28 +120,52 @@ static int net_begin_flows(struct bench_worker *w)
 	return rc;
 }
 
-/* TCP_INFO of some connections, now and then. */
-static void net_ask_info(struct bench_worker *w, struct bench_op *op)
+static const char *const net_gauges[] = { "net.rtt_ns", "net.cwnd", "net.resent_per_s", NULL };
+
+/* The next few connections, in turn: their mean is what the time series has. */
+static void net_ask_flows(struct bench_worker *w)
 {
 	struct net_state *n = w->state;
 	struct net_shared *s = w->job->shared;
+	unsigned nr = n->nr < NET_INFO_FLOWS ? n->nr : NET_INFO_FLOWS;
+	struct net_info_sum sum = { 0 };
+	uint64_t now_ns = bench_async_now(w->async);
 
+	for (unsigned i = 0; i < nr; i++)
+		net_info_ask(&s->info, n->flows[s->info.next++ % n->nr].fd, &sum);
+	if (!sum.nr)
+		return;
+	bench_gauge(w, 0, sum.rtt_ns / sum.nr);
+	bench_gauge(w, 1, sum.cwnd / sum.nr);
+	/* Of all connections, or the difference would be one of others. */
+	if (nr == n->nr && now_ns > s->info.asked_ns)
+		bench_gauge(w, 2,
+			    (sum.resent - s->info.resent) * 1e9 /
+				    (double)(now_ns - s->info.asked_ns));
+	s->info.asked_ns = now_ns;
+	s->info.resent = sum.resent;
+}
+
+/* TCP_INFO of some connections, now and then. */
+static void net_ask_info(struct bench_worker *w, struct bench_op *op)
+{
 	if (op->res == -ECANCELED || !bench_running(w, op->done_ns))
 		return;
-	for (unsigned i = 0; i < n->nr && i < NET_INFO_FLOWS; i++)
-		net_info_ask(&s->info, n->flows[s->info.next++ % n->nr].fd);
+	net_ask_flows(w);
 	bench_op_timeout(w->async, op, op->done_ns + NET_INFO_NS);
 }
 
 static int net_start_info(struct bench_worker *w)
 {
+	struct net_shared *s = w->job->shared;
 	struct bench_op *op = bench_op_get(w->async);
 
 	if (!op)
 		return 0; /* the messages need them all: asked at the end then */
 	op->passive = true;
 	op->done = net_ask_info;
-	bench_op_timeout(w->async, op, bench_now_ns() + NET_INFO_NS);
+	s->info.asked_ns = bench_now_ns();
+	bench_op_timeout(w->async, op, s->info.asked_ns + NET_INFO_NS);
 	return 0;
 }
 
@@ -205,7 +230,7 @@ static void net_end_client(struct bench_worker *w)
 		double done = (double)n->flows[i].done;
 
 		if (!s->info.rtt->count && i < NET_INFO_FLOWS)
-			net_info_ask(&s->info, n->flows[i].fd);
+			net_info_ask(&s->info, n->flows[i].fd, NULL);
 		net_info_end(&s->info, n->flows[i].fd);
 		sum += done;
 		squares += done * done;
@@ -271,7 +296,7 @@ static void net_leave(struct bench_worker *w)
 
 	/* What the kernel may still write to cannot be given back. */
 	for (unsigned i = 0; n->flows && i < n->nr; i++)
-		if (n->flows[i].busy || n->flows[i].under_way)
+		if (n->flows[i].busy || n->flows[i].under_way || n->probe.busy)
 			return;
 	bench_async_drop_buf_ring(w->async);
 	free(n->flows);
@@ -314,7 +339,7 @@ static const struct bench_option net_options[] = {
 	  .offset = offsetof(struct net_params, recv),
 	  .def = "plain",
 	  .values = net_recvs,
-	  .help = "tcp: how a ring receives; provided: into buffers that the kernel chooses; "
+	  .help = "how a ring receives; provided (tcp): into buffers that the kernel chooses; "
 		  "multishot: so, again and again" },
 	{ .name = "accept",
 	  .type = BENCH_OPT_ENUM,
@@ -331,15 +356,24 @@ static const struct bench_option net_options[] = {
 	{ .name = NULL },
 };
 
-static const char *const net_suite[] = { "mode=rr", "mode=stream", NULL };
-static const char *const net_full[] = { "mode=rr,flows={8,64}", "mode=stream,size={4k,1m}", NULL };
+/* One number of a request and its response is meaningless: where its ends are decides. */
+static const char *const net_suite[] = { "mode=rr,placement={same-cpu,smt,llc,package,cross}",
+					 "mode=stream", NULL };
+static const char *const net_full[] = { "mode=rr,flows={8,64}",
+					"mode=rr,depth=16",
+					"mode=stream,size={4k,1m}",
+					"mode=stream,flows=4,probe=1",
+					"mode=connect,flows={1,16}",
+					"proto=udp",
+					NULL };
 
 const struct bench_module bench_module_net = {
 	.abi = BENCH_MODULE_ABI,
 	.exec = BENCH_EXEC_ASYNC,
 	.name = "net",
 	.summary = "TCP and UDP by io_uring, one or many connections, over loopback or a namespace",
-	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; connect: a connection made and accepted",
+	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; "
+	      "connect: a connection made and accepted",
 	.sibling = "net_sync",
 	.single = "flows=1,depth=1",
 	.options = net_options,
@@ -368,4 +402,5 @@ const struct bench_module bench_module_net = {
 	.tell = net_tell,
 	.hear = net_hear,
 	.report = net_report,
+	.gauges = net_gauges,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* net mode=connect: how fast connections are made and taken. The client connects and waits for the one
- * byte that the server sends when it has accepted; then it resets the connection, because an orderly
- * close would leave each port in TIME_WAIT for a minute and there are only some ten thousand. */
+/* net mode=connect: how fast connections are made and taken. The client connects and waits for the
+ * one byte that the server sends when it has accepted; then it resets the connection, because an
+ * orderly close would leave each port in TIME_WAIT for a minute and there are only some ten
+ * thousand. */
 #ifndef MODULES_NET_ACCEPTING_H
 #define MODULES_NET_ACCEPTING_H
 
@@ -73,7 +74,8 @@ static void net_conn_begin(struct bench_worker *w, struct net_flow *f, struct be
 			 sizeof(s->link.addr));
 }
 
-/* --- server: op goes with its connection from accept to close; op->user is a place of its own --- */
+/* --- server: op goes with its connection from accept to close; op->user is a place of its own ---
+ */
 
 static void net_conn_accept(struct bench_worker *w, struct net_flow *f);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What net (io_uring) and net_sync (blocking sockets) share: the life of a job between a client
- * (measured) and a server (passive). Connections are made before each window and closed after it, and
- * what the server received must be what the client sent. */
+ * (measured) and a server (passive). Connections are made before each window and closed after it,
+ * and what the server received must be what the client sent. */
 #ifndef MODULES_NET_COMMON_H
 #define MODULES_NET_COMMON_H
 
@@ -78,7 +78,8 @@ static inline void net_teardown(struct bench_job *job)
 	job->shared = NULL;
 }
 
-/* One connection of this worker; with proto=udp it is ret_ctl, and the UDP socket beside it *ret_fd. */
+/* One connection of this worker; with proto=udp it is ret_ctl, and the UDP socket beside it
+ * *ret_fd. */
 static inline int net_begin_one(struct bench_worker *w, int *ret_fd, int *ret_ctl)
 {
 	const struct net_params *p = w->job->params;

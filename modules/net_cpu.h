@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* CPU time that a window cost, interrupts included: what the workers' CPUs and those that handled the
- * packets were not idle, from /proc/stat and /proc/softirqs. Threads' own clocks miss what a packet
- * costs on the CPU where it arrives. */
+/* CPU time that a window cost, interrupts included: what the workers' CPUs and those that handled
+ * the packets were not idle, from /proc/stat and /proc/softirqs. Threads' own clocks miss what a
+ * packet costs on the CPU where it arrives. */
 #ifndef MODULES_NET_CPU_H
 #define MODULES_NET_CPU_H
 

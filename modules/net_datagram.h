@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* net over UDP: one datagram a message. rr keeps depth requests outstanding in each flow and sends one
- * that has no answer within a second again, so a loss is in its latency; stream sends as fast as the
- * socket takes it, and what the server has received of it says what was lost. */
+/* net over UDP: one datagram a message. rr keeps depth requests outstanding in each flow and sends
+ * one that has no answer within a second again, so a loss is in its latency; stream sends as fast
+ * as the socket takes it, and what the server has received of it says what was lost. */
 #ifndef MODULES_NET_DATAGRAM_H
 #define MODULES_NET_DATAGRAM_H
 
 #include "net_flow.h"
 
-/* Receives that a flow keeps posted; a power of two below 256 (they are told apart by op->tag). */
-#define NET_DGRAM_RECEIVES 16u
+/* Receives that a flow keeps posted. One: a datagram wakes all that wait on its socket, and a ring
+ * gives those that found nothing 128 times to its kernel workers. recv=multishot takes more at
+ * once. */
+#define NET_DGRAM_RECEIVES 1u
 /* A number is the slot of its token and a count. */
 #define NET_DGRAM_SLOT_SHIFT 24
 #define NET_DGRAM_DEPTH 256u
@@ -123,42 +125,81 @@ static void net_dgram_match(struct bench_worker *w, struct net_flow *f, const un
 
 static void net_dgram_echoed(struct bench_worker *w, struct bench_op *op)
 {
+	const struct net_state *n = w->state;
 	struct net_flow *f = op->user;
 
 	f->under_way--;
+	if (n->provided) {
+		bench_async_put_buffer(w->async, op->tag);
+		return;
+	}
 	/* A client that has gone is told by ICMP; what counts it learns by itself. */
 	if (op->res == -ECANCELED)
 		return;
 	net_dgram_receive(w, f, op);
 }
 
-static void net_dgram_received(struct bench_worker *w, struct bench_op *op)
+/* A datagram is at buf. True when op now carries it back. */
+static bool net_dgram_take(struct bench_worker *w, struct net_flow *f, struct bench_op *op,
+			   unsigned char *buf)
 {
 	const struct net_params *p = w->job->params;
+	struct net_state *n = w->state;
+
+	if (!w->passive) {
+		net_dgram_match(w, f, buf, (uint32_t)op->res);
+		return false;
+	}
+	n->total += (uint32_t)op->res;
+	if (bench_running(w, op->done_ns))
+		n->within = n->total;
+	if (p->mode == NET_STREAM)
+		return false;
+	op->done = net_dgram_echoed;
+	op->passive = true;
+	f->under_way++;
+	bench_op_send(w->async, op, f->fd, buf, (uint32_t)op->res, 0, 0);
+	return true;
+}
+
+static void net_dgram_received(struct bench_worker *w, struct bench_op *op)
+{
 	struct net_state *n = w->state;
 	struct net_flow *f = op->user;
 	unsigned char *buf = f->buf + (size_t)(n->depth + op->tag) * n->size;
 
 	f->under_way--;
 	if (op->res <= 0) {
+		/* A client that has closed is told by ICMP. */
 		if (op->res < 0 && !(w->passive && op->res == -ECONNREFUSED))
 			net_failed(w, "receive", op->res);
 		return;
 	}
-	if (!w->passive) {
-		net_dgram_match(w, f, buf, (uint32_t)op->res);
-	} else {
-		n->total += (uint32_t)op->res;
-		if (bench_running(w, op->done_ns))
-			n->within = n->total;
+	if (!net_dgram_take(w, f, op, buf))
+		net_dgram_receive(w, f, op);
+}
+
+/* One of many, in a buffer of the kernel's choice. */
+static void net_dgram_chosen(struct bench_worker *w, struct bench_op *op)
+{
+	struct net_state *n = w->state;
+	struct net_flow *f = op->user;
+	bool more = bench_op_more(op), carries = false;
+	int buffer = bench_op_buffer(op), res = op->res;
+
+	f->under_way -= !more;
+	if (buffer >= 0 && res > 0) {
+		op->tag = (uint8_t)buffer;
+		carries = net_dgram_take(w, f, op, n->chunks + (size_t)buffer * n->chunk_size);
 	}
-	if (w->passive && p->mode == NET_RR) {
-		op->done = net_dgram_echoed;
-		f->under_way++;
-		bench_op_send(w->async, op, f->fd, buf, (uint32_t)op->res, 0, 0);
+	if (buffer >= 0 && !carries)
+		bench_async_put_buffer(w->async, buffer);
+	if (res < 0 && res != -ENOBUFS && !(w->passive && res == -ECONNREFUSED)) {
+		net_failed(w, "receive", res);
 		return;
 	}
-	net_dgram_receive(w, f, op);
+	if (!more && (op = net_op(w)))
+		net_dgram_receive(w, f, op);
 }
 
 /* op->tag says into which buffer. */
@@ -167,11 +208,14 @@ static void net_dgram_receive(struct bench_worker *w, struct net_flow *f, struct
 	const struct net_state *n = w->state;
 
 	op->user = f;
-	op->done = net_dgram_received;
+	op->done = n->provided ? net_dgram_chosen : net_dgram_received;
 	op->passive = true;
 	f->under_way++;
-	bench_op_recv(w->async, op, f->fd, f->buf + (size_t)(n->depth + op->tag) * n->size, n->size,
-		      0, 0);
+	if (n->provided)
+		bench_op_recv_select(w->async, op, f->fd, true);
+	else
+		bench_op_recv(w->async, op, f->fd, f->buf + (size_t)(n->depth + op->tag) * n->size,
+			      n->size, 0, 0);
 }
 
 /* Send again what has no answer. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* net: the flows of a worker, and what its engines share. An engine is how the messages of a mode go
- * over a ring: net_plain.h (one message of a flow under way, the cheapest), net_pipe.h (several, and
- * other ways to send and receive), net_datagram.h, net_accepting.h. */
+/* net: the flows of a worker, and what its engines share. An engine is how the messages of a mode
+ * go over a ring: net_plain.h (one message of a flow under way, the cheapest), net_pipe.h (several,
+ * and other ways to send and receive), net_datagram.h, net_accepting.h. */
 #ifndef MODULES_NET_FLOW_H
 #define MODULES_NET_FLOW_H
 
@@ -41,9 +41,10 @@ struct net_dgram {
 
 /* The connection of probe=1. */
 struct net_probing {
-	int fd, ctl;	/* struct net_ends_fds */
-	uint64_t due_ns; /* client: of the ping under way */
-	unsigned char byte, busy;
+	int fd, ctl;	     /* struct net_ends_fds */
+	uint64_t due_ns;     /* client: of the ping under way */
+	unsigned char *byte; /* behind the flows' buffers */
+	bool busy;	     /* under way */
 };
 
 struct net_state;
@@ -56,10 +57,11 @@ struct net_engine {
 
 struct net_state {
 	struct net_flow *flows;
-	struct net_flow *idle, **idle_tail; /* paced: those that can take a message, longest first */
+	struct net_flow *idle,
+		**idle_tail; /* paced: those that can take a message, longest first */
 	unsigned nr, depth;
 	uint32_t size, buf_size;
-	bool pairs;	 /* rr: send and receive are handed over together */
+	bool pairs; /* rr: send and receive are handed over together */
 	bool multishot, provided, zerocopy;
 	uint64_t total;	 /* bytes of this window; client: sent, server: received */
 	uint64_t within; /* server: received before the window's end */

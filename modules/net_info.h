@@ -20,11 +20,13 @@
 struct net_info {
 	struct bench_hist *rtt, *cwnd; /* ns; segments */
 	uint64_t retransmits;	       /* segments sent again in the window */
-	uint64_t lost;		       /* udp: datagrams without an answer in time, or not received */
-	unsigned next;		       /* connection to ask next */
-	bool tcp;		       /* there was one to ask */
-	double fairness;	       /* Jain's index; 0 = one flow, or nothing moved */
-	uint64_t napi;		       /* connections whose packets come from a card with NAPI */
+	uint64_t lost;	   /* udp: datagrams without an answer in time, or not received */
+	unsigned next;	   /* connection to ask next */
+	bool tcp;	   /* there was one to ask */
+	uint64_t asked_ns; /* last, and what they had sent again by then */
+	double resent;
+	double fairness; /* Jain's index; 0 = one flow, or nothing moved */
+	uint64_t napi;	 /* connections whose packets come from a card with NAPI */
 	unsigned mtu;
 	char path[64];
 };
@@ -50,6 +52,8 @@ static inline void net_info_begin(struct net_info *info)
 	info->retransmits = info->lost = info->napi = 0;
 	info->tcp = false;
 	info->next = 0;
+	info->asked_ns = 0;
+	info->resent = 0;
 	info->fairness = 0;
 }
 
@@ -62,7 +66,14 @@ static inline bool net_info_get(int fd, struct tcp_info *ret_info)
 	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &len) == 0;
 }
 
-static inline void net_info_ask(struct net_info *info, int fd)
+/* Of several connections. */
+struct net_info_sum {
+	unsigned nr;
+	double rtt_ns, cwnd, resent;
+};
+
+/* sum may be NULL. */
+static inline void net_info_ask(struct net_info *info, int fd, struct net_info_sum *sum)
 {
 	struct tcp_info t;
 
@@ -72,6 +83,12 @@ static inline void net_info_ask(struct net_info *info, int fd)
 	if (t.tcpi_rtt)
 		bench_hist_record(info->rtt, (uint64_t)t.tcpi_rtt * BENCH_NS_PER_US);
 	bench_hist_record(info->cwnd, t.tcpi_snd_cwnd);
+	if (!sum)
+		return;
+	sum->nr++;
+	sum->rtt_ns += (double)t.tcpi_rtt * BENCH_NS_PER_US;
+	sum->cwnd += t.tcpi_snd_cwnd;
+	sum->resent += t.tcpi_total_retrans;
 }
 
 /* At the end of a window, before the connection is closed. Connections are made for each window. */
@@ -92,8 +109,8 @@ static inline void net_info_end(struct net_info *info, int fd)
 		info->napi++;
 }
 
-/* R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984: (sum x)^2 / (n sum x^2). 1 = all alike, 1/n = one has
- * it all. */
+/* R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984: (sum x)^2 / (n sum x^2). 1 = all alike, 1/n = one
+ * has it all. */
 static inline double net_jain(double sum, double squares, unsigned nr)
 {
 	return nr > 1 && squares > 0 ? sum * sum / ((double)nr * squares) : 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* net: which parameters go together, what a ring must hold for them, and what the kernel must have. */
+/* net: which parameters go together, what a ring must hold for them, and what the kernel must have.
+ */
 #ifndef MODULES_NET_LIMITS_H
 #define MODULES_NET_LIMITS_H
 
@@ -8,10 +9,12 @@
 
 /* Operations that a ring holds at most (async_depth); some hold fewer. */
 #define NET_OPS_MAX 1024u
-/* Provided buffers: large ones for a stream, and at most so many. */
+/* Provided buffers: large ones for a stream, at most so many (op->tag numbers them), and no more
+ * than a cache holds, where that leaves one for each flow. */
 #define NET_CHUNK_STREAM (64u << 10)
 #define NET_CHUNK_RR 4096u
 #define NET_CHUNKS_MAX 256u
+#define NET_CHUNKS_BYTES (1u << 20)
 /* Zero-copy sends of a flow that wait for their notification, at most. */
 #define NET_NOTICES_MAX 64u
 
@@ -21,8 +24,8 @@ static inline bool net_is_plain(const struct net_params *p)
 	return net_depth(p) == 1 && p->recv == NET_RECV_PLAIN && !p->zerocopy;
 }
 
-/* Connections that a worker has room for. A server sees its client reset one connection and make the
- * next before it has handled the reset. */
+/* Connections that a worker has room for. A server sees its client reset one connection and make
+ * the next before it has handled the reset. */
 static inline unsigned net_places(const struct net_params *p, bool server)
 {
 	return p->mode == NET_CONNECT && server ? 2 * net_flows(p) + 8 : net_flows(p);
@@ -37,7 +40,8 @@ static inline unsigned net_ops(const struct net_params *p, bool server)
 		return nr + 1;
 	if (p->proto == NET_UDP)
 		/* A request that is sent again may have both sends under way. */
-		return server ? nr * NET_DGRAM_RECEIVES : nr * (3 * depth + NET_DGRAM_RECEIVES) + more;
+		return server ? nr * NET_DGRAM_RECEIVES
+			      : nr * (3 * depth + NET_DGRAM_RECEIVES) + more;
 	if (net_is_plain(p)) /* by pairs where there is room for them */
 		return nr + (server ? !!p->probe : nr < NET_OPS_MAX ? more : 0);
 	return (server ? 2 * nr : nr * (depth + 2)) + more;
@@ -51,28 +55,39 @@ static inline void net_divide(struct net_state *n, const struct net_params *p, u
 		n->notices_max = NET_NOTICES_MAX;
 	if (!n->provided)
 		return;
-	n->chunk_size = p->mode == NET_STREAM ? NET_CHUNK_STREAM : NET_CHUNK_RR;
-	for (n->nr_chunks = 1; 2 * n->nr_chunks <= left && n->nr_chunks < NET_CHUNKS_MAX;)
+	n->chunk_size =
+		p->mode == NET_STREAM && p->proto == NET_TCP ? NET_CHUNK_STREAM : NET_CHUNK_RR;
+	if (p->proto == NET_UDP && n->size > n->chunk_size)
+		n->chunk_size = n->size;
+	for (n->nr_chunks = 1;
+	     2 * n->nr_chunks <= left && n->nr_chunks < NET_CHUNKS_MAX &&
+	     (n->nr_chunks < n->nr || 2 * n->nr_chunks * n->chunk_size <= NET_CHUNKS_BYTES);)
 		n->nr_chunks *= 2;
 }
 
 static inline int net_validate_ways(const struct net_params *p, struct bench_err *err)
 {
 	bool tcp_messages = p->proto == NET_TCP && p->mode != NET_CONNECT;
+	bool provided = p->recv != NET_RECV_PLAIN;
 
-	if (p->depth > 1 && (p->mode == NET_CONNECT || (p->mode == NET_STREAM && p->proto == NET_TCP)))
+	if (p->depth > 1 &&
+	    (p->mode == NET_CONNECT || (p->mode == NET_STREAM && p->proto == NET_TCP)))
 		return bench_fail(err, -EINVAL,
 				  "depth= is for mode=rr, and for mode=stream with proto=udp");
 	if (p->depth > NET_DGRAM_DEPTH && p->proto == NET_UDP)
-		return bench_fail(err, -EINVAL, "proto=udp takes depth=%u at most", NET_DGRAM_DEPTH);
-	if (p->recv != NET_RECV_PLAIN && !tcp_messages)
-		return bench_fail(err, -EINVAL, "recv= is for proto=tcp with mode=rr or mode=stream");
+		return bench_fail(err, -EINVAL, "proto=udp takes depth=%u at most",
+				  NET_DGRAM_DEPTH);
+	if (provided && p->mode == NET_CONNECT)
+		return bench_fail(err, -EINVAL, "recv= is for mode=rr and mode=stream");
+	if (p->recv == NET_RECV_PROVIDED && p->proto == NET_UDP)
+		return bench_fail(err, -EINVAL, "proto=udp takes recv=plain or recv=multishot");
 	if (p->accept && p->mode != NET_CONNECT)
 		return bench_fail(err, -EINVAL, "accept= is for mode=connect");
 	if (p->zerocopy && (p->proto != NET_TCP || p->mode != NET_STREAM))
 		return bench_fail(err, -EINVAL, "zerocopy=1 is for mode=stream with proto=tcp");
 	if (p->probe && !tcp_messages)
-		return bench_fail(err, -EINVAL, "probe=1 is for proto=tcp with mode=rr or mode=stream");
+		return bench_fail(err, -EINVAL,
+				  "probe=1 is for proto=tcp with mode=rr or mode=stream");
 	return 0;
 }
 
@@ -91,7 +106,8 @@ static inline int net_validate(const void *params, struct bench_err *err)
 		each += size * NET_DGRAM_RECEIVES;
 	if (each * p->flows > NET_BUFFERS_MAX)
 		return bench_fail(err, -EINVAL,
-				  "size=%" PRIu64 " times flows=%" PRIu64 " and depth=%u needs more "
+				  "size=%" PRIu64 " times flows=%" PRIu64
+				  " and depth=%u needs more "
 				  "than 1 GiB of buffers at each end",
 				  size, p->flows, net_depth(p));
 	/* At least as many left as a ring of provided buffers, or of notifications, needs. */
@@ -99,7 +115,8 @@ static inline int net_validate(const void *params, struct bench_err *err)
 		ops += (unsigned)p->flows;
 	if (ops > NET_OPS_MAX)
 		return bench_fail(err, -EINVAL,
-				  "flows=%" PRIu64 " and depth=%u need %u operations at once; a ring "
+				  "flows=%" PRIu64
+				  " and depth=%u need %u operations at once; a ring "
 				  "holds %u",
 				  p->flows, net_depth(p), ops, NET_OPS_MAX);
 	return 0;

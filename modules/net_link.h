@@ -34,13 +34,13 @@ struct net_link {
 /* Of one job in this process. */
 struct net_shared {
 	struct net_link link;
-	int listen_fd; /* server; -1 = none */
+	int listen_fd;	       /* server; -1 = none */
 	int *fds[NET_WORKERS]; /* by end: its connections, for net_locate(); NULL = not here */
 	/* Written by this process's first end in begin() and end(), read by report(). */
 	struct net_cpu_sample cpu[2]; /* around the window */
 	/* Written by the client's worker, read by report(). */
 	struct net_info info;
-	uint64_t ops, bytes; /* of the window */
+	uint64_t ops, bytes;	     /* of the window */
 	struct bench_hist *probe[2]; /* of probe=: on the idle path, and beside the load */
 	uint64_t zc_sent, zc_copied; /* zero-copy sends that were notified, and copied after all */
 };

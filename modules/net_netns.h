@@ -26,12 +26,14 @@ static inline int net_netns_open(const char *name, struct bench_err *err)
 	snprintf(path, sizeof(path), NET_NETNS_DIR "/%s", name);
 	fd = strchr(name, '/') ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return bench_fail(err, -ENOENT, "netns=%s: no such network namespace in %s; see ip netns",
-				  name, NET_NETNS_DIR);
+		return bench_fail(err, -EINVAL,
+				  "netns=%s: no such network namespace in %s; see ip netns", name,
+				  NET_NETNS_DIR);
 	return fd;
 }
 
-/* socket(2) in the namespace of this name, NULL = ours. The descriptor, or negative errno and why. */
+/* socket(2) in the namespace of this name, NULL = ours. The descriptor, or negative errno and why.
+ */
 static inline int net_socket(const char *netns, int type, struct bench_err *err)
 {
 	int there, home, fd, rc = 0;
@@ -45,12 +47,14 @@ static inline int net_socket(const char *netns, int type, struct bench_err *err)
 		return there;
 	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0 || setns(there, CLONE_NEWNET)) {
-		rc = bench_fail(err, -errno, "netns=%s: cannot enter it: %s; it takes CAP_SYS_ADMIN",
-				netns, strerror(errno));
+		rc = bench_fail(err, -errno,
+				"netns=%s: cannot enter it: %s; it takes CAP_SYS_ADMIN", netns,
+				strerror(errno));
 		goto out;
 	}
 	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-	rc = fd >= 0 ? fd : bench_fail(err, -errno, "socket in netns=%s: %s", netns, strerror(errno));
+	rc = fd >= 0 ? fd
+		     : bench_fail(err, -errno, "socket in netns=%s: %s", netns, strerror(errno));
 	if (setns(home, CLONE_NEWNET)) {
 		/* This thread must not go on in a namespace that nobody asked for. */
 		if (fd >= 0)

@@ -4,11 +4,14 @@
 #ifndef MODULES_NET_PARAMS_H
 #define MODULES_NET_PARAMS_H
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "bench/module.h"
+#include "net_netns.h"
 
 enum net_mode { NET_RR, NET_STREAM, NET_CONNECT };
 enum net_proto { NET_TCP, NET_UDP };
@@ -156,18 +159,31 @@ static inline uint64_t net_buffer(const struct bench_worker *w)
 static inline int net_validate_common(const struct net_params *p, struct bench_err *err)
 {
 	uint64_t size = net_size(p);
+	struct in_addr addr;
+	int fd;
 
 	if (p->proto == NET_UDP && p->mode == NET_CONNECT)
-		return bench_fail(err, -EINVAL, "mode=connect is for proto=tcp: UDP has no connections");
+		return bench_fail(err, -EINVAL,
+				  "mode=connect is for proto=tcp: UDP has no connections");
 	if (p->proto == NET_UDP && (size < NET_UDP_MIN || size > NET_UDP_MAX))
 		return bench_fail(err, -EINVAL,
-				  "size=%" PRIu64 " with proto=udp: a datagram holds %u (its number) "
+				  "size=%" PRIu64
+				  " with proto=udp: a datagram holds %u (its number) "
 				  "to %u bytes",
 				  size, NET_UDP_MIN, NET_UDP_MAX);
 	if (p->netns && !p->address)
-		return bench_fail(err, -EINVAL,
-				  "netns=%s needs address=, the IPv4 address that the server has there",
-				  p->netns);
+		return bench_fail(
+			err, -EINVAL,
+			"netns=%s needs address=, the IPv4 address that the server has there",
+			p->netns);
+	if (p->address && inet_pton(AF_INET, p->address, &addr) != 1)
+		return bench_fail(err, -EINVAL, "address=%s is no IPv4 address", p->address);
+	if (p->netns) {
+		fd = net_netns_open(p->netns, err);
+		if (fd < 0)
+			return fd;
+		close(fd);
+	}
 	if (p->busy_poll_ns % 1000)
 		return bench_fail(err, -EINVAL, "busy_poll takes whole microseconds");
 	return 0;

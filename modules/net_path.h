@@ -20,8 +20,8 @@ static inline unsigned net_path_mtu(int fd)
 	return getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len) == 0 && mtu > 0 ? (unsigned)mtu : 0;
 }
 
-static inline void net_path_name(const struct net_params *p, const struct net_link *link, char *text,
-				 size_t size)
+static inline void net_path_name(const struct net_params *p, const struct net_link *link,
+				 char *text, size_t size)
 {
 	if (p->netns)
 		snprintf(text, size, "network namespace %s of this host", p->netns);

@@ -2,10 +2,10 @@
 /* net, all that one message at a time cannot show: several requests outstanding on a connection,
  * receives into buffers that the kernel chooses, once or again and again, and sends without a copy.
  *
- * A connection is taken for what it is, a stream of bytes: what is queued is sent by one operation at
- * a time, however many messages it holds, and what arrives is cut into messages. The order of bytes
- * then needs no care. A message under way is a held operation, so that depth, latency and Little's law
- * are those of messages. */
+ * A connection is taken for what it is, a stream of bytes: what is queued is sent by one operation
+ * at a time, however many messages it holds, and what arrives is cut into messages. The order of
+ * bytes then needs no care. A message under way is a held operation, so that depth, latency and
+ * Little's law are those of messages. */
 #ifndef MODULES_NET_PIPE_H
 #define MODULES_NET_PIPE_H
 

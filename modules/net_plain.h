@@ -73,7 +73,7 @@ static void net_end_op(struct bench_worker *w, struct bench_op *op, uint64_t byt
 {
 	struct net_flow *f = op->user;
 
-	if (net_account(w, f, op, f->submit_ns ? : op->submit_ns, bytes))
+	if (net_account(w, f, op, f->submit_ns ?: op->submit_ns, bytes))
 		net_next(w, op);
 }
 

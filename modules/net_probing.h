@@ -8,8 +8,8 @@
 
 #include "net_flow.h"
 
-/* A ping is due so often. One that is due while the last is under way goes when that is back, and its
- * latency counts from when it was due. */
+/* A ping is due so often. One that is due while the last is under way goes when that is back, and
+ * its latency counts from when it was due. */
 #define NET_PROBE_NS BENCH_NS_PER_MS
 #define NET_PROBE_IDLE 200u
 #define NET_PROBE_LAST 0xff
@@ -50,13 +50,13 @@ static void net_probe_receive(struct bench_worker *w, struct bench_op *op)
 	struct net_state *n = w->state;
 
 	op->done = net_probe_received;
-	bench_op_recv(w->async, op, n->probe.fd, &n->probe.byte, 1, 0, 0);
+	bench_op_recv(w->async, op, n->probe.fd, n->probe.byte, 1, 0, 0);
 }
 
 static void net_probe_sent(struct bench_worker *w, struct bench_op *op)
 {
 	if (op->res != 1) {
-		((struct net_state *)w->state)->probe.busy = 0;
+		((struct net_state *)w->state)->probe.busy = false;
 		net_failed(w, "probe", op->res);
 		return;
 	}
@@ -66,7 +66,7 @@ static void net_probe_sent(struct bench_worker *w, struct bench_op *op)
 static void net_probe_due(struct bench_worker *w, struct bench_op *op)
 {
 	if (op->res == -ECANCELED || !bench_running(w, op->done_ns)) {
-		((struct net_state *)w->state)->probe.busy = 0;
+		((struct net_state *)w->state)->probe.busy = false;
 		return;
 	}
 	net_probe_send(w, op);
@@ -77,7 +77,7 @@ static void net_probe_send(struct bench_worker *w, struct bench_op *op)
 	struct net_state *n = w->state;
 
 	op->done = net_probe_sent;
-	bench_op_send(w->async, op, n->probe.fd, &n->probe.byte, 1, 0, 0);
+	bench_op_send(w->async, op, n->probe.fd, n->probe.byte, 1, 0, 0);
 }
 
 static void net_probe_received(struct bench_worker *w, struct bench_op *op)
@@ -86,7 +86,7 @@ static void net_probe_received(struct bench_worker *w, struct bench_op *op)
 	struct net_shared *s = w->job->shared;
 
 	if (op->res != 1) {
-		n->probe.busy = 0;
+		n->probe.busy = false;
 		if (op->res || !w->passive)
 			net_failed(w, "probe", op->res);
 		return;
@@ -111,12 +111,12 @@ static int net_probe_start(struct bench_worker *w)
 	if (!op)
 		return -EBUSY;
 	op->passive = true;
-	n->probe.busy = 1;
+	n->probe.busy = true;
 	if (w->passive) {
 		net_probe_receive(w, op);
 		return 0;
 	}
-	n->probe.byte = 1;
+	*n->probe.byte = 1;
 	n->probe.due_ns = bench_now_ns() + NET_PROBE_NS;
 	op->done = net_probe_due;
 	bench_op_timeout(w->async, op, n->probe.due_ns);

@@ -56,8 +56,10 @@ static inline void net_report_server(struct bench_job *job, uint64_t trial_ns)
 			(double)atomic_load(&link->rx_window) * 1e9 / (double)trial_ns);
 	if (atomic_load(&link->mismatch) && p->ends == BENCH_END_SERVER)
 		snprintf(job->invalid, sizeof(job->invalid),
-			 "the server received %.0f bytes or connections, the client sent %.0f", rx, tx);
-	if (atomic_load(&link->mismatch))
+			 "the server received %.0f bytes, the client sent %.0f", rx, tx);
+	if (p->mode == NET_CONNECT)
+		net_put(job, "net.accepted", "count", BENCH_BETTER_NONE, rx);
+	else if (atomic_load(&link->mismatch))
 		net_put_status(job, "net.rx_bytes", "B", BENCH_BETTER_NONE, BENCH_INVALID, rx,
 			       "not what the client sent");
 	else

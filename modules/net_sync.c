@@ -195,7 +195,7 @@ static void net_sync_end(struct bench_worker *w)
 	if (!w->passive && n->fd >= 0)
 		net_client_ended(w);
 	if (!w->passive && p->mode != NET_CONNECT) {
-		net_info_ask(&s->info, n->fd);
+		net_info_ask(&s->info, n->fd, NULL);
 		net_info_end(&s->info, n->fd);
 	}
 	net_close(&n->fd);
@@ -228,7 +228,8 @@ const struct bench_module bench_module_net_sync = {
 	.exec = BENCH_EXEC_BLOCKING,
 	.name = "net_sync",
 	.summary = "TCP and UDP by blocking sockets, over loopback or a namespace",
-	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; connect: a connection made and accepted",
+	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; "
+	      "connect: a connection made and accepted",
 	.options = net_sync_options,
 	.suite = net_sync_suite,
 	.full = net_sync_full,

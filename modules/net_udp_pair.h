@@ -20,7 +20,8 @@
 /* Asked for; the kernel gives at most net.core.rmem_max. */
 #define NET_UDP_BUFFER (8 << 20)
 
-/* A socket bound to the address that the connection has at this end, and its port in network order. */
+/* A socket bound to the address that the connection has at this end, and its port in network order.
+ */
 static inline int net_udp_socket(struct bench_worker *w, int ctl, uint16_t *ret_port)
 {
 	const struct net_params *p = w->job->params;

@@ -204,6 +204,7 @@ static void an_async_module_of_the_suite_is_skipped_on_blocking(void **state)
 	unsigned async = 0;
 
 	assert_int_equal(job_list_add_suite(&f->jobs, false, &f->err), 0);
+	assert_int_equal(job_list_expand(&f->jobs, &f->err), 0);
 	assert_int_equal(build(f, RUNTIME_BLOCKING), 0);
 	for (unsigned i = 0; i < f->plan.nr_jobs; i++) {
 		bool is_async = f->plan.jobs[i].spec->module->exec == BENCH_EXEC_ASYNC;
@@ -219,6 +220,7 @@ static void the_default_suite_fits_a_minute(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(job_list_add_suite(&f->jobs, false, &f->err), 0);
+	assert_int_equal(job_list_expand(&f->jobs, &f->err), 0);
 	assert_int_equal(build(f, RUNTIME_URING), 0);
 	/* Ten seconds are left for laying out files. */
 	assert_true(plan_duration_ns(&f->plan) <= 50 * BENCH_NS_PER_SEC);
@@ -230,6 +232,7 @@ static void the_full_suite_fits_a_quarter_of_an_hour(void **state)
 	unsigned quick;
 
 	assert_int_equal(job_list_add_suite(&f->jobs, false, &f->err), 0);
+	assert_int_equal(job_list_expand(&f->jobs, &f->err), 0);
 	quick = f->jobs.nr;
 	job_list_drop_jobs(&f->jobs);
 	assert_int_equal(job_list_add_suite(&f->jobs, true, &f->err), 0);

@@ -117,7 +117,9 @@ static void trial_cut_short_leaves_no_rows(void **state)
 static void timer_reads_what_workers_publish(void **state)
 {
 	struct worker_run *wr = aligned_alloc(64, sizeof(*wr));
-	struct job_run jr = { .workers = wr, .nr = 1 };
+	static const char *const gauges[] = { "a.level", "a.secret", NULL };
+	static const struct bench_module module = { .gauges = gauges };
+	struct job_run jr = { .workers = wr, .nr = 1, .module = &module };
 	struct sampler_config c = { .jr = &jr, .async = true, .interval_ns = 5 * BENCH_NS_PER_MS };
 	struct bench_err err = { 0 };
 	uint64_t start, now;
@@ -134,6 +136,9 @@ static void timer_reads_what_workers_publish(void **state)
 	assert_non_null(s);
 	start = now = bench_now_ns();
 	wr->live.inflight_next = 32;
+	bench_gauge(&wr->w, 0, 7);
+	bench_gauge(&wr->w, 1, NAN);
+	bench_gauge(&wr->w, BENCH_GAUGES, 1); /* has no place */
 	wr->live.at_ns = start;
 	sampler_begin(s, start, start + 30 * BENCH_NS_PER_MS, 1);
 	while (now < start + 30 * BENCH_NS_PER_MS) {
@@ -149,6 +154,10 @@ static void timer_reads_what_workers_publish(void **state)
 	assert_in_range(nr_rows(json), 2, 6);
 	for (size_t i = 0; i < nr_rows(json); i++) {
 		assert_true(fabs(cell(json, i, 5) - 32) < 0.01);
+		assert_true(fabs(cell(json, i, 6) - 7) < 0.01);
+		/* Not known: null, never 0. */
+		assert_true(json_is_null(json_array_get(
+			json_array_get(json_object_get(json, "rows"), i), 7)));
 		ops += cell(json, i, 3) * cell(json, i, 1) / 1e9;
 	}
 	assert_true(fabs(ops - 30000) < 1);

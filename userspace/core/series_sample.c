@@ -23,6 +23,7 @@ struct sampler {
 	int *cpus; /* config.cpus, a copy */
 	struct series *series;
 	unsigned nr_columns;
+	unsigned first_gauge, nr_gauges; /* columns */
 	unsigned first_cpu;   /* column; two for each CPU, or for all of them */
 	unsigned first_cause; /* column; one for each of the ledger's */
 	int timer;	    /* -1 = none */
@@ -38,7 +39,7 @@ static bool cpus_apart(const struct sampler_config *c)
 	return c->nr_cpus <= CPUS_APART;
 }
 
-#define MAX_COLUMNS (3 + 2 * CPUS_APART + PROBE_NR_INTERVAL_CAUSES)
+#define MAX_COLUMNS (3 + BENCH_GAUGES + 2 * CPUS_APART + PROBE_NR_INTERVAL_CAUSES)
 
 /* What does not exist has no column. */
 static void name_columns(struct sampler *s, struct series_column *columns)
@@ -52,6 +53,13 @@ static void name_columns(struct sampler *s, struct series_column *columns)
 	}
 	if (c->jr && c->async)
 		columns[nr++] = (struct series_column){ .name = "inflight" };
+	s->first_gauge = nr;
+	for (unsigned i = 0; c->jr && c->jr->module && c->jr->module->gauges &&
+			     c->jr->module->gauges[i] && i < BENCH_GAUGES;
+	     i++)
+		snprintf(columns[nr++].name, sizeof(columns[0].name), "%s",
+			 c->jr->module->gauges[i]);
+	s->nr_gauges = nr - s->first_gauge;
 	s->first_cpu = nr;
 	for (unsigned i = 0; c->probes && i < (cpus_apart(c) ? c->nr_cpus : 1); i++) {
 		char cpu[16] = "all";
@@ -124,6 +132,27 @@ static void read_causes(const struct sampler *s, uint64_t now_ns, double *total)
 		total[s->first_cause + i] = rc ? 0 : ns[i];
 }
 
+/* Gauges are levels: their mean over the active workers, for the time of the row. */
+static void read_gauges(const struct sampler *s, uint64_t now_ns, double *row)
+{
+	for (unsigned i = 0; i < s->nr_gauges; i++) {
+		double sum = 0;
+		unsigned nr = 0;
+
+		for (unsigned k = 0; k < s->config.jr->nr; k++) {
+			const struct worker_run *wr = &s->config.jr->workers[k];
+			double value = atomic_load_explicit(&wr->live.gauges[i],
+							    memory_order_relaxed);
+
+			if (wr->w.passive || isnan(value))
+				continue;
+			sum += value;
+			nr++;
+		}
+		row[s->first_gauge + i] = nr ? sum / nr * (double)(now_ns - s->last_ns) : NAN;
+	}
+}
+
 static void sample(struct sampler *s, uint64_t now_ns)
 {
 	double *swap = s->last;
@@ -139,6 +168,7 @@ static void sample(struct sampler *s, uint64_t now_ns)
 	read_causes(s, now_ns, s->now);
 	for (unsigned i = 0; i < s->nr_columns; i++)
 		s->row[i] = s->now[i] - s->last[i];
+	read_gauges(s, now_ns, s->row);
 	series_add(s->series, s->last_ns - s->first_ns, now_ns - s->last_ns, s->trial, s->row);
 	s->last = s->now;
 	s->now = swap;

@@ -47,7 +47,7 @@ static const char *const command_word[] = { "CMD", NULL };
 const struct bench_option run_options[] = {
 	COMMON_OPTIONS("6", 0),
 	{ "duration", BENCH_OPT_DURATION, offsetof(struct settings, duration_ns),
-	  10 * BENCH_NS_PER_MS, 3600 * BENCH_NS_PER_SEC, "700ms", NULL, "length of each trial",
+	  10 * BENCH_NS_PER_MS, 3600 * BENCH_NS_PER_SEC, "600ms", NULL, "length of each trial",
 	  NULL, 0 },
 	{ "warmup", BENCH_OPT_DURATION, offsetof(struct settings, warmup_ns), 0,
 	  3600 * BENCH_NS_PER_SEC, "300ms", NULL, "untimed run before the first trial", NULL, 0 },

@@ -4,6 +4,7 @@
 #include "core/worker.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -122,8 +123,18 @@ static void publish_ring(struct worker_run *wr)
 	atomic_store_explicit(&live->seq, seq + 2, memory_order_release);
 }
 
+void bench_gauge(struct bench_worker *w, unsigned gauge, double value)
+{
+	struct worker_run *wr = (struct worker_run *)w; /* its first member */
+
+	if (gauge < BENCH_GAUGES)
+		atomic_store_explicit(&wr->live.gauges[gauge], value, memory_order_relaxed);
+}
+
 static void publish_nothing(struct worker_run *wr)
 {
+	for (unsigned i = 0; i < BENCH_GAUGES; i++)
+		bench_gauge(&wr->w, i, NAN);
 	atomic_store_explicit(&wr->live.ops, 0, memory_order_relaxed);
 	atomic_store_explicit(&wr->live.bytes, 0, memory_order_relaxed);
 	atomic_store_explicit(&wr->live.at_ns, 0, memory_order_relaxed);

@@ -21,6 +21,7 @@ struct worker_live {
 	/* ASYNC: operations x ns in flight up to at_ns, and how many there are from then on; seq is
 	 * odd while they are written. */
 	_Atomic uint64_t seq, at_ns, inflight_ns, inflight_next;
+	_Atomic double gauges[BENCH_GAUGES]; /* of the module; NAN = not known */
 } __attribute__((aligned(64)));
 
 struct worker_run {

@@ -62,7 +62,7 @@ int async_open(struct bench_async **ret_async, const struct async_caps *caps,
 	       struct bench_err *err);
 /* NULL is fine. Nothing may be in flight. */
 void async_close(struct bench_async *a);
-/* Undo bench_async_add_file() and bench_async_add_buffers(). */
+/* Undo what bench_async_add_*() and bench_async_busy_poll() did. NULL is fine. */
 void async_unregister(struct bench_async *a);
 
 /* Start accounting anew (start of a window). */

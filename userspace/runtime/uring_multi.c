@@ -29,8 +29,7 @@ bool uring_reap_more(struct bench_async *a, const struct bench_op *op,
 {
 	struct bench_op *part = a->free;
 
-	if (!(cqe->flags & IORING_CQE_F_MORE) ||
-	    op->state != (URING_OP_KERNEL | URING_OP_PASSIVE))
+	if (!(cqe->flags & IORING_CQE_F_MORE) || op->state != (URING_OP_KERNEL | URING_OP_PASSIVE))
 		return false;
 	if (!part) {
 		/* The module keeps depth free for as many as its buffers allow. */

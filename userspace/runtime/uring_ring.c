@@ -209,6 +209,9 @@ void async_unregister(struct bench_async *a)
 {
 	int none = -1;
 
+	if (!a)
+		return;
+
 	for (unsigned i = 0; i < a->nr_files; i++) {
 		if (!a->files[i])
 			continue;

@@ -20,8 +20,8 @@
 #define TRY_BUFFERS 4u
 #define TRY_BYTES 64u
 
-/* A TCP connection over loopback: a listener and both ends. Without zero copy Unix sockets would do,
- * which cannot do that. */
+/* A TCP connection over loopback: a listener and both ends. Without zero copy Unix sockets would
+ * do, which cannot do that. */
 struct pair {
 	int listen_fd, fds[2];
 };
@@ -87,8 +87,8 @@ static int try_recv(struct io_uring *ring, struct pair *pair, bool multishot)
 {
 	static unsigned char memory[TRY_BUFFERS * TRY_BYTES];
 	struct io_uring_buf_reg reg = { .ring_entries = TRY_BUFFERS, .bgid = 0 };
-	struct io_uring_buf_ring *bufs = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-					      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct io_uring_buf_ring *bufs =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 	unsigned flags = 0;
 	int rc;
@@ -115,8 +115,10 @@ static int try_recv(struct io_uring *ring, struct pair *pair, bool multishot)
 		io_uring_prep_recv(sqe, pair->fds[0], NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	rc = next(ring, &flags);
-	rc = rc < 0 ? rc : rc == 1 && flags & IORING_CQE_F_BUFFER &&
-				(!multishot || flags & IORING_CQE_F_MORE) ? 0 : -EINVAL;
+	rc = rc < 0 ? rc
+	     : rc == 1 && flags & IORING_CQE_F_BUFFER && (!multishot || flags & IORING_CQE_F_MORE)
+		     ? 0
+		     : -EINVAL;
 out:
 	/* What is still armed ends with its connection, before its buffers go. */
 	(void)shutdown(pair->fds[0], SHUT_RDWR);
@@ -148,7 +150,8 @@ int bench_async_try(enum bench_async_way way, struct bench_err *err)
 		[BENCH_ASYNC_MULTISHOT_RECV] = "multishot receive needs Linux 6.0",
 		[BENCH_ASYNC_BUSY_POLL] = "busy polling by a ring needs Linux 6.9 with "
 					  "CONFIG_NET_RX_BUSY_POLL",
-		[BENCH_ASYNC_SEND_ZC] = "zero-copy send that says whether it copied needs Linux 6.2",
+		[BENCH_ASYNC_SEND_ZC] =
+			"zero-copy send that says whether it copied needs Linux 6.2",
 	};
 	struct io_uring ring = { .ring_fd = -1 };
 	struct pair pair;

@@ -113,6 +113,11 @@ static inline void bench_done(struct bench_worker *w, uint64_t bytes, uint64_t l
 	bench_hist_record(w->latency, latency_ns);
 }
 
+/* A value over time of the module's own: what it is from now on. One of the module's gauges[], by its
+ * place there. NAN = not known. The time series has its mean over each interval, and over the active
+ * workers that know it. A store; worker thread only. */
+void bench_gauge(struct bench_worker *w, unsigned gauge, double value);
+
 /* Keep an op that took long, with what it waited for, which is looked up at once. On the worker,
  * right after the completion, and only for an op of at least w->slow_ns (bench_op_done() and, for
  * BLOCKING modules, the core see to that). The stamps are CLOCK_MONOTONIC ns: due, handed over,
@@ -124,6 +129,9 @@ void bench_slow(struct bench_worker *w, uint64_t intended_ns, uint64_t submit_ns
  * `failed`: failed operations never count as fast ones. */
 int bench_worker_fail(struct bench_worker *w, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Gauges of a module, at most. */
+#define BENCH_GAUGES 4u
 
 /* A workload. One const descriptor per file of modules/: `modules/foo.c` defines
  * `const struct bench_module bench_module_foo` whose .name is "foo"; the build registers it. */
@@ -224,6 +232,9 @@ struct bench_module {
 	/* On the orchestrator after each trial: put metrics of its own into job->metrics.
 	 * Optional. */
 	void (*report)(struct bench_job *job, uint64_t trial_ns);
+	/* Names of its gauges, columns of the time series, with their unit at the end
+	 * ("net.rtt_ns"); ended by NULL; see bench_gauge(). Optional. */
+	const char *const *gauges;
 };
 
 #endif
