@@ -40,7 +40,7 @@ static struct wire_key key_of(const char *text)
 {
 	struct wire_key key = { { 0 } };
 
-	strncpy((char *)key.bytes, text, sizeof(key.bytes));
+	memcpy(key.bytes, text, strlen(text));
 	return key;
 }
 
