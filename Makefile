@@ -52,6 +52,8 @@ PKGS := libbpf libelf liburing hwloc jansson inih uuid libsodium
 # Evaluated at the first compile only, so that `make deps` works before pkg-config exists.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(pkg_config) --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell $(pkg_config) --libs $(PKGS)) -lpfm -lm -lz -ldl)$(PKG_LIBS)
+VIEW_CFLAGS = $(eval VIEW_CFLAGS := $$(shell $(pkg_config) --cflags ncursesw))$(VIEW_CFLAGS)
+VIEW_LIBS = $(eval VIEW_LIBS := $$(shell $(pkg_config) --libs ncursesw))$(VIEW_LIBS)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
 	$(if $(WERROR),-Werror)
@@ -76,10 +78,21 @@ module_obj := $(module_src:%.c=$(BUILD)/%.o)
 bpf_obj := $(bpf_src:%.bpf.c=$(BUILD)/%.bpf.o)
 lib_obj := $(filter-out $(BUILD)/userspace/main.o,$(core_obj)) $(module_obj) \
 	$(BUILD)/registry.o $(BUILD)/bpf_images.o
+view_obj := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/view/*.c))
 tests := $(test_src:%.c=$(BUILD)/%)
 test_tools := $(tool_src:%.c=$(BUILD)/%)
 
-all: $(BUILD)/bench $(test_tools)
+all: $(BUILD)/bench $(BUILD)/bench-view $(test_tools)
+
+# Companion programs see the public headers only, as modules do.
+$(BUILD)/tools/%.o: tools/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -Iuserspace/include $(PKG_CFLAGS) $(VIEW_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bench-view: $(view_obj) $(BUILD)/libbench.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(view_obj) $(BUILD)/libbench.a $(PKG_LIBS) $(VIEW_LIBS)
 
 $(BUILD)/bench: $(BUILD)/userspace/main.o $(BUILD)/libbench.a
 	$(call say,LINK,$@)
@@ -162,6 +175,7 @@ check-vm: deps-check
 
 install: all
 	install -D -m 755 $(BUILD)/bench $(DESTDIR)$(PREFIX)/bin/bench
+	install -D -m 755 $(BUILD)/bench-view $(DESTDIR)$(PREFIX)/libexec/bench/bench-view
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/bench userspace/include/bench/*.h
 	install -D -m 644 docs/bench.1 $(DESTDIR)$(PREFIX)/share/man/man1/bench.1
 	install -D -m 644 docs/bench.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bench
@@ -172,4 +186,4 @@ clean:
 FORCE:
 .PHONY: all tests deps deps-check run check check-vm install clean FORCE
 
--include $(core_obj:.o=.d) $(module_obj:.o=.d) $(bpf_obj:.o=.d) $(tests:=.d) $(test_tools:=.d)
+-include $(core_obj:.o=.d) $(view_obj:.o=.d) $(module_obj:.o=.d) $(bpf_obj:.o=.d) $(tests:=.d) $(test_tools:=.d)

@@ -11,7 +11,7 @@ libcmocka-dev libjansson-dev libinih-dev uuid-dev libsodium-dev
 libseccomp-dev libclang-rt-14-dev valgrind strace python3 python3-jsonschema procps util-linux iproute2"
 
 # Peers that some tests compare with; the tests skip without them.
-peers="linux-perf libbpf-tools"
+peers="linux-perf libbpf-tools tmux"
 
 lab="qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils zstd dmsetup"
 [ "${1:-}" != check ] || peers="$peers $lab"

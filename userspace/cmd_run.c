@@ -168,6 +168,7 @@ static int execute(const struct settings *settings, const struct run_command *co
 		code = 0;
 		goto out;
 	}
+	run_open_live(&run, &plan);
 	run_plan(&run, &plan);
 	run_finish(&run);
 	code = output_finish(&output, &run, stdout);

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "bench/reporter.h"
-#include "report/lib/units.h"
+#include "bench/units.h"
 
 extern const struct bench_reporter bench_reporter_text, bench_reporter_json;
 

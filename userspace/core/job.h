@@ -33,6 +33,7 @@ struct execution {
 	bool over;	       /* it cannot go on */
 	json_t *slow, *series; /* of the job, NULL = none */
 	json_t *warnings;      /* of the probes; NULL = none */
+	uint64_t first_ns;     /* when the first timed window began; 0 = there was none */
 	unsigned nr_trials;    /* finished */
 	const char *status;    /* "ok" so far */
 	char reason[400];
@@ -46,6 +47,8 @@ void execution_init(struct execution *x, struct run *run, const struct plan_job 
 void execution_enter(struct execution *x);
 /* After the last trial, whether or not all took place. */
 void execution_leave(struct execution *x);
+/* What is known of the job by now; new reference. */
+json_t *execution_so_far(const struct execution *x);
 /* The job's object for result.jobs; new reference. */
 json_t *execution_row(struct execution *x);
 void execution_done(struct execution *x);
@@ -87,6 +90,8 @@ void execution_unfollow(struct run *run);
 void execution_introduce(struct execution *x);
 /* The control loop's view of the job over time. Without memory for it there is none. */
 void execution_sample(struct execution *x);
+/* Between two windows, where nothing is disturbed by it: what is known of the job, to the viewer. */
+void execution_tell_viewer(const struct execution *x);
 /* "slow" and "series", before the workers leave and take theirs with them. */
 void execution_gather(struct execution *x);
 

@@ -55,7 +55,7 @@ static void put_peer(json_t *object, json_t *peer)
 				    result_number(bench_result_num(clock, "value") / nr));
 }
 
-json_t *execution_row(struct execution *x)
+json_t *execution_so_far(const struct execution *x)
 {
 	json_t *object = job_not_run(x->run, x->plan, x->status, x->reason[0] ? x->reason : NULL);
 	const struct bench_module *m = x->plan->spec->module;
@@ -65,6 +65,18 @@ json_t *execution_row(struct execution *x)
 	json_object_set_new(object, "op", json_string(m->op));
 	json_object_set_new(object, "trials", json_integer(x->nr_trials));
 	json_object_set_new(object, "metrics", metric_set_json(x->metrics));
+	return object;
+}
+
+json_t *execution_row(struct execution *x)
+{
+	json_t *object = execution_so_far(x);
+
+	if (!strcmp(x->status, "skipped"))
+		return object;
+	if (x->first_ns)
+		json_object_set_new(object, "at_ns",
+				    json_integer((json_int_t)(x->first_ns - x->run->started_ns)));
 	if (json_array_size(x->warnings))
 		json_object_set(object, "warnings", x->warnings);
 	probe_stacks(x->run->probes, x->group, object);

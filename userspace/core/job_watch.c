@@ -73,6 +73,7 @@ void execution_sample(struct execution *x)
 				    .probes = x->run->probes,
 				    .jr = &x->jr,
 				    .async = x->jr.module->exec == BENCH_EXEC_ASYNC,
+				    .live = x->run->live,
 				    .interval_ns = x->run->settings->interval_ns };
 	int *cpus = calloc(x->jr.nr, sizeof(*cpus));
 
@@ -90,20 +91,42 @@ void execution_sample(struct execution *x)
 	free(cpus);
 }
 
-/* "slow" and "series", before the workers leave and take theirs with them. */
-void execution_gather(struct execution *x)
+static json_t *slow_now(const struct execution *x)
 {
 	struct bench_slow **slows = calloc(x->jr.nr, sizeof(*slows));
+	json_t *json = NULL;
 
 	for (unsigned i = 0; slows && i < x->jr.nr; i++)
 		slows[i] = x->jr.workers[i].w.slow;
 	if (slows && x->latency)
-		x->slow = slow_json(slows, x->jr.nr, x->jr.nr_slow, x->latency, x->nr_trials);
-	if (x->sampler)
+		json = slow_json(slows, x->jr.nr, x->jr.nr_slow, x->latency, x->nr_trials);
+	free(slows);
+	return json;
+}
+
+void execution_tell_viewer(const struct execution *x)
+{
+	json_t *object, *slow;
+
+	if (!live_watched(x->run->live))
+		return;
+	object = execution_so_far(x);
+	slow = slow_now(x);
+	if (slow)
+		json_object_set_new(object, "slow", slow);
+	live_job(x->run->live, object, x->sampler ? sampler_first_ns(x->sampler) : 0, false);
+	json_decref(object);
+}
+
+void execution_gather(struct execution *x)
+{
+	x->slow = slow_now(x);
+	if (x->sampler) {
 		x->series = sampler_json(x->sampler);
+		x->first_ns = sampler_first_ns(x->sampler);
+	}
 	sampler_free(x->sampler);
 	x->sampler = NULL;
-	free(slows);
 }
 
 /* Who serves the others is known now: it is the other end of their connections. */

@@ -176,6 +176,8 @@ void execution_trial(struct execution *x)
 		rc = rc ? rc : window(x, s->duration_ns, !x->observer.control);
 		if (!rc && !x->run->stop)
 			observer_note(&x->observer, speed(&x->jr), x->metrics);
+		if (!rc)
+			execution_tell_viewer(x);
 	}
 }
 

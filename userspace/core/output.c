@@ -26,6 +26,7 @@ int output_finish(struct output *output, struct run *run, FILE *out)
 		fprintf(stderr, "bench: the result is not saved: %s\n", err.msg);
 		code = code ? code : 1;
 	}
+	live_wait(run->live, &run->stop); /* the report has its terminal */
 	if (output->reporter->report(run->result, &style, out, &err) || fflush(out)) {
 		fprintf(stderr, "bench: the report is cut short: %s\n",
 			err.msg[0] ? err.msg : strerror(errno));

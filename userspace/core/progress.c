@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bench/clock.h"
+#include "core/live.h"
 
 void progress_init(struct progress *p, bool quiet, unsigned nr_jobs)
 {
@@ -19,7 +20,7 @@ void progress_run(struct progress *p, unsigned nr_jobs, uint64_t expected_ns)
 
 	p->nr_jobs = nr_jobs;
 	p->end_ns = bench_now_ns() + expected_ns;
-	if (p->quiet || nr_jobs < 2)
+	if (p->quiet || nr_jobs < 2 || live_shown(p->live))
 		return;
 	fprintf(stderr, "%u jobs, ", nr_jobs);
 	if (seconds >= 60)
@@ -34,7 +35,8 @@ void progress_job(struct progress *p, unsigned job, const char *name)
 	for (char *c = p->name; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
-	if (!p->quiet && !p->tty)
+	live_step(p->live, job, name, "");
+	if (!p->quiet && !p->tty && !live_shown(p->live))
 		fprintf(stderr, "[%u/%u] %s\n", p->job, p->nr_jobs, p->name);
 }
 
@@ -44,11 +46,12 @@ void progress_step(struct progress *p, const char *fmt, ...)
 	uint64_t now = bench_now_ns();
 	va_list ap;
 
-	if (p->quiet || !p->tty)
-		return;
 	va_start(ap, fmt);
 	vsnprintf(step, sizeof(step), fmt, ap);
 	va_end(ap);
+	live_step(p->live, p->job, p->name, step);
+	if (p->quiet || !p->tty || live_shown(p->live))
+		return;
 	if (p->end_ns > now)
 		snprintf(left, sizeof(left), ", %llu s left",
 			 (unsigned long long)((p->end_ns - now) / BENCH_NS_PER_SEC + 1));

@@ -6,12 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct live;
+
 struct progress {
 	bool quiet, tty;
 	bool drawn;	       /* a line stands on the terminal */
 	unsigned job, nr_jobs; /* 1-based */
 	uint64_t end_ns;       /* when the whole run should be over; 0 = unknown */
 	char name[64];
+	struct live *live; /* is told the same; NULL = none */
 };
 
 void progress_init(struct progress *p, bool quiet, unsigned nr_jobs);

@@ -35,7 +35,7 @@ static void on_signal(void *arg, short revents)
 	if (run->window && run->window->end_ns > bench_now_ns())
 		run->window->end_ns = bench_now_ns();
 	progress_clear(&run->progress);
-	if (!run->settings->quiet)
+	if (!run->settings->quiet && !live_shown(run->live))
 		fprintf(stderr, "bench: %s: stopping; once more to leave at once\n",
 			strsignal(run->signo));
 }
@@ -222,6 +222,54 @@ int run_open_probes(struct run *run, struct bench_err *err)
 	return probe_open(&run->probes, list, err);
 }
 
+/* CPUs that workers of any job are bound to, each once: a viewer keeps off them. */
+static json_t *worker_cpus(const struct plan *plan)
+{
+	json_t *list = json_array(), *known;
+	size_t n;
+
+	for (unsigned i = 0; i < plan->nr_jobs; i++)
+		for (unsigned k = 0; plan->jobs[i].cpus && k < plan->jobs[i].nr_workers; k++) {
+			bool found = false;
+
+			json_array_foreach(list, n, known)
+				found |= json_integer_value(known) == plan->jobs[i].cpus[k];
+			if (!found)
+				json_array_append_new(list, json_integer(plan->jobs[i].cpus[k]));
+		}
+	return list;
+}
+
+void run_open_live(struct run *run, const struct plan *plan)
+{
+	struct bench_err err = { 0 };
+	json_t *names = json_array();
+	const json_t *result = run->result;
+	int rc = live_open(&run->live, runtime_loop(run->runtime), run->result, run->started_ns,
+			   &err);
+
+	if (rc)
+		result_warn(run->result, "%s", err.msg);
+	run->progress.live = run->live;
+	for (unsigned i = 0; plan && i < plan->nr_jobs; i++)
+		json_array_append_new(names, result_text(plan->jobs[i].spec->name));
+	live_tell(run->live, "run",
+		  json_pack("{s:i, s:O*, s:O*, s:O*, s:O*, s:O*, s:o, s:I, s:o}", "pid",
+			    (int)getpid(), "tool", json_object_get(result, "tool"), "command",
+			    json_object_get(result, "command"), "host",
+			    json_object_get(result, "host"), "runtime",
+			    json_object_get(result, "runtime"), "audit",
+			    json_object_get(result, "audit"), "jobs", names, "expected_ns",
+			    (json_int_t)(plan ? plan_duration_ns(plan) : 0), "worker_cpus",
+			    plan ? worker_cpus(plan) : json_array()));
+	if (!run->settings->live)
+		return;
+	if (!rc)
+		rc = live_show(run->live, &err);
+	if (rc)
+		fprintf(stderr, "bench: --live: %s; going on with progress lines\n", err.msg);
+}
+
 void run_close(struct run *run)
 {
 	/* Threads that hang in the kernel cannot be joined; the kernel cleans up after us. */
@@ -229,6 +277,7 @@ void run_close(struct run *run)
 		return;
 	probe_close(run->probes);
 	counter_plan_free(run->counters);
+	live_close(run->live);
 	close_runtime(run);
 	topology_close(run->topology);
 	if (run->signal_fd >= 0)
@@ -304,6 +353,7 @@ void run_plan(struct run *run, const struct plan *plan)
 			verdict_add(row);
 		}
 		json_array_append_new(jobs, row);
+		live_job(run->live, row, 0, true);
 	}
 	progress_clear(&run->progress);
 }

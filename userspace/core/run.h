@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include "bench/error.h"
+#include "core/live.h"
 #include "core/plan.h"
 #include "core/progress.h"
 #include "core/settings.h"
@@ -26,6 +27,7 @@ struct run {
 	json_t *result;
 	uint64_t started_ns;
 	struct progress progress;
+	struct live *live; /* NULL = none: it could not be made */
 	int signal_fd;
 	bool stop;  /* the user interrupted */
 	int signo;  /* by which signal */
@@ -51,6 +53,9 @@ struct runtime *run_runtime(const struct run *run, enum runtime_kind kind);
 int run_fall_back(struct run *run, const char *reason, struct bench_err *err);
 /* Load the probes asked for. Separate from run_open() because it is the slow part. */
 int run_open_probes(struct run *run, struct bench_err *err);
+/* Tell whoever wants to watch, and show it here when the user asked for it. plan NULL = a command's.
+ * What goes wrong with it is told and is no failure. */
+void run_open_live(struct run *run, const struct plan *plan);
 void run_close(struct run *run);
 
 /* Execute every job of the plan; appends to result.jobs and result.warnings. */

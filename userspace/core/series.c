@@ -120,17 +120,39 @@ static bool is_shown(const struct series *s, unsigned column)
 	return shown;
 }
 
+static json_t *value_json(const struct series *s, const struct series_row *row, unsigned column)
+{
+	double scale = s->columns[column].per_second ? 1e9 : 1;
+
+	return result_number(row->sum[column] * scale / (double)row->span_ns);
+}
+
+json_t *series_names(const struct series *series)
+{
+	json_t *names = json_array();
+
+	for (unsigned i = 0; i < series->nr_columns; i++)
+		json_array_append_new(names, json_string(series->columns[i].name));
+	return names;
+}
+
+json_t *series_last(const struct series *series)
+{
+	json_t *values = json_array();
+
+	for (unsigned i = 0; i < series->nr_columns; i++)
+		json_array_append_new(values, value_json(series, &series->rows[series->nr - 1], i));
+	return values;
+}
+
 static json_t *row_json(const struct series *s, const struct series_row *row, const bool *shown)
 {
 	json_t *json = json_pack("[I, I, i]", (json_int_t)row->at_ns, (json_int_t)row->span_ns,
 				 (int)row->trial);
 
 	for (unsigned i = 0; i < s->nr_columns; i++) {
-		double scale = s->columns[i].per_second ? 1e9 : 1;
-
 		if (shown[i])
-			json_array_append_new(json, result_number(row->sum[i] * scale /
-								  (double)row->span_ns));
+			json_array_append_new(json, value_json(s, row, i));
 	}
 	return json;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <jansson.h>
+#include "core/live.h"
 #include "probe/ledger.h"
 #include "runtime/loop.h"
 
@@ -40,6 +41,10 @@ void series_add(struct series *series, uint64_t at_ns, uint64_t span_ns, unsigne
 		const double *sum);
 /* Forget the rows of this trial: it was cut short. */
 void series_drop(struct series *series, unsigned trial);
+/* Names of all columns, and the values of the last row (which must exist) as the result has them, of
+ * all columns. New references. */
+json_t *series_names(const struct series *series);
+json_t *series_last(const struct series *series);
 /* "series" of the job; NULL when there is no row. New reference. */
 json_t *series_json(const struct series *series);
 
@@ -57,6 +62,7 @@ struct sampler_config {
 	unsigned nr_cpus;
 	bool async;
 	uint64_t interval_ns;
+	struct live *live; /* is told each row; NULL = nobody */
 };
 struct sampler *sampler_new(const struct sampler_config *config);
 void sampler_free(struct sampler *sampler); /* NULL is fine */
@@ -64,6 +70,8 @@ void sampler_free(struct sampler *sampler); /* NULL is fine */
 void sampler_begin(struct sampler *sampler, uint64_t start_ns, uint64_t end_ns, unsigned trial);
 /* ... and has ended at end_ns, before the probes' window is closed. keep false: forget its rows. */
 void sampler_end(struct sampler *sampler, uint64_t end_ns, bool keep);
+/* When the first window began; 0 = none has. */
+uint64_t sampler_first_ns(const struct sampler *sampler);
 json_t *sampler_json(const struct sampler *sampler);
 
 #endif

@@ -28,6 +28,7 @@ struct sampler {
 	unsigned first_cause; /* column; one for each of the ledger's */
 	int timer;	    /* -1 = none */
 	bool asked;	    /* silent CPUs of this window */
+	bool told;	    /* the viewer knows the columns */
 	unsigned trial;
 	uint64_t first_ns, start_ns, end_ns, last_ns;
 	double *last; /* totals of the window at last_ns, one a column */
@@ -153,6 +154,21 @@ static void read_gauges(const struct sampler *s, uint64_t now_ns, double *row)
 	}
 }
 
+/* The row that has just been added. */
+static void tell_viewer(struct sampler *s, uint64_t now_ns)
+{
+	struct live *live = s->config.live;
+
+	if (!live_watched(live))
+		return;
+	if (!s->told)
+		live_tell(live, "columns", json_pack("{s:o}", "names", series_names(s->series)));
+	s->told = true;
+	live_tell(live, "row", json_pack("{s:I, s:i, s:o}", "span_ns",
+					 (json_int_t)(now_ns - s->last_ns), "trial", (int)s->trial,
+					 "values", series_last(s->series)));
+}
+
 static void sample(struct sampler *s, uint64_t now_ns)
 {
 	double *swap = s->last;
@@ -170,6 +186,7 @@ static void sample(struct sampler *s, uint64_t now_ns)
 		s->row[i] = s->now[i] - s->last[i];
 	read_gauges(s, now_ns, s->row);
 	series_add(s->series, s->last_ns - s->first_ns, now_ns - s->last_ns, s->trial, s->row);
+	tell_viewer(s, now_ns);
 	s->last = s->now;
 	s->now = swap;
 	s->last_ns = now_ns;
@@ -261,6 +278,11 @@ void sampler_end(struct sampler *sampler, uint64_t end_ns, bool keep)
 	else
 		series_drop(s->series, s->trial);
 	s->trial = 0;
+}
+
+uint64_t sampler_first_ns(const struct sampler *sampler)
+{
+	return sampler->first_ns;
 }
 
 json_t *sampler_json(const struct sampler *sampler)

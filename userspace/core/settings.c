@@ -41,6 +41,8 @@ static const char *const command_word[] = { "CMD", NULL };
 	  "overwrite an existing output file", NULL, 0 },                                          \
 	{ "format", BENCH_OPT_STRING, (s) + offsetof(struct settings, format), 0, 0, "text",       \
 	  name_word, "report to print; see `bench list reporters`", NULL, 0 },                     \
+	{ "live", BENCH_OPT_BOOL, (s) + offsetof(struct settings, live), 0, 0, "0", NULL,          \
+	  "watch the run on the terminal; q leaves the view, the run goes on", NULL, 0 },          \
 	{ "quiet", BENCH_OPT_BOOL, (s) + offsetof(struct settings, quiet), 0, 0, "0", NULL,        \
 	  "no progress on stderr", NULL, 'q' }
 

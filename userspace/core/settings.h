@@ -17,7 +17,7 @@ enum observer_mode { OBSERVER_OFF, OBSERVER_AB };
 struct settings {
 	uint64_t runtime; /* enum runtime_kind */
 	uint64_t trials, duration_ns, warmup_ns, workers;
-	uint64_t oversubscribe, force, quiet;
+	uint64_t oversubscribe, force, quiet, live;
 	uint64_t slow;	      /* slow operations to keep for each job, 0 = none */
 	uint64_t interval_ns; /* of the time series */
 	uint64_t observer;    /* enum observer_mode */

@@ -55,6 +55,7 @@ void turns_execute(struct run *run, const struct plan_job *pair, json_t *jobs)
 		execution_done(&x[n]);
 		verdict_add(rows[n]);
 		json_array_append_new(jobs, rows[n]);
+		live_job(run->live, rows[n], 0, true);
 	}
 	comparison = compare_runtimes(rows[0], rows[1]);
 	if (!comparison)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "report/lib/perf.h"
-#include "report/lib/units.h"
+#include "bench/units.h"
 
 #define NO_METRIC 28 /* columns that an event without a metric leaves empty */
 

@@ -5,7 +5,7 @@
 #define REPORT_LIB_METRICS_H
 
 #include "report/lib/text.h"
-#include "report/lib/units.h"
+#include "bench/units.h"
 
 /* Walk over the metrics of t->job: starts with index 0; false at the end. */
 struct metric_walk {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report/lib/units.h"
+#include "bench/units.h"
 
 static const char *const sgr[] = {
 	[TEXT_BOLD] = "\033[1m",   [TEXT_DIM] = "\033[2m",     [TEXT_RED] = "\033[1;31m",

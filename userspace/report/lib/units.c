@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "report/lib/units.h"
+#include "bench/units.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Numbers for people: three significant digits and the unit that keeps them short. Always with a
  * decimal point, whatever the locale of the process: callers switch it (see report/text.c). */
-#ifndef REPORT_LIB_UNITS_H
-#define REPORT_LIB_UNITS_H
+#ifndef BENCH_UNITS_H
+#define BENCH_UNITS_H
 
 #include <stdbool.h>
 #include <stddef.h>
