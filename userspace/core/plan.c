@@ -348,15 +348,15 @@ void plan_print(const struct plan *plan, FILE *out)
 		char value[256];
 
 		fprintf(out, "\njob %u     %s\n", i + 1, job->spec->name);
+		if (plan->runtime == RUNTIME_BOTH)
+			fprintf(out, "  runtime    %s%s\n", runtime_name(job->runtime),
+				job->spec->in_turns ? ", in turns with the next job" : "");
 		if (job->skip) {
 			fprintf(out, "  skipped    %s\n", job->skip);
 			continue;
 		}
 		fprintf(out, "  module     %s (%s): %s\n", m->name,
 			m->exec == BENCH_EXEC_ASYNC ? "async" : "blocking", m->op);
-		if (plan->runtime == RUNTIME_BOTH)
-			fprintf(out, "  runtime    %s%s\n", runtime_name(job->runtime),
-				job->spec->in_turns ? ", in turns with the next job" : "");
 		fprintf(out, "  placement  %u worker%s on cpu", job->nr_workers,
 			job->nr_workers == 1 ? "" : "s");
 		for (unsigned w = 0; w < job->nr_workers; w++)
