@@ -157,7 +157,7 @@ for sig in KILL STOP; do
 	fi
 	kill -$sig $victim
 	[ $sig = KILL ] || sleep 8
-	client key -o after.json "net,peer=$at"
+	client key -o "after-$sig.json" "net,peer=$at"
 	expect "after a client was sent $sig" "$code $err" '0 '
 	kill -KILL $victim 2>/dev/null
 	wait $victim 2>/dev/null
