@@ -49,7 +49,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 VERSION := $(shell cat VERSION)
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
-PKGS := libbpf libelf libdw liburing hwloc jansson inih uuid blkid
+PKGS := libbpf libelf libdw liburing hwloc jansson inih uuid blkid libsodium
 # Evaluated at the first compile only, so that `make deps` works before pkg-config exists.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(pkg_config) --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell $(pkg_config) --libs $(PKGS)) -lpfm -lm -lz -ldl)$(PKG_LIBS)

@@ -255,6 +255,7 @@ const struct bench_module bench_module_disk = {
 	.summary = "disk by io_uring, with a queue of operations in flight for each worker",
 	.op = "one read or write of bs bytes, with what sync= does after it",
 	.sibling = "disk_sync",
+	.single = "depth=1",
 	.options = disk_options,
 	.suite = disk_suite,
 	.full = disk_full,

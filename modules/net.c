@@ -375,6 +375,7 @@ const struct bench_module bench_module_net = {
 	.op = "rr: a request and its response of size bytes each; stream: size bytes sent; "
 	      "connect: a connection made and accepted",
 	.sibling = "net_sync",
+	.single = "flows=1,depth=1",
 	.options = net_options,
 	.suite = net_suite,
 	.full = net_full,
@@ -397,6 +398,9 @@ const struct bench_module bench_module_net = {
 	.leave = net_leave,
 	.locate = net_locate,
 	.teardown = net_teardown,
+	.split = net_split,
+	.tell = net_tell,
+	.hear = net_hear,
 	.report = net_report,
 	.gauges = net_gauges,
 };

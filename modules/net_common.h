@@ -14,6 +14,7 @@
 #include "net_client.h"
 #include "net_report.h"
 #include "net_server.h"
+#include "net_split.h"
 #include "net_udp_pair.h"
 
 /* Connections made before a window; mode=connect makes its own in it. */
@@ -46,7 +47,7 @@ static inline int net_setup(struct bench_job *job, struct bench_err *err)
 	job->shared = s;
 	s->listen_fd = -1;
 	for (unsigned e = 0; e < NET_WORKERS; e++) {
-		if (p->ends == (e == NET_CLIENT ? NET_SERVER_ONLY : NET_CLIENT_ONLY))
+		if (p->ends == (e == NET_CLIENT ? BENCH_END_SERVER : BENCH_END_CLIENT))
 			continue;
 		s->fds[e] = calloc(net_conns(p) + 1, sizeof(int));
 		if (!s->fds[e])
@@ -115,7 +116,7 @@ static inline int net_begin(struct bench_worker *w, struct net_ends_fds *ret_fds
 	struct net_shared *s = w->job->shared;
 
 	if (w->passive) {
-		net_server_reset(&s->link);
+		net_server_reset(w);
 	} else {
 		net_client_reset(&s->link);
 		net_info_begin(&s->info);
@@ -169,7 +170,7 @@ static inline int net_locate(const struct bench_job *job, uint64_t key,
 	const struct net_params *p = job->params;
 	const struct net_shared *s = job->shared;
 
-	if (p->mode != NET_RR || p->ends != NET_BOTH || p->proto != NET_TCP || net_depth(p) > 1)
+	if (p->mode != NET_RR || p->ends != BENCH_END_BOTH || p->proto != NET_TCP || net_depth(p) > 1)
 		return -ENOENT;
 	*ret_place = (struct bench_place){
 		.socket = (uint32_t)s->fds[NET_CLIENT][key] + 1,

@@ -17,18 +17,16 @@ enum net_mode { NET_RR, NET_STREAM, NET_CONNECT };
 enum net_proto { NET_TCP, NET_UDP };
 enum net_recv_way { NET_RECV_PLAIN, NET_RECV_PROVIDED, NET_RECV_MULTISHOT };
 
-/* Which ends of the connections a job has. With one of them it has one worker; the other end is a
+/* Worker numbers where both ends are of one job. With one end it has one worker; the other end is a
  * job of another process, which hands over what struct net_link names. */
-enum net_ends { NET_BOTH, NET_CLIENT_ONLY, NET_SERVER_ONLY };
-
-/* Worker numbers where both ends are of one job. */
 enum { NET_CLIENT, NET_SERVER, NET_WORKERS };
 
 struct net_params {
 	uint64_t mode, proto, size, port, nodelay, busy_poll_ns;
 	const char *address; /* IPv4 of the server; NULL = 127.0.0.1, or any to a lone server */
 	const char *netns;   /* of the server's end; NULL = ours */
-	uint64_t ends;	     /* enum net_ends; no option: who runs only one end sets it */
+	uint64_t ends;	     /* enum bench_end; no option: net_split() sets it */
+	const char *client;  /* lone server: IPv4 of the client, the only one to be served */
 	/* net only */
 	uint64_t flows, depth, probe, recv, accept, zerocopy;
 };
@@ -128,7 +126,7 @@ static inline unsigned net_workers(const void *params)
 {
 	const struct net_params *p = params;
 
-	return p->ends == NET_BOTH ? NET_WORKERS : 1;
+	return p->ends == BENCH_END_BOTH ? NET_WORKERS : 1;
 }
 
 /* One request under way has one of the two ends work at a time. */
@@ -144,7 +142,7 @@ static inline bool net_is_server(const struct bench_worker *w)
 {
 	const struct net_params *p = w->job->params;
 
-	return p->ends == NET_BOTH ? w->index == NET_SERVER : p->ends == NET_SERVER_ONLY;
+	return p->ends == BENCH_END_BOTH ? w->index == NET_SERVER : p->ends == BENCH_END_SERVER;
 }
 
 /* Bytes that this worker's buffer of a connection needs. */

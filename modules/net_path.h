@@ -25,7 +25,7 @@ static inline void net_path_name(const struct net_params *p, const struct net_li
 {
 	if (p->netns)
 		snprintf(text, size, "network namespace %s of this host", p->netns);
-	else if (p->ends == NET_CLIENT_ONLY)
+	else if (p->ends == BENCH_END_CLIENT)
 		snprintf(text, size, "network to %s", inet_ntoa(link->addr.sin_addr));
 	else
 		/* An address of this host is reached by lo, whichever card it belongs to. */

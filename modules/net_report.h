@@ -54,6 +54,9 @@ static inline void net_report_server(struct bench_job *job, uint64_t trial_ns)
 	if (p->mode == NET_STREAM && trial_ns)
 		net_put(job, "net.rx", "B/s", BENCH_BETTER_HIGHER,
 			(double)atomic_load(&link->rx_window) * 1e9 / (double)trial_ns);
+	if (atomic_load(&link->mismatch) && p->ends == BENCH_END_SERVER)
+		snprintf(job->invalid, sizeof(job->invalid),
+			 "the server received %.0f bytes, the client sent %.0f", rx, tx);
 	if (p->mode == NET_CONNECT)
 		net_put(job, "net.accepted", "count", BENCH_BETTER_NONE, rx);
 	else if (atomic_load(&link->mismatch))
@@ -137,9 +140,9 @@ static inline void net_report(struct bench_job *job, uint64_t trial_ns)
 	const struct net_params *p = job->params;
 	const struct net_shared *s = job->shared;
 
-	if (p->ends != NET_CLIENT_ONLY)
+	if (p->ends != BENCH_END_CLIENT)
 		net_report_server(job, trial_ns);
-	if (p->ends == NET_SERVER_ONLY)
+	if (p->ends == BENCH_END_SERVER)
 		return;
 	net_report_path(job);
 	net_report_tcp(job);

@@ -47,7 +47,7 @@ static inline int net_server_setup(struct bench_job *job, struct bench_err *err)
 	int one = 1;
 
 	addr->sin_family = AF_INET;
-	addr->sin_addr.s_addr = htonl(p->ends == NET_SERVER_ONLY ? INADDR_ANY : INADDR_LOOPBACK);
+	addr->sin_addr.s_addr = htonl(p->ends == BENCH_END_SERVER ? INADDR_ANY : INADDR_LOOPBACK);
 	if (p->address)
 		(void)inet_pton(AF_INET, p->address, &addr->sin_addr); /* validated */
 	addr->sin_port = htons((uint16_t)p->port);
@@ -65,11 +65,30 @@ static inline int net_server_setup(struct bench_job *job, struct bench_err *err)
 	return 0;
 }
 
-static inline void net_server_reset(struct net_link *link)
+static inline void net_server_reset(const struct bench_worker *w)
 {
+	const struct net_params *p = w->job->params;
+	struct net_link *link = &((struct net_shared *)w->job->shared)->link;
+
+	/* What a client elsewhere said is of the window before. */
+	if (p->ends == BENCH_END_SERVER)
+		atomic_store(&link->done, false);
 	atomic_store(&link->rx, 0);
 	atomic_store(&link->rx_window, 0);
 	atomic_store(&link->mismatch, false);
+}
+
+/* Is the other end of this connection the client? Only where it is on another host can it be
+ * somebody else. */
+static inline bool net_is_client(const struct net_params *p, int fd)
+{
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+	struct in_addr client;
+
+	return !p->client || (inet_pton(AF_INET, p->client, &client) == 1 &&
+			      getpeername(fd, (struct sockaddr *)&addr, &len) == 0 &&
+			      addr.sin_addr.s_addr == client.s_addr);
 }
 
 static inline int net_accept(struct bench_worker *w)
@@ -79,6 +98,7 @@ static inline int net_accept(struct bench_worker *w)
 	struct pollfd pfd = { .fd = s->listen_fd, .events = POLLIN };
 	int one = (int)p->nodelay, waited = 0, fd;
 
+again:
 	while (poll(&pfd, 1, 50) <= 0) {
 		waited += 50;
 		if (atomic_load(&s->link.client_failed) || waited >= NET_TIMEOUT_MS)
@@ -90,6 +110,10 @@ static inline int net_accept(struct bench_worker *w)
 					 "accept: %s (each flow needs two descriptors; "
 					 "see ulimit -n)",
 					 strerror(errno));
+	if (!net_is_client(p, fd)) {
+		close(fd);
+		goto again;
+	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return fd;
 }
@@ -135,6 +159,13 @@ static inline int64_t net_read_datagrams(int fd, void *buf, size_t len)
 	return sum;
 }
 
+/* UDP loses, and says so; a connection that was accepted may have been given up by its client when
+ * the window ended. */
+static inline bool net_server_agrees(const struct net_params *p, uint64_t rx, uint64_t tx)
+{
+	return p->proto == NET_UDP || (p->mode == NET_CONNECT ? rx >= tx : rx == tx);
+}
+
 /* After all connections have ended: bytes received must be bytes sent. Where the client is in
  * another process, it has not said yet; net_report() compares then. */
 static inline int net_server_check(struct bench_worker *w, uint64_t rx)
@@ -147,9 +178,7 @@ static inline int net_server_check(struct bench_worker *w, uint64_t rx)
 	if (!atomic_load(&s->link.done))
 		return 0; /* the client failed or was interrupted, which is told by itself */
 	tx = atomic_load(&s->link.tx);
-	/* UDP loses, and says so; a connection that was accepted may have been given up by its
-	 * client when the window ended. */
-	if (p->proto == NET_UDP || (p->mode == NET_CONNECT ? rx >= tx : rx == tx))
+	if (net_server_agrees(p, rx, tx))
 		return 0;
 	atomic_store(&s->link.mismatch, true);
 	return bench_worker_fail(w, -EBADMSG,

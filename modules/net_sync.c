@@ -251,5 +251,8 @@ const struct bench_module bench_module_net_sync = {
 	.leave = net_sync_leave,
 	.locate = net_locate,
 	.teardown = net_teardown,
+	.split = net_split,
+	.tell = net_tell,
+	.hear = net_hear,
 	.report = net_report,
 };

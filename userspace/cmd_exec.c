@@ -228,6 +228,10 @@ static int plan_and_execute(const struct cli *cli, const struct exec_settings *s
 	request.parameters = parameters;
 	if (!texts || !names || !parameters)
 		bench_fail(&err, -ENOMEM, "out of memory");
+	else if (settings->common.runtime == RUNTIME_BOTH)
+		bench_fail(&err, -EINVAL,
+			   "exec: runtime=uring,blocking compares the jobs of `bench run`; give "
+			   "--runtime=auto, uring or blocking");
 	else if (watched && (request.nr_texts || cli->nr_words))
 		bench_fail(&err, -EINVAL, "exec: give either a command or something to watch");
 	else if (!watched)

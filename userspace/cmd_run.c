@@ -10,6 +10,7 @@
 #include "core/modules.h"
 #include "core/option.h"
 #include "core/output.h"
+#include "core/remote.h"
 #include "core/run.h"
 #include "core/sampling.h"
 #include "core/trace.h"
@@ -62,8 +63,8 @@ static bool suite_file(const char *suite)
 }
 
 /* Modules on the command line and suites replace the jobs of the config file. */
-static int read_jobs(const struct cli *cli, const char *suite, struct job_list *jobs,
-		     struct bench_err *err)
+static int read_jobs(const struct cli *cli, const char *suite, const struct settings *settings,
+		     struct job_list *jobs, struct bench_err *err)
 {
 	int rc = 0;
 
@@ -75,7 +76,10 @@ static int read_jobs(const struct cli *cli, const char *suite, struct job_list *
 		rc = job_list_add(jobs, cli->words[i], false, err);
 	if (!rc && !jobs->nr)
 		rc = job_list_add_suite(jobs, suite && !strcmp(suite, "full"), err);
-	return rc ? rc : job_list_expand(jobs, err);
+	rc = rc ? rc : job_list_expand(jobs, err);
+	if (!rc && settings->runtime == RUNTIME_BOTH)
+		rc = job_list_pair(jobs, err);
+	return rc;
 }
 
 static int read_request(struct cli *cli, int argc, char **argv, struct run_command *command,
@@ -108,7 +112,7 @@ static int read_request(struct cli *cli, int argc, char **argv, struct run_comma
 		rc = cli_join(cli, "threshold", ';', &settings->threshold, err);
 	if (rc)
 		return rc;
-	return read_jobs(cli, command->suite, jobs, err);
+	return read_jobs(cli, command->suite, settings, jobs, err);
 }
 
 static void print_plan(const struct run *run, const struct plan *plan)
@@ -132,7 +136,7 @@ static int make_plan(struct run *run, struct plan *plan, const struct job_list *
 	const struct settings *settings = run->settings;
 	int rc;
 
-	rc = plan_build(plan, jobs, settings, run->topology, runtime_active(run->runtime), err);
+	rc = plan_build(plan, jobs, settings, run->topology, run_active(run), err);
 	if (rc)
 		return rc;
 	rc = run_open_workers(run, plan, err);
@@ -161,7 +165,7 @@ static int execute(const struct settings *settings, const struct run_command *co
 		return refuse(&err);
 	}
 	if (run_open(&run, settings, argc, argv, &err) || make_plan(&run, &plan, jobs, &err) ||
-	    run_open_probes(&run, &err) ||
+	    (!command->dry_run && remote_check(&run, &plan, &err)) || run_open_probes(&run, &err) ||
 	    sampling_open(&run.sampling, &run, output.target.path, settings->force, &err) ||
 	    trace_open(&run.trace, &run, output.target.path, settings->force, &err)) {
 		refuse(&err);

@@ -20,6 +20,7 @@ static const struct command {
 } commands[] = {
 	{ "run", "run workloads and say how fast and why (the default command)", cmd_run },
 	{ "exec", "run a program of yours under the same measurement", cmd_exec },
+	{ "peer", "serve the other end of network jobs to a bench on another host", cmd_peer },
 	{ "list", "modules, probes, counters, reporters, runtimes, and why any is missing", cmd_list },
 	{ "report", "print a saved result again, in any format", cmd_report },
 	{ "view", "look at a saved result, or watch a run, on the terminal", cmd_view },

@@ -80,9 +80,9 @@ hides 'no options of run in exec' 'exec --' --cpus= --dry-run
 offers 'options of report' 'report --' --format= --output=
 is 'an option by its start' '--runt' --runtime=
 
-is 'runtimes after =' '--runtime=' 'auto blocking uring'
-is 'runtimes after a blank' '--runtime ' 'auto blocking uring'
-is 'a runtime by its start' '--runtime=u' uring
+is 'runtimes after =' '--runtime=' 'auto blocking uring uring,blocking'
+is 'runtimes after a blank' '--runtime ' 'auto blocking uring uring,blocking'
+is 'a runtime by its start' '--runtime=u' 'uring uring,blocking'
 offers 'reporters' '--format=' json text
 offers 'reporters of report' 'report --format ' json text
 offers 'reporters of report by letter' 'report -f ' json text
@@ -121,6 +121,6 @@ offers 'programs for exec' 'exec -- tru' true
 offers 'options of exec before the program' 'exec --trials=3 --dis' --discard-output
 
 COMP_WORDBREAKS=$' \t\n"\'><;|&(:'
-is 'values where = is no break' '--runtime=u' --runtime=uring
+is 'values where = is no break' '--runtime=u' '--runtime=uring --runtime=uring,blocking'
 is 'parameters where = is no break' 'disk,rw=randw' disk,rw=randwrite
 finish

@@ -102,6 +102,7 @@ while IFS= read -r line; do
 		rest=$(echo "$rest" | sed 's/[^ ]*\.json/r.json/')
 		;;
 	'bench exec'*) rest=$(echo "$rest" | sed 's/exec/exec -q -o none --no-probes/; s/--trials=[0-9]*/--trials=1/') ;;
+	'bench peer'*) rest="$rest --help" ;; # it would wait for clients
 	*) rest="$rest --dry-run --no-probes" ;;
 	esac
 	if [ "$uring" != 0 ] && [ "$(echo "$line" | grep -cE 'uring|disk[, ]|net[, ]|(disk|net)$')" != 0 ]; then

@@ -20,7 +20,7 @@ arch=$1 suite=$2 package=$3
 cache=${BENCH_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bench-lab}
 state=$cache/$suite-$arch
 sysroot="libc6-dev libbpf-dev libelf-dev libdw-dev zlib1g-dev libpfm4-dev liburing-dev libhwloc-dev libncurses-dev
-libcmocka-dev libjansson-dev libinih-dev uuid-dev libblkid-dev linux-perf"
+libcmocka-dev libjansson-dev libinih-dev uuid-dev libblkid-dev libsodium-dev linux-perf"
 named=$state/names/$package # the directory that the package was unpacked into last
 # A cache with fewer of them is none.
 [ "$package" != sysroot ] || named=$named-$(echo "$sysroot" | cksum | cut -d ' ' -f 1)

@@ -22,16 +22,15 @@ struct totals {
 	struct bench_hist *latency;
 };
 
-static bool is_worker(const struct run *run, const struct job_run *jr, pid_t tid)
+static bool is_worker(const struct job_run *jr, pid_t tid)
 {
 	for (unsigned i = 0; i < jr->nr; i++)
-		if (runtime_thread(run->runtime, jr->workers[i].thread)->tid == tid)
+		if (runtime_thread(jr->runtime, jr->workers[i].thread)->tid == tid)
 			return true;
 	return false;
 }
 
-static void iowq_sample(const struct run *run, const struct job_run *jr,
-			struct iowq_sample *ret_sample)
+static void iowq_sample(const struct job_run *jr, struct iowq_sample *ret_sample)
 {
 	DIR *dir = opendir("/proc/self/task");
 	struct dirent *entry;
@@ -52,7 +51,7 @@ static void iowq_sample(const struct run *run, const struct job_run *jr,
 			fclose(file);
 		/* Behind the prefix stands the thread that it works for. */
 		if ((strncmp(text, "iou-wrk-", 8) && strncmp(text, "iou-sqp-", 8)) ||
-		    !is_worker(run, jr, atoi(text + 8)))
+		    !is_worker(jr, atoi(text + 8)))
 			continue;
 		ret_sample->nr_threads++;
 		snprintf(path, sizeof(path), "/proc/self/task/%.16s/schedstat", entry->d_name);
@@ -66,18 +65,18 @@ static void iowq_sample(const struct run *run, const struct job_run *jr,
 		closedir(dir);
 }
 
-void collect_begin(struct collect_span *span, const struct run *run, const struct job_run *jr)
+void collect_begin(struct collect_span *span, const struct job_run *jr)
 {
 	if (jr)
-		iowq_sample(run, jr, &span->iowq[0]);
+		iowq_sample(jr, &span->iowq[0]);
 	host_sample(&span->host[0]);
 }
 
-void collect_end(struct collect_span *span, const struct run *run, const struct job_run *jr)
+void collect_end(struct collect_span *span, const struct job_run *jr)
 {
 	host_sample(&span->host[1]);
 	if (jr)
-		iowq_sample(run, jr, &span->iowq[1]);
+		iowq_sample(jr, &span->iowq[1]);
 }
 
 static void put(struct bench_metric_set *set, enum bench_source source, const char *name,
@@ -135,7 +134,9 @@ static void put_module(const struct job_run *jr, const struct totals *t,
 		.name = "latency", .unit = "ns", .source = BENCH_SOURCE_MODULE, .better = BENCH_BETTER_LOWER
 	};
 
-	put(set, BENCH_SOURCE_MODULE, "ops", "1/s", BENCH_BETTER_HIGHER, t->ops_per_s);
+	/* Servers alone have none of their own. */
+	if (jr->nr_active)
+		put(set, BENCH_SOURCE_MODULE, "ops", "1/s", BENCH_BETTER_HIGHER, t->ops_per_s);
 	if (t->bytes)
 		put(set, BENCH_SOURCE_MODULE, "bytes", "B/s", BENCH_BETTER_HIGHER, t->bytes_per_s);
 	put(set, BENCH_SOURCE_MODULE, "errors", "count", BENCH_BETTER_LOWER, (double)t->errors);
@@ -247,7 +248,7 @@ void collect_warn_refused(struct run *run, const struct job_run *jr, const char 
 {
 	for (unsigned i = 0; i < jr->nr; i++) {
 		const struct bench_async *async =
-			runtime_thread(run->runtime, jr->workers[i].thread)->async;
+			runtime_thread(jr->runtime, jr->workers[i].thread)->async;
 		struct bench_err why = { 0 };
 
 		if (!async || !async_refused_buffers(async, &why))
@@ -277,7 +278,7 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 		    BENCH_BETTER_NONE, span->iowq[1].nr_threads);
 		valid = put_rings(jr, metrics, reason, size);
 	}
-	if (valid && !t.ops) {
+	if (valid && !t.ops && jr->nr_active) {
 		snprintf(reason, size, "not one op finished within a trial; make --duration longer");
 		valid = false;
 	}
@@ -291,8 +292,10 @@ bool collect_trial(struct run *run, struct job_run *jr, const struct collect_spa
 		valid = receipt_check(jr, t.ops, t.bytes, metrics, reason, size);
 	host_put(&span->host[0], &span->host[1], metrics);
 	jr->job.invalid[0] = '\0';
+	/* Servers alone were there for the whole of it. */
 	if (jr->module->report)
-		jr->module->report(&jr->job, t.longest_ns);
+		jr->module->report(&jr->job, jr->nr_active ? t.longest_ns :
+							     jr->window.end_ns - jr->window.start_ns);
 	if (valid && jr->job.invalid[0]) {
 		snprintf(reason, size, "trial %u: %s", jr->trial, jr->job.invalid);
 		valid = false;

@@ -25,8 +25,8 @@ struct collect_span {
 	struct iowq_sample iowq[2];
 };
 /* jr NULL = no workers of ours (a wrapped command). */
-void collect_begin(struct collect_span *span, const struct run *run, const struct job_run *jr);
-void collect_end(struct collect_span *span, const struct run *run, const struct job_run *jr);
+void collect_begin(struct collect_span *span, const struct job_run *jr);
+void collect_end(struct collect_span *span, const struct job_run *jr);
 
 /* After the workers entered: warn once where a ring could not register the buffers of the job. */
 void collect_warn_refused(struct run *run, const struct job_run *jr, const char *name);

@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 
 #include "bench/clock.h"
 #include "core/exec_job.h"
 #include "core/result.h"
 #include "core/series.h"
+#include "core/shuffle.h"
 #include "core/verdict.h"
 #include "counters/packages.h"
 
@@ -122,21 +122,6 @@ static void try_next(struct exec_job *job, uint64_t round)
 		return;
 	fail(job, EXEC_FAILED, why.msg);
 	job->session->code = EXEC_FAILED;
-}
-
-/* The order of the jobs within a round must not follow anything periodic of the host. */
-static void shuffle(unsigned *order, unsigned nr)
-{
-	for (unsigned i = nr; i > 1; i--) {
-		uint64_t random;
-		unsigned j, kept = order[i - 1];
-
-		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-			random = bench_now_ns() / 100;
-		j = (unsigned)(random % i);
-		order[i - 1] = order[j];
-		order[j] = kept;
-	}
 }
 
 /* Each round runs each job once (with --observer=ab twice), so that runs of one round are a pair

@@ -202,7 +202,7 @@ static void take(struct exec_job *job, const struct child *c, struct counter_ses
 {
 	struct run *run = job->session->run;
 
-	collect_end(span, run, NULL);
+	collect_end(span, NULL);
 	job->session->host = span->host[1];
 	if (run->probes)
 		probe_window(run->probes, &job->window);
@@ -222,7 +222,7 @@ static void look_at_host(struct exec_session *s, struct collect_span *span)
 	if (s->host.at_ns && bench_now_ns() - s->host.at_ns < SAME_NS)
 		span->host[0] = s->host;
 	else
-		collect_begin(span, s->run, NULL);
+		collect_begin(span, NULL);
 }
 
 /* To its gate, with counters and probes on it. Where there are none it begins at once. */

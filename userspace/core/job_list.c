@@ -13,6 +13,7 @@
 
 static const char *const list_word[] = { "LIST", NULL };
 static const char *const slo_word[] = { "p99:2ms", NULL };
+static const char *const peer_word[] = { "HOST:PORT", NULL };
 static const char *const placement_words[] = { "any",	  "same-cpu", "smt", "llc",
 					       "package", "cross",    NULL };
 static const char *const spread_words[] = { "any", "one", "core", "pu", NULL };
@@ -38,6 +39,10 @@ const struct bench_option job_options[] = {
 	{ "slo", BENCH_OPT_STRING, offsetof(struct job_settings, slo), 0, 0, NULL, slo_word,
 	  "open loop: search the highest rate at which this percentile of the latency keeps this time",
 	  NULL, 0 },
+	{ "peer", BENCH_OPT_STRING, offsetof(struct job_settings, peer), 0, 0, NULL, peer_word,
+	  "host whose `bench peer` has the other end (net, net_sync); see --key", NULL, 0 },
+	{ "peer_cpus", BENCH_OPT_STRING, offsetof(struct job_settings, peer_cpus), 0, 0, NULL,
+	  list_word, "with peer=: CPUs of the other end", NULL, 0 },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
 };
 
@@ -157,6 +162,8 @@ int job_spec_set(struct job_spec *spec, const char *key, const char *value, stru
 		params = &spec->common;
 	}
 	if (opt) {
+		if (params == spec->params)
+			spec->given |= 1ull << (opt - spec->module->options);
 		rc = set_value(spec, opt, params, value, &inner);
 		return rc ? bench_fail(err, rc, "%s: %s", spec->module->name, inner.msg) : 0;
 	}
@@ -267,6 +274,7 @@ static int expand_one(struct job_list *list, const struct job_spec *spec,
 	memcpy(one->params, spec->params, spec->module->params_size);
 	one->common = spec->common;
 	one->from_suite = spec->from_suite;
+	one->given = spec->given;
 	if (spec->nr_axes)
 		one->sweep = job_list_keep(list, spec->name);
 	for (unsigned a = 0; a < spec->nr_axes && !rc; a++) {

@@ -8,6 +8,7 @@
 #include "bench/error.h"
 #include "bench/module.h"
 #include "bench/option.h"
+#include "runtime/runtime.h"
 
 /* How the operations of an open loop are spaced. */
 enum arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
@@ -39,6 +40,8 @@ struct job_settings {
 	const char *cpus; /* NULL = as the plan decides */
 	uint64_t placement; /* enum placement */
 	uint64_t spread; /* enum spread */
+	const char *peer;      /* "HOST:PORT" of the server's end, NULL = here */
+	const char *peer_cpus; /* CPUs there, NULL = as the plan there decides */
 };
 extern const struct bench_option job_options[];
 
@@ -64,6 +67,11 @@ struct job_spec {
 	struct sweep_axis axes[SWEEP_MAX_AXES];
 	unsigned nr_axes;
 	const char *sweep; /* what the user called the sweep that this job is of, NULL = none */
+	uint64_t given;	   /* rows of the module's options that were set, a bit each */
+
+	/* After job_list_pair(). */
+	enum runtime_kind runtime; /* that the job is for */
+	bool in_turns;		   /* with the next job of the list */
 };
 
 struct job_list {
@@ -89,6 +97,10 @@ int job_spec_set(struct job_spec *spec, const char *key, const char *value, stru
 /* Replace every job whose parameters have several values by one for each combination, the last
  * parameter varying fastest. -EINVAL: more than SWEEP_MAX_JOBS of them. */
 int job_list_expand(struct job_list *list, struct bench_err *err);
+/* For two runtimes: replace every job by one for each of them, next to each other. On io_uring it is
+ * the family's async module, on the other its blocking sibling, with equal parameters; a module
+ * without a sibling is the same on both, or on one only. */
+int job_list_pair(struct job_list *list, struct bench_err *err);
 /* Where an axis' value stands in the spec: its params or its common. */
 const void *job_spec_params(const struct job_spec *spec, const struct bench_option *option);
 /* Append the default suite: every module's own jobs; with `full` the others, too. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bench/clock.h"
-#include "core/execution.h"
+#include "core/job.h"
 #include "core/open_loop.h"
 #include "core/result.h"
 #include "core/slow.h"

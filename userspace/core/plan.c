@@ -9,6 +9,7 @@
 
 #include "core/option.h"
 #include "core/slo.h"
+#include "core/remote.h"
 
 /* CPUs a job may use, in order. */
 struct cpu_choice {
@@ -232,12 +233,12 @@ static int check_subscription(const struct plan *plan, struct plan_job *job,
 	return 0;
 }
 
-static int check_runtime(const struct plan *plan, struct plan_job *job, struct bench_err *err)
+static int check_runtime(struct plan_job *job, struct bench_err *err)
 {
 	const struct bench_module *m = job->spec->module;
 	char text[256];
 
-	if (m->exec != BENCH_EXEC_ASYNC || plan->runtime == RUNTIME_URING)
+	if (m->exec != BENCH_EXEC_ASYNC || job->runtime == RUNTIME_URING)
 		return 0;
 	snprintf(text, sizeof(text), "module '%s' needs the uring runtime%s%s%s", m->name,
 		 m->sibling ? "; use '" : "", m->sibling ? m->sibling : "",
@@ -269,11 +270,40 @@ static int check_rate(const struct plan_job *job, struct bench_err *err)
 			  m->sibling ? "'" : "");
 }
 
+/* A job with its server's end on another host is the client's end here. */
+static int check_peer(const struct plan *plan, const struct job_spec *spec, struct bench_err *err)
+{
+	const char *colon = spec->common.peer ? strrchr(spec->common.peer, ':') : NULL;
+	const struct bench_module *m = spec->module;
+
+	if (!spec->common.peer && spec->common.peer_cpus)
+		return bench_fail(err, -EINVAL, "%s: peer_cpus= is for peer=", spec->name);
+	if (!spec->common.peer)
+		return 0;
+	if (!m->split)
+		return bench_fail(err, -EINVAL, "%s: module '%s' has no end that could be elsewhere; "
+				  "peer= is for net and net_sync", spec->name, m->name);
+	if (!colon || colon == spec->common.peer || !colon[1])
+		return bench_fail(err, -EINVAL, "%s: peer=%s: give HOST:PORT", spec->name,
+				  spec->common.peer);
+	if (!plan->settings->key)
+		return bench_fail(err, -EINVAL, "%s: peer= needs --key=FILE, the key of `bench peer`",
+				  spec->name);
+	if (plan->runtime == RUNTIME_BOTH)
+		return bench_fail(err, -EINVAL, "%s: a peer serves one job at a time: give one runtime, "
+				  "not both, with peer=", spec->name);
+	return 0;
+}
+
 static int place(const struct plan *plan, struct plan_job *job, struct bench_err *err)
 {
 	struct cpu_choice choice = { 0 };
-	int rc;
+	int rc = check_peer(plan, job->spec, err);
 
+	if (!rc && job->spec->common.peer)
+		rc = remote_split(job, err);
+	if (rc)
+		return rc;
 	if (job->spec->module->validate) {
 		struct bench_err why = { 0 };
 
@@ -284,7 +314,7 @@ static int place(const struct plan *plan, struct plan_job *job, struct bench_err
 	if (job->spec->module->resolve)
 		job->spec->module->resolve(job->spec->params);
 	rc = check_rate(job, err);
-	rc = rc ? rc : check_runtime(plan, job, err);
+	rc = rc ? rc : check_runtime(job, err);
 	if (rc)
 		return rc;
 	rc = choose_cpus(plan, job->spec, &choice, err);
@@ -341,6 +371,7 @@ int plan_build(struct plan *ret_plan, const struct job_list *list, const struct 
 		struct plan_job *job = &plan.jobs[plan.nr_jobs++];
 
 		job->spec = &list->specs[i];
+		job->runtime = runtime == RUNTIME_BOTH ? job->spec->runtime : runtime;
 		rc = place(&plan, job, err);
 	}
 	if (rc)
@@ -354,6 +385,7 @@ void plan_free(struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->nr_jobs; i++) {
 		free(plan->jobs[i].cpus);
+		free(plan->jobs[i].address);
 		free(plan->jobs[i].skip);
 		free(plan->jobs[i].warning);
 	}
@@ -392,6 +424,9 @@ void plan_print(const struct plan *plan, FILE *out)
 		char value[256];
 
 		fprintf(out, "\njob %u     %s\n", i + 1, job->spec->name);
+		if (plan->runtime == RUNTIME_BOTH)
+			fprintf(out, "  runtime    %s%s\n", runtime_name(job->runtime),
+				job->spec->in_turns ? ", in turns with the next job" : "");
 		if (job->skip) {
 			fprintf(out, "  skipped    %s\n", job->skip);
 			continue;

@@ -13,6 +13,8 @@ struct plan_job {
 	const struct job_spec *spec;
 	unsigned nr_workers;
 	int *cpus;	/* nr_workers OS CPU numbers */
+	enum runtime_kind runtime; /* URING or BLOCKING */
+	char *address;	/* of the server's end elsewhere, numeric; NULL = all is here */
 	char *skip;	/* not NULL: will not run, and why */
 	char *warning;	/* not NULL: to be told with the result */
 };
@@ -20,7 +22,7 @@ struct plan_job {
 struct plan {
 	const struct settings *settings;
 	const struct topology *topology;
-	enum runtime_kind runtime; /* active */
+	enum runtime_kind runtime; /* active; BOTH: each job says which */
 	struct plan_job *jobs;
 	unsigned nr_jobs;
 };

@@ -13,8 +13,8 @@
 
 #include "bench/clock.h"
 #include "core/knee.h"
+#include "core/job.h"
 #include "core/limits.h"
-#include "core/observer.h"
 #include "core/result.h"
 #include "core/sampling.h"
 #include "core/sweep_curve.h"
@@ -65,13 +65,22 @@ static int open_signals(struct run *run, struct bench_err *err)
 	return 0;
 }
 
+enum runtime_kind run_active(const struct run *run)
+{
+	return run->blocking ? RUNTIME_BOTH : runtime_active(run->runtime);
+}
+
+struct runtime *run_runtime(const struct run *run, enum runtime_kind kind)
+{
+	return run->blocking && kind == RUNTIME_BLOCKING ? run->blocking : run->runtime;
+}
+
 static json_t *runtime_json(const struct run *run, const char *fallback)
 {
 	const struct async_selftest *test = runtime_selftest(run->runtime);
 	const struct async_caps *caps = runtime_caps(run->runtime);
 	json_t *object = json_pack("{s:s, s:s, s:s*}", "requested",
-				   runtime_name((enum runtime_kind)run->settings->runtime), "active",
-				   runtime_name(runtime_active(run->runtime)), "reason",
+				   runtime_name((enum runtime_kind)run->settings->runtime), "active", runtime_name(run_active(run)), "reason",
 				   fallback[0] ? fallback : NULL);
 	json_t *features = json_array();
 	const char *words[64];
@@ -101,11 +110,17 @@ static int open_runtime(struct run *run, enum runtime_kind kind, const char *rea
 			struct bench_err *err)
 {
 	struct bench_err fallback = { 0 };
-	int rc = runtime_open(&run->runtime, kind, &fallback, err);
+	bool both = kind == RUNTIME_BOTH;
+	int rc = runtime_open(&run->runtime, both ? RUNTIME_URING : kind, &fallback, err);
 
+	if (!rc && both)
+		rc = runtime_open(&run->blocking, RUNTIME_BLOCKING, &fallback, err);
 	if (rc)
 		return rc;
+	/* Only the loop of the job in execution runs. */
 	rc = loop_watch(runtime_loop(run->runtime), run->signal_fd, POLLIN, on_signal, run);
+	if (!rc && both)
+		rc = loop_watch(runtime_loop(run->blocking), run->signal_fd, POLLIN, on_signal, run);
 	if (rc)
 		return bench_fail(err, rc, "signals: %s", strerror(-rc));
 	reason = reason ? reason : fallback.msg;
@@ -124,6 +139,10 @@ static void close_runtime(struct run *run)
 		loop_unwatch(runtime_loop(run->runtime), run->signal_fd);
 	runtime_close(run->runtime);
 	run->runtime = NULL;
+	if (run->blocking && run->signal_fd >= 0)
+		loop_unwatch(runtime_loop(run->blocking), run->signal_fd);
+	runtime_close(run->blocking);
+	run->blocking = NULL;
 }
 
 int run_fall_back(struct run *run, const char *reason, struct bench_err *err)
@@ -184,7 +203,8 @@ int run_open_workers(struct run *run, const struct plan *plan, struct bench_err 
 		if (job->skip)
 			continue;
 		threads = calloc(job->nr_workers, sizeof(*threads));
-		rc = threads ? runtime_threads(run->runtime, job->cpus, job->nr_workers, threads, &why) :
+		rc = threads ? runtime_threads(run_runtime(run, job->runtime), job->cpus,
+					       job->nr_workers, threads, &why) :
 			       bench_fail(&why, -ENOMEM, "out of memory");
 		free(threads);
 		if (rc == -ENOMEM)
@@ -296,6 +316,30 @@ static void note_workers(struct run *run, const struct plan_job *plan)
 	}
 }
 
+/* The object of a job that will not run, NULL when it will. */
+static json_t *row_without(struct run *run, const struct plan_job *job)
+{
+	if (job->skip) {
+		result_warn(run->result, "%s: skipped: %s", job->spec->name, job->skip);
+		return job_not_run(run, job, "skipped", job->skip);
+	}
+	if (run->stop || run->stuck)
+		return job_not_run(run, job, run->stuck ? "failed" : "interrupted",
+				   run->stuck ? "an earlier job hangs in the kernel" :
+						"not started");
+	return NULL;
+}
+
+static void begin_job(struct run *run, const struct plan *plan, unsigned i)
+{
+	const struct plan_job *job = &plan->jobs[i];
+
+	if (job->warning)
+		result_warn(run->result, "%s: %s", job->spec->name, job->warning);
+	progress_job(&run->progress, i + 1, job->spec->name);
+	note_workers(run, job);
+}
+
 void run_plan(struct run *run, const struct plan *plan)
 {
 	json_t *jobs = json_object_get(run->result, "jobs");
@@ -303,20 +347,16 @@ void run_plan(struct run *run, const struct plan *plan)
 	progress_run(&run->progress, plan->nr_jobs, plan_duration_ns(plan));
 	for (unsigned i = 0; i < plan->nr_jobs; i++) {
 		const struct plan_job *job = &plan->jobs[i];
-		json_t *row;
+		json_t *row = row_without(run, job);
 
-		if (job->warning)
-			result_warn(run->result, "%s: %s", job->spec->name, job->warning);
-		if (job->skip) {
-			row = job_not_run(run, job, "skipped", job->skip);
-			result_warn(run->result, "%s: skipped: %s", job->spec->name, job->skip);
-		} else if (run->stop || run->stuck) {
-			row = job_not_run(run, job, run->stuck ? "failed" : "interrupted",
-					  run->stuck ? "an earlier job hangs in the kernel" :
-						       "not started");
-		} else {
-			progress_job(&run->progress, i + 1, job->spec->name);
-			note_workers(run, job);
+		if (!row && job->spec->in_turns && !job[1].skip) {
+			begin_job(run, plan, i);
+			begin_job(run, plan, ++i);
+			turns_execute(run, job, jobs);
+			continue;
+		}
+		if (!row) {
+			begin_job(run, plan, i);
 			row = job_execute(run, job);
 			verdict_add(row);
 		}

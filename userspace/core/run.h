@@ -17,11 +17,13 @@
 
 struct sampling;
 struct trace;
+struct execution;
 
 struct run {
 	const struct settings *settings;
 	struct topology *topology;
 	struct runtime *runtime;
+	struct runtime *blocking; /* the other one of RUNTIME_BOTH, else NULL */
 	struct counter_plan *counters; /* NULL = none */
 	struct probe_set *probes;      /* NULL = none */
 	struct sampling *sampling;     /* NULL = none */
@@ -35,6 +37,7 @@ struct run {
 	int signo;  /* by which signal */
 	int si_code; /* and who sent it: SI_KERNEL = the terminal */
 	bool stuck; /* a thread does not come back: leave with _exit() */
+	struct execution *followed;  /* by the probes, NULL = none */
 	struct bench_window *window; /* of the job in execution, NULL between jobs */
 };
 
@@ -46,6 +49,10 @@ int run_open(struct run *run, const struct settings *settings, int argc, char *c
  * workload. -ENOMEM with the reason when there is no room for all; what else goes wrong is the job's
  * to tell. */
 int run_open_workers(struct run *run, const struct plan *plan, struct bench_err *err);
+/* RUNTIME_BOTH, or the one that is active. */
+enum runtime_kind run_active(const struct run *run);
+/* The one of this kind. */
+struct runtime *run_runtime(const struct run *run, enum runtime_kind kind);
 /* Go on without io_uring, for the reason given. The plan must be made anew. */
 int run_fall_back(struct run *run, const char *reason, struct bench_err *err);
 /* Load the probes asked for. Separate from run_open() because it is the slow part. */
@@ -66,8 +73,11 @@ int run_exit_code(const struct run *run);
 
 /* Execute one job: returns its object for result.jobs, new reference. */
 json_t *job_execute(struct run *run, const struct plan_job *plan);
-/* job_row.c: the object of a job that did not run. */
-json_t *job_not_run(const struct run *run, const struct plan_job *plan, const char *status,
-		    const char *reason);
+
+/* --- core/turns.c --- */
+
+/* Execute two jobs trial by trial, in random order within each round. Appends the objects of both to
+ * jobs, and their comparison to result.comparisons when there is one. */
+void turns_execute(struct run *run, const struct plan_job *pair, json_t *jobs);
 
 #endif

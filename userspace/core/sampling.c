@@ -169,7 +169,7 @@ void sampling_follow_workers(struct sampling *s, const struct job_run *jr, const
 	int rc = 0;
 
 	for (unsigned i = 0; cpus && i < jr->nr && !rc; i++) {
-		pid_t tid = runtime_thread(s->run->runtime, jr->workers[i].thread)->tid;
+		pid_t tid = runtime_thread(jr->runtime, jr->workers[i].thread)->tid;
 
 		memcpy(cpus, jr->job.cpus, jr->nr * sizeof(*cpus));
 		cpus[0] = jr->job.cpus[i];

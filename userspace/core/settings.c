@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-static const char *const runtime_words[] = { "auto", "uring", "blocking", NULL };
+/* By enum runtime_kind. */
+static const char *const runtime_words[] = { "auto", "uring", "blocking", "uring,blocking", NULL };
 static const char *const observer_words[] = { "off", "ab", NULL };
 static const char *const scope_words[] = { "worker", "cpu", "both", NULL };
 static const char *const list_word[] = { "LIST", NULL };
@@ -12,6 +13,7 @@ static const char *const file_word[] = { "FILE|DIR|none|-", NULL };
 static const char *const name_word[] = { "NAME", NULL };
 static const char *const hz_word[] = { "HZ", NULL };
 static const char *const size_word[] = { "SIZE", NULL };
+static const char *const key_word[] = { "FILE", NULL };
 static const char *const dir_word[] = { "DIR", NULL };
 static const char *const threshold_word[] = { "METRIC<VALUE", NULL };
 static const char *const command_word[] = { "CMD", NULL };
@@ -19,7 +21,7 @@ static const char *const command_word[] = { "CMD", NULL };
 /* Both commands share these rows; S is the offset of the struct settings. */
 #define COMMON_OPTIONS(trials_def, s)                                                              \
 	{ "runtime", BENCH_OPT_ENUM, (s) + offsetof(struct settings, runtime), 0, 0, "auto",       \
-	  runtime_words, "execution runtime; auto takes uring where it works", NULL, 0 },          \
+	  runtime_words, "execution runtime; auto takes uring where it works; both: jobs in turns, compared", NULL, 0 },          \
 	{ "trials", BENCH_OPT_U64, (s) + offsetof(struct settings, trials), 1, 1000, trials_def,   \
 	  NULL, "timed repetitions; an interval needs 6", NULL, 0 },                               \
 	{ "counters", BENCH_OPT_STRING, (s) + offsetof(struct settings, counters), 0, 0,           \
@@ -74,6 +76,8 @@ const struct bench_option run_options[] = {
 	  "slowest operations to take apart for each job; 0 = none", NULL, 0 },
 	{ "directory", BENCH_OPT_STRING, offsetof(struct settings, directory), 0, 0, ".", dir_word,
 	  "where modules make their temporary files", NULL, 0 },
+	{ "key", BENCH_OPT_STRING, offsetof(struct settings, key), 0, 0, NULL, key_word,
+	  "the key shared with `bench peer`, for jobs with peer=", NULL, 0 },
 	{ NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 },
 };
 

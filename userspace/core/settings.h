@@ -27,6 +27,7 @@ struct settings {
 	uint64_t scope;	      /* of the counters: enum events_scope */
 	const char *cpus, *counters, *probes, *output, *format, *directory;
 	const char *threshold; /* core/threshold.h has the form; NULL = none */
+	const char *key; /* file, shared with peers; NULL = none */
 };
 
 /* exec's own, in front of which its struct settings stand. */

@@ -51,7 +51,7 @@ struct trace {
 	struct cpu *cpus;
 	unsigned nr_cpus;
 	uint64_t nr_kept, nr_lost; /* of the window; of the run, by the rings or MAX_KEPT */
-	uint64_t *starts;	   /* of the job's windows, by trial */
+	struct trace_start *starts; /* of the windows of jobs that are not over */
 	unsigned nr_starts;
 };
 
@@ -212,8 +212,6 @@ void trace_begin(struct trace *trace, unsigned job, unsigned trial)
 
 	if (!t)
 		return;
-	if (job != t->job || !t->nr_starts)
-		t->nr_starts = 0;
 	t->job = job;
 	t->trial = trial;
 	t->open = true;
@@ -243,14 +241,12 @@ void trace_begin(struct trace *trace, unsigned job, unsigned trial)
 
 static void note_start(struct trace *t, uint64_t start_ns)
 {
-	uint64_t *grown = realloc(t->starts, (t->trial + 1) * sizeof(*grown));
+	struct trace_start *grown = realloc(t->starts, (t->nr_starts + 1) * sizeof(*grown));
 
 	if (!grown)
 		return;
 	t->starts = grown;
-	for (; t->nr_starts <= t->trial; t->nr_starts++)
-		t->starts[t->nr_starts] = 0;
-	t->starts[t->trial] = start_ns;
+	t->starts[t->nr_starts++] = (struct trace_start){ t->job, t->trial, start_ns };
 }
 
 static void write_window(struct trace *t, const struct bench_window *window)
@@ -296,12 +292,15 @@ void trace_end(struct trace *trace, const struct bench_window *window, bool keep
 void trace_job(struct trace *trace, unsigned job, const json_t *row)
 {
 	struct trace *t = trace;
+	unsigned kept = 0;
 
 	if (!t)
 		return;
-	trace_file_job(t->file, job, row, t->job == job ? t->starts : NULL,
-		       t->job == job ? t->nr_starts : 0);
-	t->nr_starts = 0;
+	trace_file_job(t->file, job, row, t->starts, t->nr_starts);
+	for (unsigned i = 0; i < t->nr_starts; i++)
+		if (t->starts[i].job != job)
+			t->starts[kept++] = t->starts[i];
+	t->nr_starts = kept;
 }
 
 void trace_finish(struct trace *trace)

@@ -247,11 +247,12 @@ void trace_file_blocks(struct trace_file *file, const struct trace_place *place,
 	}
 }
 
-static void put_slow(struct trace_file *f, unsigned job, const json_t *op, const uint64_t *starts,
-		     unsigned nr_starts)
+static void put_slow(struct trace_file *f, unsigned job, const json_t *op,
+		     const struct trace_start *starts, unsigned nr_starts)
 {
-	size_t trial = (size_t)json_integer_value(json_object_get(op, "trial"));
-	uint64_t end = (uint64_t)json_integer_value(json_object_get(op, "at_ns"));
+	unsigned trial = (unsigned)json_integer_value(json_object_get(op, "trial"));
+	/* When it was to start, since the start of its trial. */
+	uint64_t at_ns = (uint64_t)json_integer_value(json_object_get(op, "at_ns"));
 	uint64_t latency = (uint64_t)json_integer_value(json_object_get(op, "latency_ns"));
 	json_t *args = json_object();
 	char *text;
@@ -260,10 +261,10 @@ static void put_slow(struct trace_file *f, unsigned job, const json_t *op, const
 	json_object_set(args, "culprits", json_object_get(op, "culprits"));
 	text = json_dumps(args, JSON_COMPACT);
 	json_decref(args);
-	if (text && trial < nr_starts && starts[trial])
-		/* at_ns is when it was to start, since the start of its trial. */
-		span(f, PID_JOB(job), "slow", "\"slow operation\"", starts[trial] + end,
-		     starts[trial] + end + latency, text);
+	for (unsigned i = 0; text && i < nr_starts; i++)
+		if (starts[i].job == job && starts[i].trial == trial)
+			span(f, PID_JOB(job), "slow", "\"slow operation\"", starts[i].ns + at_ns,
+			     starts[i].ns + at_ns + latency, text);
 	free(text);
 }
 
@@ -291,7 +292,7 @@ static void put_series(struct trace_file *f, unsigned job, const json_t *row)
 }
 
 void trace_file_job(struct trace_file *file, unsigned job, const json_t *row,
-		    const uint64_t *starts, unsigned nr_starts)
+		    const struct trace_start *starts, unsigned nr_starts)
 {
 	json_t *op;
 	size_t i;

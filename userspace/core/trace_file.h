@@ -31,9 +31,14 @@ void trace_file_cpu(struct trace_file *file, const struct trace_place *place, un
 		    const struct probe_turn *turns, unsigned nr);
 void trace_file_blocks(struct trace_file *file, const struct trace_place *place,
 		       const struct probe_block *blocks, unsigned nr);
-/* Name, series and slow operations; starts[trial] is when that window began, 0 = not known. */
+/* When a trial's window began. */
+struct trace_start {
+	unsigned job, trial;
+	uint64_t ns;
+};
+/* Name, series and slow operations; starts: of any jobs. */
 void trace_file_job(struct trace_file *file, unsigned job, const json_t *row,
-		    const uint64_t *starts, unsigned nr_starts);
+		    const struct trace_start *starts, unsigned nr_starts);
 /* The end of the document. nr_lost is told in it. */
 int trace_file_finish(struct trace_file *file, uint64_t nr_lost, uint64_t *ret_nr_dropped,
 		      struct bench_err *err);

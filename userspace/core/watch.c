@@ -320,7 +320,7 @@ static int watch_window(struct watch *w, struct bench_err *err)
 	if (rc)
 		return rc;
 	w->started = true;
-	collect_begin(&span, run, NULL);
+	collect_begin(&span, NULL);
 	w->window = (struct bench_window){ .start_ns = bench_now_ns(), .end_ns = UINT64_MAX };
 	if (run->probes)
 		probe_window(run->probes, &w->window);
@@ -336,7 +336,7 @@ static int watch_window(struct watch *w, struct bench_err *err)
 	if (w->sampler)
 		sampler_end(w->sampler, w->window.end_ns, !rc);
 	sampling_stop(run->sampling);
-	collect_end(&span, run, NULL);
+	collect_end(&span, NULL);
 	if (run->probes)
 		probe_window(run->probes, &w->window);
 	if (!rc)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/calls.h"
 #include "core/events.h"
 #include "core/open_loop.h"
 #include "core/slow.h"
@@ -354,12 +355,14 @@ void worker_window(struct runtime_thread *thread, void *arg)
 	w->ops = w->bytes = w->other_cpu_ns = 0;
 	wait_for_start(w->window);
 	events_start(wr);
+	calls_start(wr->calls);
 	usage_thread(&wr->usage);
 	wr->start_ns = wr->stop_ns = bench_now_ns();
 	if (wr->rc == 0)
 		wr->rc = async ? run_async(wr) : run_blocking(wr);
 	if (!async)
 		end_usage(wr);
+	calls_stop(wr->calls);
 	events_stop(wr);
 	finish(wr);
 	if (!w->passive)

@@ -10,6 +10,7 @@
 #include "counters/counters.h"
 #include "runtime/runtime.h"
 
+struct calls;
 struct job_run;
 struct probe_set;
 
@@ -33,6 +34,7 @@ struct worker_run {
 	struct counter_session *cpu_counters; /* of the CPU; NULL = none */
 	struct counter_packages *packages;    /* worker 0: of all packages; NULL = none */
 	struct open_loop *open;		      /* NULL = closed loop */
+	struct calls *calls;		      /* its system calls are counted; NULL = no */
 	uint64_t batch;	 /* BLOCKING: ops per timed call; 0 = not calibrated yet */
 
 	/* Of the last phase. */
@@ -52,6 +54,7 @@ struct job_run {
 	double rate;	 /* of the open loop, 1/s, all workers together; 0 = closed loop */
 	struct bench_job job;
 	const struct bench_module *module;
+	const struct runtime *runtime; /* whose threads the workers are */
 	const struct counter_plan *counters; /* NULL = none */
 	unsigned scope;			 /* enum events_scope */
 	struct worker_run *workers;

@@ -10,22 +10,36 @@
 
 #define WIDTH_MIN 40u
 
+static int report_job(struct text *t, const json_t *job)
+{
+	const json_t *metrics = bench_result_get(job, "metrics");
+
+	t->job = job;
+	t->metrics = json_is_array(metrics) ? metrics : NULL;
+	t->shown = calloc(json_array_size(metrics) + 1, sizeof(*t->shown));
+	if (!t->shown)
+		return -ENOMEM;
+	section_job(t);
+	free(t->shown);
+	t->shown = NULL;
+	return 0;
+}
+
 static int report_jobs(struct text *t, const json_t *result)
 {
 	const json_t *jobs = bench_result_get(result, "jobs"), *job;
 	size_t i;
 
 	json_array_foreach (jobs, i, job) {
-		const json_t *metrics = bench_result_get(job, "metrics");
+		const json_t *peer = bench_result_get(job, "peer");
+		int rc = report_job(t, job);
 
-		t->job = job;
-		t->metrics = json_is_array(metrics) ? metrics : NULL;
-		t->shown = calloc(json_array_size(metrics) + 1, sizeof(*t->shown));
-		if (!t->shown)
-			return -ENOMEM;
-		section_job(t);
-		free(t->shown);
-		t->shown = NULL;
+		if (!rc && json_is_object(bench_result_get(peer, "job"))) {
+			section_peer(t, peer);
+			rc = report_job(t, bench_result_get(peer, "job"));
+		}
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -51,6 +65,7 @@ static int text_report(const json_t *result, const struct bench_report_style *st
 	section_sweeps(&t, result);
 	section_summary(&t, result);
 	section_comparison(&t, result);
+	section_runtimes(&t, result);
 	if (!r && (fflush(out) || ferror(out)))
 		r = errno ? -errno : -EIO;
 	if (numeric) {

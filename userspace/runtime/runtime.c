@@ -88,6 +88,8 @@ const char *runtime_name(enum runtime_kind kind)
 		return "uring";
 	case RUNTIME_BLOCKING:
 		return "blocking";
+	case RUNTIME_BOTH:
+		return "both";
 	}
 	return "unknown";
 }

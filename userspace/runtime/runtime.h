@@ -10,7 +10,8 @@
 #include "runtime/async.h"
 #include "runtime/loop.h"
 
-enum runtime_kind { RUNTIME_AUTO, RUNTIME_URING, RUNTIME_BLOCKING };
+/* BOTH: one of each side by side, which are two runtimes. */
+enum runtime_kind { RUNTIME_AUTO, RUNTIME_URING, RUNTIME_BLOCKING, RUNTIME_BOTH };
 
 struct runtime;
 
@@ -31,7 +32,7 @@ int runtime_open(struct runtime **ret_rt, enum runtime_kind requested, struct be
 void runtime_close(struct runtime *rt);
 
 enum runtime_kind runtime_active(const struct runtime *rt); /* URING or BLOCKING */
-const char *runtime_name(enum runtime_kind kind);	    /* "auto", "uring", "blocking" */
+const char *runtime_name(enum runtime_kind kind);	    /* "auto", "uring", "blocking", "both" */
 const struct async_caps *runtime_caps(const struct runtime *rt);	 /* NULL when blocking */
 const struct async_selftest *runtime_selftest(const struct runtime *rt); /* NULL when blocking */
 struct loop *runtime_loop(struct runtime *rt);

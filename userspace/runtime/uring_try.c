@@ -148,8 +148,8 @@ int bench_async_try(enum bench_async_way way, struct bench_err *err)
 		[BENCH_ASYNC_MULTISHOT_ACCEPT] = "multishot accept needs Linux 5.19",
 		[BENCH_ASYNC_PROVIDED_BUFFERS] = "a ring of provided buffers needs Linux 5.19",
 		[BENCH_ASYNC_MULTISHOT_RECV] = "multishot receive needs Linux 6.0",
-		[BENCH_ASYNC_BUSY_POLL] = "busy polling by a ring needs Linux 6.9 with "
-					  "CONFIG_NET_RX_BUSY_POLL",
+		[BENCH_ASYNC_BUSY_POLL] = ("busy polling by a ring needs Linux 6.9 with "
+					  "CONFIG_NET_RX_BUSY_POLL"),
 		[BENCH_ASYNC_SEND_ZC] =
 			"zero-copy send that says whether it copied needs Linux 6.2",
 	};

@@ -69,6 +69,12 @@ struct bench_job {
 	const char *figure_marks;
 };
 
+/* Which ends of what it connects a job has. */
+enum bench_end { BENCH_END_BOTH, BENCH_END_CLIENT, BENCH_END_SERVER };
+
+/* Numbers that one end tells the other, at most. */
+#define BENCH_TELL_MAX 8
+
 struct bench_async;
 struct bench_op;
 struct bench_slow;
@@ -161,6 +167,9 @@ struct bench_module {
 	const char *summary; /* one line for `bench list modules` */
 	const char *op;	     /* what one op is: "one random read of bs bytes" */
 	const char *sibling; /* ASYNC: the BLOCKING module of the same family, NULL = none */
+	/* ASYNC with a sibling: the parameters with which it has one operation under way at a time, as
+	 * the sibling has ("depth=1"); NULL = none are needed. */
+	const char *single;
 	const struct bench_option *options; /* ends with name NULL; NULL = none */
 	/* Jobs of the default suite, quick, each a parameter list as on the command line ("" = defaults),
 	 * ended by NULL; NULL = not part of it. */
@@ -236,6 +245,20 @@ struct bench_module {
 	int (*locate)(const struct bench_job *job, uint64_t key, struct bench_place *ret_place);
 	/* Once per job, on worker 0's thread; also after a failed setup(). Optional. */
 	void (*teardown)(struct bench_job *job);
+	/* The ends of a job on two hosts, each a job of its own there; all three or none.
+	 *
+	 * Make params those of one end. address: of the server, numeric, as the client reaches it;
+	 * other: of the client, the only one to be served (NULL at the client). Both outlive the job.
+	 * After the options were set, before validate(); -EINVAL and why when these parameters need
+	 * both ends on one host. */
+	int (*split)(void *params, enum bench_end end, const char *address, const char *other,
+		     struct bench_err *err);
+	/* On the orchestrator: what the other end must know, into BENCH_TELL_MAX values; how many. The
+	 * server's after setup(), for the client before begin(). After end() of each window the
+	 * client's, for the server before report(), and then the server's, for the client before
+	 * report(). Not called while a worker runs. */
+	unsigned (*tell)(const struct bench_job *job, uint64_t *values);
+	void (*hear)(struct bench_job *job, const uint64_t *values, unsigned nr);
 	/* On the orchestrator after each trial: put metrics of its own into job->metrics.
 	 * Optional. */
 	void (*report)(struct bench_job *job, uint64_t trial_ns);

@@ -14,6 +14,8 @@ void section_job(struct text *t);
 void section_search(struct text *t);
 /* What was demanded of the job, and what came of it. */
 void section_thresholds(struct text *t);
+/* What stands before the job of the other end, which is another host's. */
+void section_peer(struct text *t, const json_t *peer);
 /* Every distribution of the job as one table. */
 void section_distributions(struct text *t);
 /* Wall time by cause, who kept the workers off their CPUs, stacks, failed checks. */
@@ -34,6 +36,8 @@ void section_counters(struct text *t);
 void section_sweeps(struct text *t, const json_t *result);
 /* Jobs that ran in turns: the ratio of each to the first. */
 void section_comparison(struct text *t, const json_t *result);
+/* Jobs on both runtimes: the ratio, and what explains it. */
+void section_runtimes(struct text *t, const json_t *result);
 /* One line per job, then the warnings: what a person reads first. */
 void section_summary(struct text *t, const json_t *result);
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What both sides of a remote job need. */
+#ifndef CORE_REMOTE_WAIT_H
+#define CORE_REMOTE_WAIT_H
+
+#include "peer/wire.h"
+#include "runtime/loop.h"
+
+/* Settings of the client's that also hold for the server's end, by name; ends with NULL. */
+extern const char *const remote_settings[];
+
+/* wire_receive() that keeps the control loop turning, for the user's signals. */
+int remote_wait(struct loop *loop, struct wire *wire, json_t **ret_message, uint64_t deadline_ns);
+
+#endif
