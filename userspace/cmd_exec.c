@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "core/cli.h"
@@ -130,6 +131,7 @@ static int watch(const struct exec_settings *settings, int argc, char **argv)
 		fail(&err);
 		goto out;
 	}
+	run_open_live(&run, NULL);
 	status = watch_execute(&run, settings, &err);
 	if (err.msg[0]) {
 		fail(&err);
@@ -169,6 +171,14 @@ static int execute(const struct exec_settings *settings, const struct exec_plan 
 		fail(&err);
 		goto closed;
 	}
+	if (settings->common.live && !settings->discard_output &&
+	    (isatty(STDOUT_FILENO) || isatty(STDERR_FILENO))) {
+		bench_fail(&err, -EINVAL,
+			   "exec: --live draws on the terminal, which is the command's, too; add "
+			   "--discard-output, or send the output to a file");
+		fail(&err);
+		goto closed;
+	}
 	if (spawner_open(&spawner, &commands, &err)) {
 		fail(&err);
 		goto closed;
@@ -179,6 +189,7 @@ static int execute(const struct exec_settings *settings, const struct exec_plan 
 		fail(&err);
 		goto out;
 	}
+	run_open_live(&run, NULL);
 	status = exec_execute(&run, &spawner, settings, plan, &err);
 	tell_failures(json_object_get(run.result, "jobs"), &err);
 	run_finish(&run);

@@ -110,6 +110,16 @@ else
 	pass 'the view has gone with its terminal'
 fi
 
+# --- a command ---
+
+on_terminal 100x30 "$BENCH" exec --live --discard-output --trials=8 --warmup=0 -o exec.json -- sleep 0.4
+shows 'exec: its runs are told' 'run [0-9]/8'
+shows 'exec: wall time so far' '4[0-9][0-9] ms'
+expect 'exec: the view leaves at the end' "$(ended 40)" 0
+terminal_whole 'exec'
+on_terminal 100x30 "$BENCH" exec --live -o none -- true
+expect 'exec: not on the terminal of the command' "$(ended)" 125
+
 # --- no terminal ---
 
 check 'without a terminal progress lines go on' 0 'no terminal to draw on' \

@@ -14,6 +14,7 @@
 #include "core/exec_job.h"
 #include "core/result.h"
 #include "core/series.h"
+#include "core/trace.h"
 #include "core/shuffle.h"
 #include "core/verdict.h"
 #include "counters/packages.h"
@@ -220,6 +221,7 @@ static int session_init(struct exec_session *s, struct bench_err *err)
 						       .probes = run->probes,
 						       .cpus = s->cpus,
 						       .nr_cpus = s->nr_cpus,
+						       .live = run->live,
 						       .interval_ns =
 							       s->settings->common.interval_ns };
 		struct exec_job *job = &s->jobs[i];
@@ -279,6 +281,8 @@ int exec_execute(struct run *run, struct spawner *spawner, const struct exec_set
 		row = exec_row(&s.jobs[i]);
 		verdict_add(row);
 		json_array_append_new(rows, row);
+		live_job(run->live, i + 1, row, 0, true);
+		trace_job(run->trace, i, row);
 	}
 	comparison = exec_compare(rows);
 	if (comparison)

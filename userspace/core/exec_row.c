@@ -76,6 +76,10 @@ json_t *exec_row(struct exec_job *job)
 	if (job->observer.on)
 		json_object_set_new(object, "control_trials",
 				    json_integer(job->observer.nr_pairs));
+	if (job->sampler && sampler_first_ns(job->sampler))
+		json_object_set_new(object, "at_ns",
+				    json_integer((json_int_t)(sampler_first_ns(job->sampler) -
+							      s->run->started_ns)));
 	series = job->sampler ? sampler_json(job->sampler) : NULL;
 	if (series)
 		json_object_set_new(object, "series", series);

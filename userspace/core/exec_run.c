@@ -196,6 +196,22 @@ static int follow(struct exec_job *job, enum run_kind kind, const struct child *
 	return rc;
 }
 
+/* Between two runs: what is known of the job by now. */
+static void tell_viewer(const struct exec_job *job)
+{
+	struct live *live = job->session->run->live;
+	json_t *object;
+
+	if (!live_watched(live))
+		return;
+	object = json_pack("{s:o, s:s, s:s, s:i, s:o}", "name", result_text(job->spec->name), "module",
+			   "exec", "status", job->status, "trials", (int)job->nr_trials, "metrics",
+			   metric_set_json(job->metrics));
+	live_job(live, (unsigned)(job - job->session->jobs) + 1, object,
+		 job->sampler ? sampler_first_ns(job->sampler) : 0, false);
+	json_decref(object);
+}
+
 /* The job's numbers of a run that is over. */
 static void take(struct exec_job *job, const struct child *c, struct counter_session *session,
 		 struct collect_span *span)
@@ -209,6 +225,7 @@ static void take(struct exec_job *job, const struct child *c, struct counter_ses
 	if (c->end.exec_errno || !c->end.start_ns || c->timed_out || run->stop)
 		return;
 	collect(job, c, session, span);
+	tell_viewer(job);
 	json_decref(job->warnings);
 	job->warnings = run->probes ? json_array() : NULL;
 	if (run->probes)

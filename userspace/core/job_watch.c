@@ -119,7 +119,7 @@ void execution_tell_viewer(const struct execution *x)
 	slow = slow_now(x);
 	if (slow)
 		json_object_set_new(object, "slow", slow);
-	live_job(x->run->live, object, x->sampler ? sampler_first_ns(x->sampler) : 0, false);
+	live_job(x->run->live, x->index + 1, object, x->sampler ? sampler_first_ns(x->sampler) : 0, false);
 	json_decref(object);
 }
 

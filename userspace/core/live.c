@@ -95,12 +95,12 @@ static json_t *new_warnings(struct live *live)
 	return fresh;
 }
 
-void live_job(struct live *live, const json_t *job, uint64_t at_ns, bool over)
+void live_job(struct live *live, unsigned nr, const json_t *job, uint64_t at_ns, bool over)
 {
 	if (!live)
 		return;
 	live_tell(live, "doc",
-		  json_pack("{s:O, s:b, s:I, s:o}", "doc", (json_t *)job, "over", (int)over,
+		  json_pack("{s:i, s:O, s:b, s:I, s:o}", "job", (int)nr, "doc", (json_t *)job, "over", (int)over,
 			    "first_ns",
 			    at_ns > live->started_ns ? (json_int_t)(at_ns - live->started_ns) : 0,
 			    "warnings", new_warnings(live)));
@@ -185,8 +185,11 @@ int live_open(struct live **ret_live, struct loop *loop, json_t *result, uint64_
 
 void live_close(struct live *live)
 {
+	static const bool at_once = true;
+
 	if (!live)
 		return;
+	live_viewer_wait(&live->viewer, &at_once);
 	if (live->loop)
 		loop_unwatch(live->loop, live->pipe[0]);
 	for (unsigned i = 0; i < 2; i++)

@@ -30,9 +30,9 @@ bool live_watched(const struct live *live);
 void live_tell(struct live *live, const char *type, json_t *members);
 /* The job in execution (1, 2, ...), its name and what it does; told when it changed. */
 void live_step(struct live *live, unsigned job, const char *name, const char *text);
-/* The job so far, or at its end, as an object of result.jobs (borrowed), and the warnings of the run
- * that came since. at_ns: its first timed window, 0 = none yet. */
-void live_job(struct live *live, const json_t *job, uint64_t at_ns, bool over);
+/* Job number nr (1, 2, ...) so far, or at its end, as an object of result.jobs (borrowed), and the
+ * warnings of the run that came since. at_ns: its first timed window, 0 = none yet. */
+void live_job(struct live *live, unsigned nr, const json_t *job, uint64_t at_ns, bool over);
 
 /* --- the viewer of --live, a process of its own --- */
 

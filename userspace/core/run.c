@@ -361,7 +361,7 @@ void run_plan(struct run *run, const struct plan *plan)
 			verdict_add(row);
 		}
 		json_array_append_new(jobs, row);
-		live_job(run->live, row, 0, true);
+		live_job(run->live, i + 1, row, 0, true);
 		trace_job(run->trace, i, row);
 	}
 	knee_mark(jobs);

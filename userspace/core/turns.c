@@ -56,7 +56,7 @@ void turns_execute(struct run *run, const struct plan_job *pair, json_t *jobs)
 		execution_done(&x[n]);
 		verdict_add(rows[n]);
 		json_array_append_new(jobs, rows[n]);
-		live_job(run->live, rows[n], 0, true);
+		live_job(run->live, x[n].index + 1, rows[n], 0, true);
 		trace_job(run->trace, x[n].index, rows[n]);
 	}
 	comparison = compare_runtimes(rows[0], rows[1]);

@@ -19,6 +19,7 @@
 #include "core/result.h"
 #include "core/sampling.h"
 #include "core/series.h"
+#include "core/trace.h"
 #include "core/verdict.h"
 
 /* How often the loop looks for an interruption, and who has joined or left a cgroup. */
@@ -327,6 +328,7 @@ static int watch_window(struct watch *w, struct bench_err *err)
 	if (w->sampler)
 		sampler_begin(w->sampler, w->window.start_ns, UINT64_MAX, 1);
 	sampling_begin(run->sampling);
+	trace_begin(run->trace, 0, 1);
 	for (unsigned i = 0; i < w->nr_sessions; i++)
 		(void)counter_enable(w->sessions[i]); /* they count from here on */
 	rc = wait_for_end(w, err);
@@ -336,6 +338,7 @@ static int watch_window(struct watch *w, struct bench_err *err)
 	if (w->sampler)
 		sampler_end(w->sampler, w->window.end_ns, !rc);
 	sampling_stop(run->sampling);
+	trace_end(run->trace, &w->window, !rc);
 	collect_end(&span, NULL);
 	if (run->probes)
 		probe_window(run->probes, &w->window);
@@ -374,6 +377,10 @@ static json_t *row(struct watch *w, const char *status, const char *reason)
 			   metric_set_json(w->metrics));
 	observer_warnings(w->run, object);
 	probe_stacks(w->run->probes, 0, object);
+	if (w->sampler && sampler_first_ns(w->sampler))
+		json_object_set_new(object, "at_ns",
+				    json_integer((json_int_t)(sampler_first_ns(w->sampler) -
+							      w->run->started_ns)));
 	series = w->sampler ? sampler_json(w->sampler) : NULL;
 	if (series)
 		json_object_set_new(object, "series", series);
@@ -402,6 +409,7 @@ static int prepare(struct watch *w, struct bench_err *err)
 						       .probes = run->probes,
 						       .cpus = w->cpus,
 						       .nr_cpus = w->nr_cpus,
+						       .live = run->live,
 						       .interval_ns =
 							       w->settings->common.interval_ns };
 
@@ -437,6 +445,8 @@ int watch_execute(struct run *run, const struct exec_settings *settings, struct 
 			  run->stop ? strsignal(run->signo) : NULL);
 		verdict_add(job);
 		json_array_append_new(json_object_get(run->result, "jobs"), job);
+		live_job(run->live, 1, job, 0, true);
+		trace_job(run->trace, 0, job);
 	}
 	if (run->probes)
 		probe_untrack_all(run->probes);
