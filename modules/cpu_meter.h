@@ -42,9 +42,10 @@ static inline bool cpu_is_fma(uint64_t kernel)
 	return kernel >= CPU_FMA128 && kernel <= CPU_FMA512;
 }
 
+/* Of a vector; all others work on 64 bits. */
 static inline unsigned cpu_bits_of(uint64_t kernel)
 {
-	return kernel == CPU_FLOAT ? 64 : 128u << (kernel - CPU_FMA128);
+	return cpu_is_fma(kernel) ? 128u << (kernel - CPU_FMA128) : 64;
 }
 
 /* The chain whose rate is the clock. */
