@@ -265,8 +265,10 @@ int wire_receive(struct wire *wire, json_t **ret_message, uint64_t deadline_ns)
 	if (!rc) {
 		*ret_message = json_loadb((char *)text, (size_t)len, JSON_REJECT_DUPLICATES, NULL);
 		rc = json_is_object(*ret_message) ? 0 : -EBADMSG;
-		if (rc)
+		if (rc) {
 			json_decref(*ret_message);
+			*ret_message = NULL; /* callers drop what they have, also after an error */
+		}
 	}
 	free(in);
 	free(text);
