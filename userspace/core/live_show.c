@@ -120,6 +120,7 @@ int live_viewer_start(struct live_viewer *viewer, struct loop *loop, int file, i
 	if (v->tty < 0 || tcgetattr(v->tty, &v->modes)) {
 		if (v->tty >= 0)
 			close(v->tty);
+		*v = (struct live_viewer){ .pidfd = -1 };
 		return bench_fail(err, -ENOTTY, "there is no terminal to draw on");
 	}
 	rc = live_viewer_path(path, sizeof(path), err);
@@ -128,8 +129,8 @@ int live_viewer_start(struct live_viewer *viewer, struct loop *loop, int file, i
 		rc = rc ? bench_fail(err, rc, "start %s: %s", path, strerror(-rc)) : follow(v, err);
 	}
 	if (rc) {
-		v->pid = 0;
 		close(v->tty);
+		*v = (struct live_viewer){ .pidfd = -1 }; /* nothing is left to wait for */
 	}
 	return rc;
 }
