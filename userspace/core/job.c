@@ -11,10 +11,9 @@
 #include "core/events.h"
 #include "core/remote.h"
 #include "core/result.h"
-#include "core/slow.h"
-#include "core/stuck.h"
 #include "core/series.h"
 #include "core/slow.h"
+#include "core/stuck.h"
 #include "core/worker.h"
 
 /* A worker that is still busy this long after its window gets its module's interrupt(). */
@@ -169,13 +168,15 @@ void execution_init(struct execution *x, struct run *run, const struct plan_job 
 				 .plan = plan,
 				 .runtime = run_runtime(run, plan->runtime),
 				 .group = group,
+				 .index = (unsigned)json_array_size(
+						  json_object_get(run->result, "jobs")) +
+					  group,
 				 .status = "ok" };
 	if (m->check && m->check(plan->spec->params, &err)) {
 		result_warn(run->result, "%s: skipped: %s", plan->spec->name, err.msg);
 		execution_fail(x, "skipped", err.msg);
 		return;
 	}
-	x->index = (unsigned)json_array_size(json_object_get(run->result, "jobs")) + group;
 	x->metrics = metric_set_new();
 	x->jr.module = m;
 	x->jr.runtime = x->runtime;
