@@ -116,7 +116,7 @@ static void name(struct trace_file *f, const char *what, unsigned pid, unsigned 
 	char *quotes = quoted(text);
 
 	if (quotes)
-		put(f, "{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,\"args\":{\"name\":%.400s}}",
+		put(f, "{\"ph\":\"M\",\"name\":\"%s\",\"pid\":%u,\"tid\":%u,\"args\":{\"name\":%s}}",
 		    what, pid, tid, quotes);
 	free(quotes);
 }
