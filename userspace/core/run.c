@@ -75,6 +75,11 @@ struct runtime *run_runtime(const struct run *run, enum runtime_kind kind)
 	return run->blocking && kind == RUNTIME_BLOCKING ? run->blocking : run->runtime;
 }
 
+struct loop *run_loop(const struct run *run)
+{
+	return runtime_loop(run->followed ? run->followed->runtime : run->runtime);
+}
+
 static json_t *runtime_json(const struct run *run, const char *fallback)
 {
 	const struct async_selftest *test = runtime_selftest(run->runtime);

@@ -53,6 +53,8 @@ int run_open_workers(struct run *run, const struct plan *plan, struct bench_err 
 enum runtime_kind run_active(const struct run *run);
 /* The one of this kind. */
 struct runtime *run_runtime(const struct run *run, enum runtime_kind kind);
+/* The loop that turns while the job in execution runs: with both runtimes each has its own. */
+struct loop *run_loop(const struct run *run);
 /* Go on without io_uring, for the reason given. The plan must be made anew. */
 int run_fall_back(struct run *run, const char *reason, struct bench_err *err);
 /* Load the probes asked for. Separate from run_open() because it is the slow part. */

@@ -44,7 +44,7 @@ static void on_timer(void *arg)
 	struct sampling *s = arg;
 
 	drain(s);
-	s->timer = loop_timer(runtime_loop(s->run->runtime), bench_now_ns() + DRAIN_NS, on_timer, s);
+	s->timer = loop_timer(s->loop, bench_now_ns() + DRAIN_NS, on_timer, s);
 }
 
 /* kernel.perf_event_max_sample_rate; 0 = not known. */
@@ -136,7 +136,7 @@ void sampling_close(struct sampling *s)
 	if (!s)
 		return;
 	if (s->timer >= 0)
-		loop_cancel_timer(runtime_loop(s->run->runtime), s->timer);
+		loop_cancel_timer(s->loop, s->timer);
 	record_close(s->record);
 	perfdata_free(s->file);
 	kallsyms_close(s->kernel);
@@ -199,6 +199,7 @@ void sampling_begin(struct sampling *s)
 	if (!s->on_exec)
 		record_start(s->record);
 	s->begun = true;
+	s->loop = run_loop(s->run);
 	on_timer(s);
 }
 
@@ -228,7 +229,7 @@ void sampling_stop(struct sampling *s)
 		return;
 	record_stop(s->record);
 	if (s->timer >= 0)
-		loop_cancel_timer(runtime_loop(s->run->runtime), s->timer);
+		loop_cancel_timer(s->loop, s->timer);
 	s->timer = -1;
 	drain(s);
 }

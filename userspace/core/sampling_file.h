@@ -24,6 +24,7 @@ struct sampling {
 	struct counter_record *record;
 	struct perfdata *file;
 	struct kallsyms *kernel;
+	struct loop *loop; /* of the window, with the timer */
 	int timer; /* -1 = none */
 	bool waits; /* the probes tell of them */
 	struct sampling_cpu *cpus; /* nr_cpus, by the kernel's numbers */

@@ -45,6 +45,7 @@ struct trace {
 	struct result_file out;
 	char *path;
 	bool force, open; /* a window is */
+	struct loop *loop; /* of the window, with the timer */
 	int timer;
 	unsigned job, trial;
 	struct thread threads[MAX_THREADS];
@@ -108,7 +109,7 @@ void trace_close(struct trace *trace)
 	if (!t)
 		return;
 	if (t->timer >= 0)
-		loop_cancel_timer(runtime_loop(t->run->runtime), t->timer);
+		loop_cancel_timer(t->loop, t->timer);
 	for (unsigned i = 0; i < MAX_THREADS; i++)
 		free(t->threads[i].steps.items);
 	for (unsigned i = 0; t->cpus && i < t->nr_cpus; i++) {
@@ -203,7 +204,7 @@ static void on_timer(void *arg)
 
 	empty_threads(t);
 	empty_cpus(t);
-	t->timer = loop_timer(runtime_loop(t->run->runtime), bench_now_ns() + EMPTY_NS, on_timer, t);
+	t->timer = loop_timer(t->loop, bench_now_ns() + EMPTY_NS, on_timer, t);
 }
 
 void trace_begin(struct trace *trace, unsigned job, unsigned trial)
@@ -232,9 +233,9 @@ void trace_begin(struct trace *trace, unsigned job, unsigned trial)
 		probe_turns_skip(t->run->probes, i, &c->turns_at);
 		probe_blocks_skip(t->run->probes, i, &c->blocks_at);
 	}
+	t->loop = run_loop(t->run);
 	if (t->run->probes)
-		t->timer = loop_timer(runtime_loop(t->run->runtime), bench_now_ns() + EMPTY_NS,
-				      on_timer, t);
+		t->timer = loop_timer(t->loop, bench_now_ns() + EMPTY_NS, on_timer, t);
 }
 
 /* --- writing a window --- */
@@ -279,7 +280,7 @@ void trace_end(struct trace *trace, const struct bench_window *window, bool keep
 		return;
 	t->open = false;
 	if (t->timer >= 0)
-		loop_cancel_timer(runtime_loop(t->run->runtime), t->timer);
+		loop_cancel_timer(t->loop, t->timer);
 	t->timer = -1;
 	if (!keep_it)
 		return;
