@@ -33,6 +33,7 @@ struct execution {
 	unsigned group;	       /* of the probes' stacks; jobs in turns have one each */
 	enum execution_stage stage;
 	bool over;	       /* it cannot go on */
+	bool aside;	       /* a timed window is no trial: not sampled, not traced, none on the peer */
 	json_t *slow, *series; /* of the job, NULL = none */
 	json_t *warnings;      /* of the probes; NULL = none */
 	struct steady steady;  /* speeds of rounds and trials */

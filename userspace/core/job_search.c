@@ -190,8 +190,10 @@ void execution_knee(struct execution *x)
 	x->jr.rate = x->slo.over;
 	for (unsigned i = 0; i < x->jr.nr; i++)
 		slow_forget(x->jr.workers[i].w.slow);
+	x->aside = true;
 	if (x->metrics)
 		rc = execution_window(x, slo_window_ns(&x->slo.target, x->slo.over, s->duration_ns), true);
+	x->aside = false;
 	if (!rc && !x->run->stop) {
 		measure(x, &t);
 		causes = miss_causes(x, &nr);

@@ -41,7 +41,7 @@ int execution_begin(struct execution *x, bool timed)
 	jr->trial = timed ? x->nr_trials + 1 : 0;
 	/* Both ends at the same time: one connects, the other accepts. */
 	if (x->remote)
-		rc = execution_check(x, remote_begin(x->remote, timed));
+		rc = execution_check(x, remote_begin(x->remote, timed && !x->aside));
 	if (!rc)
 		rc = execution_phase(x, "begin", worker_begin, jr->nr, bench_now_ns());
 	if (x->remote && !x->run->stuck)
@@ -72,7 +72,7 @@ int execution_run(struct execution *x, uint64_t start_ns, uint64_t duration_ns)
 		probe_window(x->run->probes, &jr->window);
 	if (timed && x->sampler)
 		sampler_begin(x->sampler, jr->window.start_ns, jr->window.end_ns, x->nr_trials + 1);
-	if (timed) {
+	if (timed && !x->aside) {
 		sampling_begin(x->run->sampling);
 		trace_begin(x->run->trace, x->index, x->nr_trials + 1);
 	}
@@ -81,11 +81,12 @@ int execution_run(struct execution *x, uint64_t start_ns, uint64_t duration_ns)
 	x->run->window = NULL;
 	if (timed && x->sampler)
 		sampler_end(x->sampler, jr->window.end_ns, !rc && !x->run->stop);
-	if (timed) {
+	if (timed && !x->aside) {
 		sampling_stop(x->run->sampling);
 		trace_end(x->run->trace, &jr->window, !rc && !x->run->stop);
-		collect_end(&x->span, jr);
 	}
+	if (timed)
+		collect_end(&x->span, jr);
 	if (x->remote && !x->run->stuck)
 		there = execution_check(x, remote_done(x->remote));
 	return rc ? rc : there;
@@ -101,9 +102,11 @@ static void keep(struct execution *x)
 		probe_window(x->run->probes, &jr->window);
 	if (!collect_trial(x->run, jr, &x->span, x->metrics, x->reason, sizeof(x->reason)))
 		x->status = "invalid";
-	json_decref(x->warnings);
-	x->warnings = x->run->probes ? json_array() : NULL;
-	if (x->warnings)
+	if (!x->aside) {
+		json_decref(x->warnings);
+		x->warnings = x->run->probes ? json_array() : NULL;
+	}
+	if (x->warnings && !x->aside)
 		probe_warnings(x->run->probes, x->warnings);
 	keep_trial(x);
 	x->nr_trials++;
