@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -95,6 +96,23 @@ static pid_t find_run(struct bench_err *err)
 	return bench_fail(err, -ESRCH, "no run of bench goes on here that you may watch");
 }
 
+/* Which descriptor it is the watched process says, and whoever made that may mislead a viewer with more
+ * rights: only a pipe is written to. Descriptor, or -1. */
+static int open_pipe(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) || !S_ISFIFO(st.st_mode))
+		return -1;
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0 && (fstat(fd, &st) || !S_ISFIFO(st.st_mode))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 int feed_attach(struct feed *ret_feed, pid_t pid, struct bench_err *err)
 {
 	char path[64], line[512] = "", *end;
@@ -127,7 +145,7 @@ int feed_attach(struct feed *ret_feed, pid_t pid, struct bench_err *err)
 	if (json_is_integer(json_object_get(hello, "answers"))) {
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid,
 			 (int)json_integer_value(json_object_get(hello, "answers")));
-		ret_feed->answers = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+		ret_feed->answers = open_pipe(path);
 	}
 	json_decref(hello);
 	(void)feed_answer(ret_feed, "hello");
