@@ -13,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* Bytes of a file of names that a program makes for itself. */
+#define JIT_MAX (256 << 20)
 
 struct symbol {
 	uint64_t start, size;
@@ -222,10 +226,34 @@ static void open_vdso(struct dso *dso)
 	}
 }
 
+/* Paths are those of other users' processes: a FIFO there would be waited for. */
+static bool is_regular(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
+/* In a directory where everybody may make files: no link, nothing that is waited for, and no more than is
+ * read in a moment. */
+static FILE *open_map(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	FILE *file;
+
+	if (fd < 0)
+		return NULL;
+	file = !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size <= JIT_MAX ? fdopen(fd, "r") : NULL;
+	if (!file)
+		close(fd);
+	return file;
+}
+
 /* "START SIZE name" in hex: tools/perf/Documentation/jit-interface.txt */
 static void open_jit(struct dso *dso, const char *path)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = open_map(path);
 	char *line = NULL;
 	size_t room = 0;
 
@@ -260,7 +288,10 @@ static void open_file(struct dso *dso)
 	} else if (dso->path[0] == '/' && dso->path[1] != '/') {
 		/* In a container of its own the process sees another file by that name. */
 		snprintf(path, sizeof(path), "/proc/%d/root%s", (int)dso->pid, dso->path);
-		open_module(dso, access(path, R_OK) ? dso->path : path);
+		if (access(path, R_OK))
+			snprintf(path, sizeof(path), "%s", dso->path);
+		if (is_regular(path))
+			open_module(dso, path);
 	}
 	symbols_tidy(dso);
 }
