@@ -169,6 +169,8 @@ static int execute(const struct settings *settings, const struct run_command *co
 	    sampling_open(&run.sampling, &run, output.target.path, settings->force, &err) ||
 	    trace_open(&run.trace, &run, output.target.path, settings->force, &err)) {
 		refuse(&err);
+		if (run.stop) /* while a peer was asked */
+			code = 128 + run.signo;
 		goto out;
 	}
 	if (command->dry_run) {

@@ -29,7 +29,7 @@
 #define ANSWER_NS (60 * BENCH_NS_PER_SEC)
 /* A server that has just served us is still putting away what it used. */
 #define BUSY_NS (10 * BENCH_NS_PER_SEC)
-#define AGAIN_US 100000
+#define AGAIN_NS (100 * BENCH_NS_PER_MS)
 /* A server whose client is gone gives up its workers after ten seconds. */
 #define RAN_NS (30 * BENCH_NS_PER_SEC)
 /* Exchanges for comparing the clocks: the quickest counts. */
@@ -102,7 +102,7 @@ static int hear(struct remote *r, uint64_t limit_ns, json_t **ret_answer)
 {
 	json_t *answer = NULL;
 	int rc = remote_wait(runtime_loop(r->run->runtime), &r->wire, &answer,
-			     bench_now_ns() + limit_ns);
+			     bench_now_ns() + limit_ns, &r->run->stop);
 
 	if (rc)
 		return failed(r, rc, wire_error(rc));
@@ -192,7 +192,8 @@ int remote_open(struct remote **ret_remote, struct run *run, const struct plan_j
 	rc = lookup(job->spec->common.peer, &addr, &r->err);
 	rc = rc ? rc : open_once(r, &addr);
 	while (rc && r->busy && bench_now_ns() < give_up_ns && !run->stop) {
-		usleep(AGAIN_US);
+		/* The loop turns, or no signal would be seen. */
+		(void)loop_run(runtime_loop(run->runtime), &run->stop, bench_now_ns() + AGAIN_NS);
 		rc = open_once(r, &addr);
 	}
 	if (rc) {

@@ -74,7 +74,7 @@ static int receive(struct session *s, json_t **ret_message)
 {
 	uint64_t deadline_ns = bench_now_ns() + s->config->idle_ns;
 	int rc = s->opened ? remote_wait(runtime_loop(s->run.runtime), s->wire, ret_message,
-					 deadline_ns) :
+					 deadline_ns, &s->run.stop) :
 			     wire_receive(s->wire, ret_message, deadline_ns);
 
 	s->gone |= rc != 0;

@@ -9,7 +9,9 @@
 /* Settings of the client's that also hold for the server's end, by name; ends with NULL. */
 extern const char *const remote_settings[];
 
-/* wire_receive() that keeps the control loop turning, for the user's signals. */
-int remote_wait(struct loop *loop, struct wire *wire, json_t **ret_message, uint64_t deadline_ns);
+/* wire_receive() that keeps the control loop turning, for the user's signals: once these have set *stop
+ * it waits 10 s at most. */
+int remote_wait(struct loop *loop, struct wire *wire, json_t **ret_message, uint64_t deadline_ns,
+		const bool *stop);
 
 #endif
