@@ -374,6 +374,9 @@ static void clean_up(struct session *s)
 			(void)execution_end(&s->x, false, NULL, NULL);
 		execution_leave(&s->x);
 	}
+	/* A worker that hangs still uses all of it; the process ends next. */
+	if (s->opened && s->run.stuck)
+		return;
 	if (s->executing)
 		execution_done(&s->x);
 	plan_free(&s->plan);
