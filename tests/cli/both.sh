@@ -11,11 +11,11 @@ plan() { b -n "$@"; }
 plan disk,size=16m,bs=8k
 expect 'a family: two jobs' "$(printf '%s\n' "$out" | grep -c '^job ')" 2
 expect 'the async module, one operation at a time' \
-	"$(printf '%s\n' "$out" | grep -c 'params .*bs=8k.* depth=1$')" 1
+	"$(printf '%s\n' "$out" | grep -c 'params .*bs=8k.* depth=1 ')" 1
 expect 'its sibling with the same parameters' \
 	"$(printf '%s\n' "$out" | grep -A4 'disk_sync,bs=8k,size=16m@blocking' | grep -c 'bs=8k')" 2
 plan disk,size=16m,depth=32
-expect 'what is given stays' "$(printf '%s\n' "$out" | grep -c 'depth=32$')" 1
+expect 'what is given stays' "$(printf '%s\n' "$out" | grep -c ' depth=32 ')" 1
 plan disk,size=16m,workers=1
 expect 'the name says how to run it alone' "$(printf '%s\n' "$out" | grep -c 'disk_sync,size=16m,workers=1@blocking$')" 1
 plan net_sync

@@ -315,7 +315,7 @@ static int place(const struct plan *plan, struct plan_job *job, struct bench_err
 		job->spec->module->resolve(job->spec->params);
 	rc = check_rate(job, err);
 	rc = rc ? rc : check_runtime(job, err);
-	if (rc)
+	if (rc || job->skip)
 		return rc;
 	rc = choose_cpus(plan, job->spec, &choice, err);
 	if (rc)
