@@ -338,7 +338,10 @@ static void run_ready(struct bench_async *a, struct bench_worker *w)
 		next = op->next;
 		a->live--;
 		a->waits[waits]--;
-		if ((waits == URING_WAITS_DISK || waits == URING_WAITS_IPC) && op->res > 0) {
+		/* What a message has for its result is a number and no bytes. */
+		if ((waits == URING_WAITS_DISK ||
+		     (waits == URING_WAITS_IPC && op->opcode != URING_OP_RECEIVE)) &&
+		    op->res > 0) {
 			a->turn_ops++;
 			a->turn_bytes += (uint32_t)op->res;
 		}

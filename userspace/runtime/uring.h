@@ -72,7 +72,9 @@ enum {
 };
 
 /* Stands for the kernel's in bench_op.opcode: a read or a write without an offset. */
-#define URING_OPCODE_STREAM 0xff
+#define URING_OPCODE_STREAM 254u
+_Static_assert(URING_OPCODE_STREAM != URING_OP_RECEIVE && (unsigned)IORING_OP_LAST <= URING_OPCODE_STREAM,
+	       "opcodes of our own");
 
 static inline uint8_t uring_opcode_at(uint8_t opcode, uint64_t offset)
 {
@@ -98,6 +100,7 @@ static inline unsigned uring_waits_for(uint8_t opcode)
 	case IORING_OP_TIMEOUT:
 		return URING_WAITS_TIMER;
 	case URING_OPCODE_STREAM:
+	case URING_OP_RECEIVE:
 		return URING_WAITS_IPC;
 	default:
 		return URING_WAITS_NONE;
