@@ -210,6 +210,23 @@ static inline bool disk_device_looped(const struct disk_devices *family, char *r
 	return found;
 }
 
+/* Is it a loop device over another device? That may be mounted, say, and a part without a signature of
+ * its own may be what the loop device shows. */
+static inline bool disk_device_over(dev_t dev, char *ret_path, size_t size)
+{
+	static const char *const names[] = { "loop/backing_file", "../loop/backing_file" };
+	char text[PATH_MAX];
+	struct stat st;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (disk_device_text(dev, names[i], text, sizeof(text)) && !stat(text, &st) &&
+		    S_ISBLK(st.st_mode)) {
+			snprintf(ret_path, size, "%.200s", text);
+			return true;
+		}
+	return false;
+}
+
 /* --- is the root file system on it? --- */
 
 /* Where "/" lies, when its own device number is none of a block device (btrfs, overlays). */
@@ -302,10 +319,12 @@ static inline int disk_open_failed(const char *path, const char *way, int e, str
 }
 
 /* 0 when libblkid knows nothing of what is there. It reads without regard to alignment, so the
- * descriptor is one of its own. flags: O_EXCL, to find out whether anybody has claimed it, or 0. */
-static inline int disk_device_blank(const char *path, int flags, struct bench_err *err)
+ * descriptor is one of its own: of `node`, which is `path` or leads to what was opened by it. flags:
+ * O_EXCL, to find out whether anybody has claimed it, or 0. */
+static inline int disk_device_blank(const char *path, const char *node, int flags,
+				    struct bench_err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | flags), ret = -EIO;
+	int fd = open(node, O_RDONLY | O_CLOEXEC | flags), ret = -EIO;
 	const char *type = NULL;
 	blkid_probe probe;
 
@@ -365,19 +384,25 @@ static inline int disk_device_free(const char *path, dev_t dev, struct bench_err
 				  "'%s' is not written: %s is made of it (LVM, md, device mapper or "
 				  "loop)",
 				  path, who);
+	if (disk_device_over(dev, who, sizeof(who)))
+		return bench_fail(err, -EINVAL,
+				  "'%s' is not written: it is a loop device over '%s', which it does not "
+				  "claim; name that device",
+				  path, who);
 	if (disk_device_text(dev, "ro", text, sizeof(text)) && strcmp(text, "0"))
 		return bench_fail(err, -EINVAL, "'%s' is not written: it is read-only", path);
 	return 0;
 }
 
-/* May the block device `path` be written by someone who says destroy=word? 0, or -EINVAL (or what
- * open(2) said) with what is against it. Changes nothing. */
-static inline int disk_device_check(const char *path, const char *word, struct bench_err *err)
+/* May what `path` leads to be written by someone who says destroy=word? node, flags: as in
+ * disk_device_blank(). 0, or -EINVAL (or what open(2) said) with what is against it. Changes nothing. */
+static inline int disk_device_check(const char *path, const char *node, int flags, const char *word,
+				    struct bench_err *err)
 {
 	struct stat st;
 	int ret;
 
-	if (stat(path, &st))
+	if (stat(node, &st))
 		return bench_fail(err, -errno, "filename='%s': %s", path, strerror(errno));
 	if (!S_ISBLK(st.st_mode))
 		return bench_fail(err, -EINVAL,
@@ -386,7 +411,7 @@ static inline int disk_device_check(const char *path, const char *word, struct b
 				  path);
 	ret = disk_device_meant(path, st.st_rdev, word, err);
 	ret = ret ? ret : disk_device_free(path, st.st_rdev, err);
-	return ret ? ret : disk_device_blank(path, O_EXCL, err);
+	return ret ? ret : disk_device_blank(path, node, flags, err);
 }
 
 #endif

@@ -279,23 +279,24 @@ static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t 
 	return ret;
 }
 
-/* Take a block device to write on: its first size bytes (or all of it) are filled. It is looked at
- * once more, because time has gone by since the request was checked, and claimed: nobody can mount it
- * or build on it until it is closed. flags: of open(2). */
+/* Take a block device to write on: its first size bytes (or all of it) are filled. It is claimed first:
+ * nobody can mount it or build on it until it is closed. Then what was opened is looked at, not what the
+ * path leads to by now: time has gone by since the request was checked, and names of devices move.
+ * flags: of open(2). */
 static inline int disk_file_take(struct disk_file *f, const char *path, const char *destroy,
 				 uint64_t size, bool direct, int flags, const struct bench_job *job,
 				 struct bench_err *err)
 {
-	int ret = disk_device_check(path, destroy, err);
+	char node[40];
+	int ret;
 
 	*f = (struct disk_file){ .fd = -1, .direct = direct, .own = true };
-	if (ret)
-		return ret;
 	f->fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC | O_NOCTTY | (direct ? O_DIRECT : 0) | flags);
 	if (f->fd < 0)
 		return disk_open_failed(path, "writing", errno, err);
-	ret = disk_file_examine(f, path, err);
-	ret = ret ? ret : disk_device_blank(path, 0, err);
+	snprintf(node, sizeof(node), "/proc/self/fd/%d", f->fd);
+	ret = disk_device_check(path, node, 0, destroy, err);
+	ret = ret ? ret : disk_file_examine(f, path, err);
 	if (ret)
 		return ret;
 	if (f->size > size)

@@ -216,7 +216,9 @@ static inline int disk_validate(const void *params, struct bench_err *err)
 				  "than 1 GiB of buffers for each worker",
 				  p->bs, p->depth);
 	ret = disk_validate_paths(p, err);
-	return ret || !p->destroy ? ret : disk_device_check(p->filename, p->destroy, err);
+	return ret || !p->destroy ?
+		       ret :
+		       disk_device_check(p->filename, p->filename, O_EXCL, p->destroy, err);
 }
 
 #endif
