@@ -38,9 +38,12 @@ static void since(struct told *told, const struct waits_record *r, struct probe_
 	if (told->serial != r->serial || told->tid != r->tid)
 		*told = (struct told){ .serial = r->serial, .tid = r->tid };
 	for (unsigned i = 0; i < WAITS_SUMS; i++) {
-		wait->ns[i] = r->sum_ns[i] > told->sum_ns[i] ? r->sum_ns[i] - told->sum_ns[i] : 0;
-		if (r->sum_ns[i] > told->sum_ns[i])
-			told->sum_ns[i] = r->sum_ns[i];
+		/* A difference of two sums that were not of one moment may be below 0. */
+		uint64_t sum = (int64_t)r->sum_ns[i] > 0 ? r->sum_ns[i] : 0;
+
+		wait->ns[i] = sum > told->sum_ns[i] ? sum - told->sum_ns[i] : 0;
+		if (sum > told->sum_ns[i])
+			told->sum_ns[i] = sum;
 	}
 }
 
