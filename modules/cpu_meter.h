@@ -127,7 +127,11 @@ static inline void cpu_put_branch(struct bench_job *job, const char *pattern, do
 				      BENCH_BETTER_LOWER,
 				      { { "pattern", pattern } } };
 
-	bench_metric_put(job->metrics, &id, ns);
+	if (ns > 0)
+		bench_metric_put(job->metrics, &id, ns);
+	else
+		bench_metric_put_status(job->metrics, &id, BENCH_NOT_COUNTED, 0,
+					"a worker did nothing in this trial");
 }
 
 /* What goes wrong is half of the branches on random bits. */

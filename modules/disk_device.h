@@ -313,8 +313,9 @@ static inline int disk_open_failed(const char *path, const char *way, int e, str
 				  path, way, strerror(e));
 	if (e == EBUSY)
 		return bench_fail(err, -e,
-				  "open '%s' for %s: %s: the kernel says that something uses it", path,
-				  way, strerror(e));
+				  "open '%s' for %s: %s: the kernel says that something uses it (with "
+				  "--runtime=uring,blocking it may be the other job of the pair)",
+				  path, way, strerror(e));
 	return bench_fail(err, -e, "open '%s' for %s: %s", path, way, strerror(e));
 }
 

@@ -221,7 +221,7 @@ static int fault_begin(struct bench_worker *w)
 	rc = fault_drop(w, s);
 	s->forks = 0;
 	s->expected = 0;
-	s->interrupts = shoot_interrupts(w->job->cpus + 1, w->job->nr_workers - 1);
+	s->interrupts = shoot_interrupts(w->job->cpus ? w->job->cpus + 1 : NULL, w->job->nr_workers - 1);
 	s->begin = fault_count();
 	return rc;
 }
@@ -309,7 +309,7 @@ static void fault_finish(struct bench_worker *w)
 	const struct fault_state *s = w->state;
 	uint64_t got = fault_count() - s->begin;
 	uint64_t slack = s->expected / 100 + FAULT_SLACK + s->forks * FAULT_SLACK_FORK;
-	int64_t interrupts = shoot_interrupts(w->job->cpus + 1, w->job->nr_workers - 1);
+	int64_t interrupts = shoot_interrupts(w->job->cpus ? w->job->cpus + 1 : NULL, w->job->nr_workers - 1);
 
 	if (w->index == 0) {
 		atomic_store(&meters[0].over, true);
@@ -366,7 +366,8 @@ static void fault_report_interrupts(struct bench_job *job, const struct fault_me
 
 	if (m->interrupts < 0)
 		bench_metric_put_status(job->metrics, &id, BENCH_NOT_SUPPORTED, 0,
-					"/proc/interrupts has no function calls between CPUs");
+					"/proc/interrupts has no function calls between CPUs, or a worker is "
+					"bound to no CPU");
 	else
 		bench_metric_put(job->metrics, &id, (double)m->interrupts / (double)m->ops);
 }

@@ -19,7 +19,7 @@
 enum shoot_kind { SHOOT_UNMAP, SHOOT_PROTECT, SHOOT_DONTNEED };
 
 /* Interrupts by which a CPU has others do something, shootdowns among them, on CPUs, all together since
- * boot; -1 = this kernel does not count them. Some kernels tell shootdowns apart (TLB), others have them
+ * boot; -1 = this kernel does not count them, or one of the CPUs is not known. Some kernels tell shootdowns apart (TLB), others have them
  * with the rest (CAL): the sum is the same. */
 static inline int64_t shoot_interrupts(const int *cpus, unsigned nr)
 {
@@ -31,6 +31,12 @@ static inline int64_t shoot_interrupts(const int *cpus, unsigned nr)
 	size_t room = 0;
 	int used;
 
+	/* Where an unbound worker runs is not known. */
+	for (unsigned j = 0; j < nr && file; j++)
+		if (!cpus || cpus[j] < 0) {
+			fclose(file);
+			file = NULL;
+		}
 	if (!file)
 		return -1;
 	/* The heading has the CPUs that are online, and so have the lines. */

@@ -115,6 +115,7 @@ static inline void memory_report_bytes(struct bench_job *job, unsigned first, ui
 	static const struct bench_metric_id moved = {
 		"memory.moved", "B/s", BENCH_SOURCE_MODULE, BENCH_BETTER_NONE, { { NULL, NULL } }
 	};
+	static const char idle[] = "no worker passed over its arrays in this trial";
 	const struct memory_params *p = job->params;
 	const struct memory_meter *meters = job->shared;
 	double sum = 0, factor = memory_true_factor(memory_kind(p), p->nt);
@@ -125,6 +126,12 @@ static inline void memory_report_bytes(struct bench_job *job, unsigned first, ui
 		if (m->last_ns > m->first_ns)
 			sum += (double)m->ops * (double)block * stream_arrays(memory_kind(p)) *
 			       1e9 / (double)(m->last_ns - m->first_ns);
+	}
+	if (!(sum > 0)) {
+		if (p->mode == MEMORY_LOADED)
+			bench_metric_put_status(job->metrics, &asked, BENCH_NOT_COUNTED, 0, idle);
+		bench_metric_put_status(job->metrics, &moved, BENCH_NOT_COUNTED, 0, idle);
+		return;
 	}
 	if (p->mode == MEMORY_LOADED)
 		bench_metric_put(job->metrics, &asked, sum);

@@ -96,23 +96,25 @@ static inline int net_accept(struct bench_worker *w)
 	const struct net_params *p = w->job->params;
 	struct net_shared *s = w->job->shared;
 	struct pollfd pfd = { .fd = s->listen_fd, .events = POLLIN };
-	int one = (int)p->nodelay, waited = 0, fd;
+	uint64_t until_ns = bench_now_ns() + NET_TIMEOUT_MS * BENCH_NS_PER_MS;
+	int one = (int)p->nodelay, fd = -1;
 
-again:
-	while (poll(&pfd, 1, 50) <= 0) {
-		waited += 50;
-		if (atomic_load(&s->link.client_failed) || waited >= NET_TIMEOUT_MS)
+	/* By the clock: others that connect again and again must not keep it waiting for ever. */
+	while (fd < 0) {
+		if (atomic_load(&s->link.client_failed) || bench_now_ns() >= until_ns)
 			return bench_worker_fail(w, -ETIMEDOUT, "no connection from the client");
-	}
-	fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd < 0)
-		return bench_worker_fail(w, -errno,
-					 "accept: %s (each flow needs two descriptors; "
-					 "see ulimit -n)",
-					 strerror(errno));
-	if (!net_is_client(p, fd)) {
-		close(fd);
-		goto again;
+		if (poll(&pfd, 1, 50) <= 0)
+			continue;
+		fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			return bench_worker_fail(w, -errno,
+						 "accept: %s (each flow needs two descriptors; "
+						 "see ulimit -n)",
+						 strerror(errno));
+		if (!net_is_client(p, fd)) {
+			close(fd);
+			fd = -1;
+		}
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return fd;

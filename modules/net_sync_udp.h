@@ -109,7 +109,8 @@ static int net_sync_udp_server(struct bench_worker *w, struct net_sync *n)
 	for (;;) {
 		ssize_t ret = recv(n->fd, n->buf, n->buf_size, 0);
 
-		if (ret < 0 && errno == EAGAIN && net_sync_closed(n->ctl))
+		/* 0: an empty datagram, or interrupt() has shut the socket down, at once and for ever. */
+		if ((ret == 0 || (ret < 0 && errno == EAGAIN)) && net_sync_closed(n->ctl))
 			break;
 		if (ret < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED)
 			return bench_worker_fail(w, -errno, "server: receive: %s", strerror(errno));

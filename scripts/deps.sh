@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Install what building and testing need, from Debian packages by name; only what is missing.
 #
-#   sh scripts/deps.sh [check]      check: also what the lab (tests/vm) needs
+#   sh scripts/deps.sh [check]      check: also what only tests need, the lab's (tests/vm) qemu first of all
 set -eu
 
 packages="gcc make git pkg-config clang llvm libc6-dev linux-libc-dev
@@ -10,10 +10,10 @@ libbpf-dev libelf-dev libdw-dev zlib1g-dev libpfm4-dev liburing-dev libhwloc-dev
 libcmocka-dev libjansson-dev libinih-dev uuid-dev libblkid-dev libsodium-dev
 libseccomp-dev libclang-rt-14-dev valgrind strace python3 python3-jsonschema procps util-linux iproute2"
 
-# Peers that some tests compare with; the tests skip without them.
-peers="linux-perf libbpf-tools tmux hotspot"
+# Peers that some tests compare with, and what drives a terminal; the tests skip without them.
+peers="linux-perf libbpf-tools"
 
-lab="qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils zstd dmsetup"
+lab="tmux hotspot qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils zstd dmsetup"
 [ "${1:-}" != check ] || peers="$peers $lab"
 
 installed() {

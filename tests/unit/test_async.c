@@ -606,6 +606,33 @@ static void drain_waits_for_active_but_not_for_passive(void **state)
 	close(fd);
 }
 
+/* Its buffer is the kernel's until it is told that the read is over. */
+static void cancel_of_a_read_without_an_offset(void **state)
+{
+	uint64_t value = 0;
+	struct bench_op *op;
+	int fd;
+
+	(void)state;
+	begin();
+	fd = eventfd(0, EFD_CLOEXEC);
+	op = take("read");
+	op->passive = true;
+	bench_op_read(a, op, fd, &value, sizeof(value), (uint64_t)-1, -1, 0);
+	assert_int_equal(async_turn(a, NULL, 0), 0);
+	assert_int_equal(async_cancel(a, NULL, bench_now_ns() + LIMIT_NS), 0);
+	assert_int_equal(seen.nr, 1);
+	assert_int_equal(seen.res[0], -ECANCELED);
+	assert_int_equal(eventfd_write(fd, 7), 0);
+	bench_op_nop(a, take("nop"));
+	drain();
+	assert_int_equal(seen.nr, 2);
+	assert_int_equal(value, 0);
+	assert_int_equal(eventfd_read(fd, &value), 0);
+	assert_int_equal(value, 7);
+	close(fd);
+}
+
 static void resubmit_once(struct bench_worker *w, struct bench_op *op)
 {
 	note(w, op);
@@ -957,6 +984,7 @@ int main(void)
 		WITH_RING(cancel_ends_what_would_never_end),
 		WITH_RING(cancel_of_a_timer),
 		WITH_RING(drain_waits_for_active_but_not_for_passive),
+		WITH_RING(cancel_of_a_read_without_an_offset),
 		WITH_RING(cancel_leaves_nothing_in_flight),
 		WITH_RING(stale_completion_is_an_error_not_a_crash),
 		WITH_RING(unknown_slot_is_an_error_not_a_crash),
