@@ -16,7 +16,7 @@
 #include "core/result.h"
 
 struct live {
-	struct loop *loop;
+	struct loop *loop, *other; /* NULL = none */
 	json_t *result; /* borrowed */
 	uint64_t started_ns, size, nr_dropped;
 	int file, pipe[2];
@@ -183,6 +183,15 @@ int live_open(struct live **ret_live, struct loop *loop, json_t *result, uint64_
 	return 0;
 }
 
+int live_also(struct live *live, struct loop *loop)
+{
+	int rc = live ? loop_watch(loop, live->pipe[0], POLLIN, on_answer, live) : 0;
+
+	if (live && !rc)
+		live->other = loop;
+	return rc;
+}
+
 void live_close(struct live *live)
 {
 	static const bool at_once = true;
@@ -192,6 +201,8 @@ void live_close(struct live *live)
 	live_viewer_wait(&live->viewer, &at_once);
 	if (live->loop)
 		loop_unwatch(live->loop, live->pipe[0]);
+	if (live->other)
+		loop_unwatch(live->other, live->pipe[0]);
 	for (unsigned i = 0; i < 2; i++)
 		if (live->pipe[i] >= 0)
 			close(live->pipe[i]);
