@@ -247,8 +247,7 @@ static void warn_late(struct run *run, const struct job_run *jr)
 void collect_warn_refused(struct run *run, const struct job_run *jr, const char *name)
 {
 	for (unsigned i = 0; i < jr->nr; i++) {
-		const struct bench_async *async =
-			runtime_thread(jr->runtime, jr->workers[i].thread)->async;
+		const struct bench_async *async = jr->workers[i].w.async;
 		struct bench_err why = { 0 };
 
 		if (!async || !async_refused_buffers(async, &why))

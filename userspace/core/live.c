@@ -15,8 +15,11 @@
 #include "core/live_show.h"
 #include "core/result.h"
 
+/* Of the last line. */
+#define END_ROOM 4096
+
 struct live {
-	struct loop *loop;
+	struct loop *loop, *other; /* NULL = none */
 	json_t *result; /* borrowed */
 	uint64_t started_ns, size, nr_dropped;
 	int file, pipe[2];
@@ -46,6 +49,8 @@ static json_int_t own_cpu_ns(void)
 
 void live_tell(struct live *live, const char *type, json_t *members)
 {
+	/* There is always room for the word that it is over, which a viewer waits for. */
+	uint64_t room = strcmp(type, "end") ? LIVE_MAX - END_ROOM : LIVE_MAX;
 	json_t *object;
 	char *text;
 	size_t len;
@@ -67,7 +72,7 @@ void live_tell(struct live *live, const char *type, json_t *members)
 		text[len++] = '\n'; /* over the end: written with its length */
 	/* The file's size grows when the bytes are there: a reader sees whole lines, or knows by the
 	 * missing newline that it does not. */
-	if (!len || live->size + len > LIVE_MAX ||
+	if (!len || live->size + len > room ||
 	    pwrite(live->file, text, len, (off_t)live->size) != (ssize_t)len)
 		live->nr_dropped++;
 	else
@@ -183,6 +188,15 @@ int live_open(struct live **ret_live, struct loop *loop, json_t *result, uint64_
 	return 0;
 }
 
+int live_also(struct live *live, struct loop *loop)
+{
+	int rc = live ? loop_watch(loop, live->pipe[0], POLLIN, on_answer, live) : 0;
+
+	if (live && !rc)
+		live->other = loop;
+	return rc;
+}
+
 void live_close(struct live *live)
 {
 	static const bool at_once = true;
@@ -192,6 +206,8 @@ void live_close(struct live *live)
 	live_viewer_wait(&live->viewer, &at_once);
 	if (live->loop)
 		loop_unwatch(live->loop, live->pipe[0]);
+	if (live->other)
+		loop_unwatch(live->other, live->pipe[0]);
 	for (unsigned i = 0; i < 2; i++)
 		if (live->pipe[i] >= 0)
 			close(live->pipe[i]);

@@ -22,6 +22,9 @@ struct live;
  * result gets the marks; started_ns is when the run began. -EMFILE, -ENOMEM. */
 int live_open(struct live **ret_live, struct loop *loop, json_t *result, uint64_t started_ns,
 	      struct bench_err *err);
+/* Watch the pipe on this loop, too: of two, only that of the job in execution turns. 0 or negative
+ * errno. */
+int live_also(struct live *live, struct loop *loop);
 void live_close(struct live *live); /* NULL is fine, as for all below */
 
 /* Does anybody watch? What costs more than a line is told only then. */

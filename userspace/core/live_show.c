@@ -51,19 +51,19 @@ static int spawn(struct live_viewer *v, const char *path, int file, int answers)
 	char run[16], *argv[] = { "bench-view", "--file=3", "--answers=4", "--run", run, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
+	int high = (file > answers ? file : answers) + ANSWERS_FD, rc;
 	sigset_t none;
-	int rc;
 
 	snprintf(run, sizeof(run), "%d", getpid());
 	sigemptyset(&none);
 	posix_spawn_file_actions_init(&actions);
-	/* By way of high numbers: either may be the other's goal. */
-	posix_spawn_file_actions_adddup2(&actions, file, 200);
-	posix_spawn_file_actions_adddup2(&actions, answers, 201);
-	posix_spawn_file_actions_adddup2(&actions, 200, FILE_FD);
-	posix_spawn_file_actions_adddup2(&actions, 201, ANSWERS_FD);
-	posix_spawn_file_actions_addclose(&actions, 200);
-	posix_spawn_file_actions_addclose(&actions, 201);
+	/* By way of numbers that are neither: either may be the other's goal. */
+	posix_spawn_file_actions_adddup2(&actions, file, high);
+	posix_spawn_file_actions_adddup2(&actions, answers, high + 1);
+	posix_spawn_file_actions_adddup2(&actions, high, FILE_FD);
+	posix_spawn_file_actions_adddup2(&actions, high + 1, ANSWERS_FD);
+	posix_spawn_file_actions_addclose(&actions, high);
+	posix_spawn_file_actions_addclose(&actions, high + 1);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);

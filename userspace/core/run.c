@@ -259,6 +259,8 @@ void run_open_live(struct run *run, const struct plan *plan)
 	int rc = live_open(&run->live, runtime_loop(run->runtime), run->result, run->started_ns,
 			   &err);
 
+	if (!rc && run->blocking && live_also(run->live, runtime_loop(run->blocking)))
+		result_warn(run->result, "live view: marks are late in jobs on the blocking runtime");
 	if (rc)
 		result_warn(run->result, "%s", err.msg);
 	run->progress.live = run->live;

@@ -68,15 +68,20 @@ static int parse(const char *text, struct sockaddr_in *ret_addr, struct bench_er
 	return 0;
 }
 
+static void mask_signals(int how, sigset_t *ret_set)
+{
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGINT);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGHUP);
+	sigprocmask(how, ret_set, NULL);
+}
+
 static int open_signals(struct peer_listener *l, struct bench_err *err)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	mask_signals(SIG_BLOCK, &set);
 	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return l->signal_fd < 0 ? bench_fail(err, -errno, "signalfd: %s", strerror(errno)) : 0;
 }
@@ -166,6 +171,7 @@ static void child_main(struct server *s, int fd, struct wire *wire, const char *
 	struct sockaddr_in ours = { 0 };
 	socklen_t len = sizeof(ours);
 	char address[INET_ADDRSTRLEN];
+	sigset_t set;
 	int status;
 
 	/* When the listener is killed there is nobody to end this one. */
@@ -174,6 +180,8 @@ static void child_main(struct server *s, int fd, struct wire *wire, const char *
 		if (s->pending[i].fd >= 0 && s->pending[i].fd != fd)
 			close(s->pending[i].fd);
 	peer_close(l);
+	/* Until a run blocks them again there is nothing to put away, and nobody who would look. */
+	mask_signals(SIG_UNBLOCK, &set);
 	(void)getsockname(fd, (struct sockaddr *)&ours, &len); /* it is connected */
 	address_text(&ours, address, sizeof(address));
 	status = l->serve(wire, client, address, l->arg);
