@@ -22,7 +22,7 @@ static void help(FILE *out)
 		fprintf(out, "                       %-12s %s\n", registry_reporters[i]->name,
 			registry_reporters[i]->summary);
 	fprintf(out, "  -o, --output=FILE  write to FILE instead of standard output, replacing it\n"
-		     "      --threshold=METRIC<VALUE\n"
+		     "  --threshold=METRIC<VALUE\n"
 		     "                     exit with 3 unless this holds, such as 'latency.p99<2ms' or\n"
 		     "                     '[disk*] ops>=50k'; may be given again\n"
 		     "  -h, --help         this text\n\n"

@@ -50,8 +50,13 @@ for runtime in uring blocking; do
 		mkdir -p grow
 		if mkfs.ext4 -q -F -m 0 grow.img 2>/dev/null && mount -o loop grow.img grow 2>/dev/null; then
 			# It comes in time where it gets the CPU when it wants it.
+			rm -f grow.ready
 			nice -n -20 python3 "$here/fill.py" grow &
 			filler=$!
+			for _ in $(seq 100); do
+				[ -e grow.ready ] && break
+				sleep 0.1
+			done
 			# shellcheck disable=SC2086
 			run "$BENCH" $short --runtime=$runtime --directory=grow --force -o grow-$runtime.json $disk,size=220m
 			wait $filler
@@ -195,7 +200,7 @@ if root_only 'not root'; then
 	# 2 MiB of buffers are more than may be locked; the rings themselves fit.
 	if "$BENCH" list runtimes | grep -q '^uring .*CQSIZE'; then
 		run setpriv --reuid=65534 --regid=65534 --clear-groups sh -c \
-			"ulimit -l 1024; cd user && '$BENCH' -q --trials=1 --duration=100ms --warmup=0 --no-probes -o lock.json disk,bs=64k,depth=32,size=16m,direct=0,workers=1"
+			"ulimit -l 1024; cd user && '$BENCH' -q --trials=1 --duration=100ms --warmup=0 --no-probes -o lock.json disk,bs=64k,depth=32,size=16m,direct=0,cache=warm,workers=1"
 		expect 'memlock: the workload is measured' "$code $(json user/lock.json 'd["jobs"][0]["status"]')" '0 ok'
 		expect 'memlock: buffers that are not registered are told' \
 			"$(json user/lock.json '[("did not register the buffers" in w, "RLIMIT_MEMLOCK = 1024 KiB" in w) for w in d["warnings"] if "buffers" in w]')" \

@@ -4,6 +4,8 @@
 
     fill.py [--now] DIRECTORY
 
+DIRECTORY.ready appears when it is looking.
+
 Ends when that file is closed, at most 30 s later; the space is free again then.
 """
 
@@ -45,6 +47,7 @@ def main():
     dev = os.stat(folder).st_dev
     end = time.monotonic() + 30
     free = os.statvfs(folder).f_bfree
+    open(folder + ".ready", "w").close()
     # A file that grows takes space; this is seen faster than the file is found.
     while not now and os.statvfs(folder).f_bfree > free - 256 and time.monotonic() < end:
         time.sleep(0.0005)
