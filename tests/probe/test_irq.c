@@ -300,7 +300,8 @@ static void softirq_time_is_that_of_a_trace(void **state)
 	       value(metrics, "softirq.count", "vector", "NET_RX"), truth / 1e6, nr);
 	assert_true(nr > 1000);
 	assert_true(fabs(value(metrics, "softirq.count", "vector", "NET_RX") - nr) < 0.01 * nr);
-	assert_true(fabs(ns - truth) < 0.1 * truth);
+	/* An entry of the trace costs 100 to 200 ns, and one may lie in our span and not in its own. */
+	assert_true(ns > 0.9 * truth && ns < 1.1 * truth + 200.0 * nr);
 	json_decref(metrics);
 	probe_close(set);
 }
