@@ -167,7 +167,6 @@ run: deps
 	$(BUILD)/bench --runtime=uring --counters
 
 check: deps-check
-	$(Q)$(MAKE) --no-print-directory all
 	$(Q)sh scripts/check.sh
 
 check-vm: deps-check
