@@ -37,6 +37,7 @@ for module in disk,depth=64 disk_sync; do
 	expect "$family: the search is by rate" \
 		"$(json easy.json '(lambda t: len(t) > 2 and all(x["rate"] > d["jobs"][0]["slo"]["rate"] or any(y["outcome"] == "kept" for y in t if y["rate"] == x["rate"]) for x in t))(d["jobs"][0]["slo"]["tries"])')" True
 	check "$family: the report tells" 0 'is the highest rate that keeps p50' "$BENCH" report easy.json
+	[ "$family" = disk_sync ] || continue # at rates that low it takes half a minute
 	b -o hard.json "$module,size=32m,workers=1,slo=p50:1us"
 	expect "$family: a target that none keeps" \
 		"$(json hard.json 'd["jobs"][0]["status"], "no rate keeps it" in d["jobs"][0]["reason"], d["jobs"][0]["slo"]["rate"], len(d["jobs"][0]["slo"]["tries"]) > 4')" \
