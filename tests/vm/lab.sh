@@ -148,18 +148,18 @@ guest() {
 # One of several: what it says, and its exit status, go to files that `wait` looks at.
 run_one() {
 	mkdir -p "$lab"
-	sh "$here/lab.sh" guest "$name" >"$lab/$name.log" 2>&1
-	code=$?
-	# An emulated machine on a busy host meets deadlines that are not its own: a second try, which is told.
-	case $code in
-	0 | 77) ;;
-	*)
-		mv "$lab/$name.log" "$lab/$name.log.1"
+	told=
+	# An emulated machine on a busy host meets deadlines that are not its own: three tries, which is told.
+	for try in 1 2 3; do
 		sh "$here/lab.sh" guest "$name" >"$lab/$name.log" 2>&1
 		code=$?
-		echo "skip: first try of $name, see $lab/$name.log.1: $(tail -n 1 "$lab/$name.log.1")" >>"$lab/$name.log"
-		;;
-	esac
+		case $code in 0 | 77) break ;; esac
+		[ "$try" != 3 ] || break
+		mv "$lab/$name.log" "$lab/$name.log.$try"
+		told="$told
+skip: try $try of $name, see $lab/$name.log.$try: $(tail -n 1 "$lab/$name.log.$try")"
+	done
+	[ -z "$told" ] || echo "$told" >>"$lab/$name.log"
 	echo "$code" >"$lab/$name.new"
 	mv "$lab/$name.new" "$lab/$name.code"
 }
