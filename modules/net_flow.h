@@ -10,6 +10,8 @@
 
 /* A message up to this size fits a socket buffer, whose smallest default is 16 KiB, at once. */
 #define NET_SHORT 4096u
+/* Connections of one ring for whose messages the call beside each counts. */
+#define NET_PAIRS_MAX 16u
 
 struct net_flow {
 	int fd, ctl;		 /* struct net_ends_fds; -1 = not connected */

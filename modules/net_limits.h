@@ -42,7 +42,7 @@ static inline unsigned net_ops(const struct net_params *p, bool server)
 		/* A request that is sent again may have both sends under way. */
 		return server ? nr * NET_DGRAM_RECEIVES
 			      : nr * (3 * depth + NET_DGRAM_RECEIVES) + more;
-	if (net_is_plain(p)) /* by pairs where there is room for them */
+	if (net_is_plain(p))
 		return nr + (server ? !!p->probe : nr < NET_OPS_MAX ? more : 0);
 	return (server ? 2 * nr : nr * (depth + 2)) + more;
 }

@@ -2,9 +2,10 @@
 /* net, the cheapest way: rr keeps one request outstanding in each flow, stream one message of each
  * flow being sent.
  *
- * A short rr message is handed over together with the receive of what follows it, in one
- * io_uring_enter: that half of the system calls is a tenth of the time of a transaction. They may
- * share a buffer, because the other end answers only when it has the whole message. */
+ * Where it pays (net_pairs()) a short rr message is handed over together with the receive of what
+ * follows it, in one io_uring_enter. They may share a buffer, because the other end answers only
+ * when it has the whole message.
+ */
 #ifndef MODULES_NET_PLAIN_H
 #define MODULES_NET_PLAIN_H
 
