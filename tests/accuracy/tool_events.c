@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Programs that cause known software events, for comparing two counters of the same process:
- * tool_events GO WHAT. It waits until the FIFO named GO can be read, so that both are attached. */
+ * tool_events GO WHAT. It waits until the FIFO named GO can be read, so that both are attached. What
+ * the process and its children did until then goes to GO.before as the kernel's own accounts have
+ * it, a line "EVENT COUNT" each, task-clock in ms. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -146,6 +149,30 @@ static void run_true(unsigned nr)
 	}
 }
 
+static double cpu_ms(const struct rusage *u)
+{
+	return (double)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1e3 +
+	       (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e3;
+}
+
+static void tell_before(const char *go)
+{
+	struct rusage self, children;
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s.before", go);
+	f = fopen(path, "w");
+	if (!f || getrusage(RUSAGE_SELF, &self) || getrusage(RUSAGE_CHILDREN, &children))
+		die(path);
+	fprintf(f, "task-clock %.3f\n", cpu_ms(&self) + cpu_ms(&children));
+	fprintf(f, "context-switches %ld\n",
+		self.ru_nvcsw + self.ru_nivcsw + children.ru_nvcsw + children.ru_nivcsw);
+	fprintf(f, "page-faults %ld\n",
+		self.ru_minflt + self.ru_majflt + children.ru_minflt + children.ru_majflt);
+	fclose(f);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[2] : "";
@@ -155,6 +182,7 @@ int main(int argc, char **argv)
 	if (go < 0 || read(go, &byte, 1) < 0)
 		die("the FIFO");
 	close(go);
+	tell_before(argv[1]);
 	if (!strcmp(what, "spin"))
 		spin(1000);
 	else if (!strcmp(what, "threads"))
