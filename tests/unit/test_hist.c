@@ -169,6 +169,52 @@ static void merge_equals_recording_everything_in_one(void **state)
 	bench_hist_free(NULL);
 }
 
+/* What is seen of one that is still recorded into: the same counts, ends within a bucket. */
+static void a_look_from_outside_has_all_counts(void **state)
+{
+	struct bench_hist *from = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	struct bench_hist *seen = bench_hist_new(BENCH_HIST_BITS_WORKER);
+
+	(void)state;
+	assert_true(from && seen);
+	bench_hist_peek(seen, from);
+	assert_true(seen->count == 0 && seen->min == UINT64_MAX);
+	for (unsigned i = 0; i < 20000; i++)
+		bench_hist_record(from, rnd_magnitude() >> 20);
+	bench_hist_peek(seen, from);
+	assert_int_equal(seen->count, from->count);
+	assert_memory_equal(seen->n, from->n, from->nr_buckets * sizeof(from->n[0]));
+	assert_true(seen->min <= from->min && from->min - seen->min <= from->min / 64 + 1);
+	assert_true(seen->max >= from->max && seen->max - from->max <= from->max / 64 + 1);
+	assert_true(seen->sum >= from->sum - from->sum / 64 - from->count &&
+		    seen->sum <= from->sum + from->sum / 64 + from->count);
+	bench_hist_peek(seen, from); /* of a second worker */
+	assert_int_equal(seen->count, 2 * from->count);
+	bench_hist_free(from);
+	bench_hist_free(seen);
+}
+
+static void wider_buckets_keep_every_value(void **state)
+{
+	struct bench_hist *from = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	struct bench_hist *wide = bench_hist_new(BENCH_HIST_BITS_KERNEL);
+	struct bench_hist *want = bench_hist_new(BENCH_HIST_BITS_KERNEL);
+
+	(void)state;
+	assert_true(from && wide && want);
+	for (unsigned i = 0; i < 20000; i++) {
+		uint64_t v = rnd_magnitude();
+
+		bench_hist_record(from, v);
+		bench_hist_record(want, v);
+	}
+	bench_hist_widen(wide, from);
+	assert_memory_equal(wide, want, sizeof(*want) + want->nr_buckets * sizeof(want->n[0]));
+	bench_hist_free(from);
+	bench_hist_free(wide);
+	bench_hist_free(want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +223,8 @@ int main(void)
 		cmocka_unit_test(quantile_is_within_bound_of_the_exact_one),
 		cmocka_unit_test(quantile_of_few_values_takes_the_right_rank),
 		cmocka_unit_test(merge_equals_recording_everything_in_one),
+		cmocka_unit_test(a_look_from_outside_has_all_counts),
+		cmocka_unit_test(wider_buckets_keep_every_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

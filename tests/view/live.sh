@@ -24,6 +24,29 @@ for runtime in uring blocking; do
 		"['ok', 3, 1]"
 done
 
+# --- what comes within a trial ---
+
+for module in net net_sync; do
+	runtime=uring
+	[ $module = net ] || runtime=blocking
+	on_terminal 100x30 "$BENCH" --live --runtime=$runtime $module,mode=rr --oversubscribe \
+		--trials=1 --duration=4s --warmup=100ms -o none
+	shows "$module: it runs" 'trial 1/1'
+	key 6
+	shows "$module: the latency before its first trial is over" 'latency trial 1 so far  .*[0-9] .s'
+	key C-c
+	expect "$module: stopped" "$(ended 20)" 130
+done
+
+# --- both runtimes: whichever turns sees the view end ---
+
+on_terminal 100x30 "$BENCH" --live --runtime=uring,blocking net_sync,mode=rr --oversubscribe \
+	--trials=2 --duration=2s --warmup=100ms -o both.json
+shows 'both runtimes: the blocking one runs' 'trial [12]/2 +net_sync' 30
+kill -KILL "$(view_pid)"
+shows 'the end of the view is told at once' 'ended by signal 9' 2
+expect 'and the run goes on' "$(ended 60)" 0
+
 # --- leaving ---
 
 on_terminal 100x30 "$BENCH" --live $job -o left.json

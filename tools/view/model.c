@@ -77,6 +77,7 @@ void model_done(struct model *model)
 		free_rows(job);
 		free_moments(&job->steps);
 		free_moments(&job->docs);
+		free_moments(&job->latencies);
 		free(job->name);
 	}
 	free(model->jobs);
@@ -229,6 +230,8 @@ static void take_of_job(struct model *model, struct job *job, const json_t *mess
 	} else if (!strcmp(type, "row")) {
 		add_row(job, at_ns, ns_of(message, "span_ns"), (unsigned)ns_of(message, "trial"),
 			json_object_get(message, "values"), 0);
+	} else if (!strcmp(type, "latency")) {
+		add_moment(&job->latencies, at_ns, NULL, json_object_get(message, "metric"));
 	} else if (!strcmp(type, "doc")) {
 		take_doc(model, job, message, at_ns);
 	} else if (!strcmp(type, "mark")) {
@@ -330,6 +333,14 @@ const json_t *job_doc(const struct model *model, const struct job *job, uint64_t
 	if (!m && model->saved && job->docs.nr && at_ns >= job->start_ns)
 		m = &job->docs.list[0];
 	return m ? m->doc : NULL;
+}
+
+const json_t *job_latency(const struct job *job, uint64_t at_ns)
+{
+	const struct moment *m = moment_at(&job->latencies, at_ns),
+			    *doc = moment_at(&job->docs, at_ns);
+
+	return m && (!doc || doc->at_ns < m->at_ns) ? m->doc : NULL;
 }
 
 size_t job_rows(const struct job *job, uint64_t at_ns)

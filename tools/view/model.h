@@ -14,7 +14,7 @@
 struct moment {
 	uint64_t at_ns;
 	char *text;  /* step, warning, mark */
-	json_t *doc; /* the job as far as known, an object of result.jobs */
+	json_t *doc; /* the job as far as known, an object of result.jobs; the latency so far: a metric */
 };
 
 struct moments {
@@ -37,7 +37,7 @@ struct job {
 	size_t nr_columns;
 	struct row *rows;
 	size_t nr_rows, room;
-	struct moments steps, docs;
+	struct moments steps, docs, latencies;
 };
 
 struct model {
@@ -73,6 +73,8 @@ size_t model_job_at(const struct model *model, uint64_t at_ns);
 const struct moment *moment_at(const struct moments *moments, uint64_t at_ns);
 /* The job as it was known then, NULL = nothing yet. */
 const json_t *job_doc(const struct model *model, const struct job *job, uint64_t at_ns);
+/* The latency of the trial that went on then, as a metric; NULL = not known, or in the document. */
+const json_t *job_latency(const struct job *job, uint64_t at_ns);
 /* The number of rows up to then; the last of them is rows[n - 1]. */
 size_t job_rows(const struct job *job, uint64_t at_ns);
 /* Index of a column, SIZE_MAX = there is none. */

@@ -9,25 +9,41 @@
 #include "metric.h"
 #include "view.h"
 
-static const json_t *shown(const struct view *v, const json_t *doc)
+/* Distributions in the order of the lines: of the trial that goes on, then of all that are over. *at
+ * is 0 at first; NULL at the end. */
+static const json_t *next_distribution(const struct frame *f, size_t *at)
+{
+	size_t in_doc = *at ? *at - 1 : 0;
+	const json_t *metric;
+
+	if (!*at && f->latency) {
+		*at = 1;
+		return f->latency;
+	}
+	while ((metric = metric_of(f->doc, NULL, &in_doc)))
+		if (json_object_get(metric, "hist"))
+			break;
+	*at = in_doc + 1;
+	return metric;
+}
+
+static const json_t *shown(const struct view *v, const struct frame *f)
 {
 	const json_t *metric;
 	size_t at = 0, nr = 0;
 
-	while ((metric = metric_of(doc, NULL, &at)))
-		if (json_object_get(metric, "hist") && nr++ == v->line[v->screen])
-			return metric;
-	return NULL;
+	while ((metric = next_distribution(f, &at)) && nr < v->line[v->screen])
+		nr++;
+	return metric;
 }
 
 static size_t lines(const struct view *v)
 {
 	struct frame f = view_frame(v);
-	const json_t *metric;
 	size_t at = 0, nr = 0;
 
-	while ((metric = metric_of(f.doc, NULL, &at)))
-		nr += json_object_get(metric, "hist") != NULL;
+	while (next_distribution(&f, &at))
+		nr++;
 	return nr;
 }
 
@@ -105,15 +121,13 @@ static void draw_screen(struct view *v, int y, int rows)
 		draw_right(y, v->width - (5 - (int)i) * 11, 10, DIM, "%s", heads[i]);
 	draw(y, 2, 20, DIM, "distribution");
 	top = view_scroll(v, nr, room);
-	while ((metric = metric_of(f.doc, NULL, &at))) {
-		if (!json_object_get(metric, "hist"))
-			continue;
+	while ((metric = next_distribution(&f, &at))) {
 		if (index >= top && (int)(index - top) < room)
 			draw_row(y + 1 + (int)(index - top), v->width, metric,
 				 index == v->line[v->screen]);
 		index++;
 	}
-	metric = shown(v, f.doc);
+	metric = shown(v, &f);
 	if (!metric || rows - room < 6)
 		return;
 	draw_rule(y + 2 + room, 0, v->width, "how often, over the logarithm of the value");

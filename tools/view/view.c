@@ -19,6 +19,7 @@ struct frame view_frame(const struct view *v)
 	/* A job chosen from another time is looked at as a whole. */
 	if (!f.doc && v->chosen && f.job->docs.nr)
 		f.doc = f.job->docs.list[f.job->docs.nr - 1].doc;
+	f.latency = job_latency(f.job, v->at_ns);
 	f.nr_rows = job_rows(f.job, v->at_ns);
 	if (!f.nr_rows && v->chosen)
 		f.nr_rows = f.job->nr_rows;

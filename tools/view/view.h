@@ -48,6 +48,7 @@ struct view {
 struct frame {
 	const struct job *job; /* NULL: no job has begun */
 	const json_t *doc;     /* NULL: nothing measured yet */
+	const json_t *latency; /* of the trial that goes on, a metric; NULL = not known */
 	size_t nr_rows;
 	const struct row *row; /* the last one, NULL = none */
 };

@@ -50,6 +50,40 @@ void bench_hist_merge(struct bench_hist *into, const struct bench_hist *from)
 		into->max = from->max;
 }
 
+void bench_hist_peek(struct bench_hist *into, const struct bench_hist *from)
+{
+	assert(into->bits == from->bits && into->nr_buckets == from->nr_buckets);
+	for (uint32_t i = 0; i < from->nr_buckets; i++) {
+		uint64_t n = __atomic_load_n(&from->n[i], __ATOMIC_RELAXED);
+		uint64_t low, last;
+
+		if (!n)
+			continue;
+		low = bench_hist_low(from, i);
+		last = bench_hist_high(from, i) - 1;
+		into->n[i] += n;
+		into->count += n;
+		into->sum += n * (low + (last - low) / 2);
+		if (low < into->min)
+			into->min = low;
+		if (last > into->max)
+			into->max = last;
+	}
+}
+
+void bench_hist_widen(struct bench_hist *to, const struct bench_hist *from)
+{
+	assert(to->bits <= from->bits);
+	bench_hist_reset(to);
+	for (uint32_t i = 0; i < from->nr_buckets; i++)
+		if (from->n[i])
+			to->n[bench_hist_index(to->bits, bench_hist_low(from, i))] += from->n[i];
+	to->count = from->count;
+	to->sum = from->sum;
+	to->min = from->min;
+	to->max = from->max;
+}
+
 uint64_t bench_hist_low(const struct bench_hist *hist, uint32_t index)
 {
 	uint64_t step = 1ull << hist->bits;

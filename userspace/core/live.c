@@ -222,7 +222,8 @@ int live_show(struct live *live, struct bench_err *err)
 
 	if (!live)
 		return bench_fail(err, -ENOTSUP, "there is nothing to watch");
-	rc = live_viewer_start(&live->viewer, live->loop, live->file, live->pipe[1], err);
+	rc = live_viewer_start(&live->viewer, live->loop, live->other, live->file,
+			       live->pipe[1], err);
 	live->watched |= !rc;
 	return rc;
 }

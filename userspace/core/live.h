@@ -12,6 +12,7 @@
 #include "runtime/loop.h"
 
 struct live;
+struct job_run;
 
 /* Of the words; a viewer of another version says so and leaves. */
 #define LIVE_VERSION 1
@@ -36,6 +37,10 @@ void live_step(struct live *live, unsigned job, const char *name, const char *te
 /* Job number nr (1, 2, ...) so far, or at its end, as an object of result.jobs (borrowed), and the
  * warnings of the run that came since. at_ns: its first timed window, 0 = none yet. */
 void live_job(struct live *live, unsigned nr, const json_t *job, uint64_t at_ns, bool over);
+
+/* The latency in this trial so far, of all workers that record one; while they run. Returns when to
+ * tell it again. */
+uint64_t live_latency(struct live *live, const struct job_run *jr, unsigned trial, uint64_t now_ns);
 
 /* --- the viewer of --live, a process of its own --- */
 

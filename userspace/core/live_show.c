@@ -73,6 +73,13 @@ static int spawn(struct live_viewer *v, const char *path, int file, int answers)
 	return -rc;
 }
 
+static void unwatch(struct live_viewer *v)
+{
+	loop_unwatch(v->loop, v->pidfd);
+	if (v->other)
+		loop_unwatch(v->other, v->pidfd);
+}
+
 static void on_end(void *arg, short revents)
 {
 	struct live_viewer *v = arg;
@@ -83,7 +90,7 @@ static void on_end(void *arg, short revents)
 		return;
 	v->over = true;
 	v->pid = 0;
-	loop_unwatch(v->loop, v->pidfd);
+	unwatch(v);
 	if (!WIFSIGNALED(status))
 		return;
 	(void)!write(v->tty, put_right, sizeof(put_right) - 1);
@@ -99,6 +106,11 @@ static int follow(struct live_viewer *v, struct bench_err *err)
 
 	v->pidfd = (int)syscall(SYS_pidfd_open, v->pid, 0);
 	rc = v->pidfd < 0 ? -errno : loop_watch(v->loop, v->pidfd, POLLIN, on_end, v);
+	if (!rc && v->other) {
+		rc = loop_watch(v->other, v->pidfd, POLLIN, on_end, v);
+		if (rc)
+			loop_unwatch(v->loop, v->pidfd);
+	}
 	if (!rc)
 		return 0;
 	kill(v->pid, SIGTERM);
@@ -108,14 +120,14 @@ static int follow(struct live_viewer *v, struct bench_err *err)
 	return bench_fail(err, rc, "follow the live view: %s", strerror(-rc));
 }
 
-int live_viewer_start(struct live_viewer *viewer, struct loop *loop, int file, int answers,
-		      struct bench_err *err)
+int live_viewer_start(struct live_viewer *viewer, struct loop *loop, struct loop *other, int file,
+		      int answers, struct bench_err *err)
 {
 	struct live_viewer *v = viewer;
 	char path[PATH_MAX + 32];
 	int rc;
 
-	*v = (struct live_viewer){ .loop = loop, .pidfd = -1 };
+	*v = (struct live_viewer){ .loop = loop, .other = other, .pidfd = -1 };
 	v->tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (v->tty < 0 || tcgetattr(v->tty, &v->modes)) {
 		if (v->tty >= 0)
@@ -142,7 +154,7 @@ void live_viewer_wait(struct live_viewer *viewer, const bool *stop)
 	while (v->pid && !*stop)
 		(void)loop_run(v->loop, &v->over, bench_now_ns() + 100 * BENCH_NS_PER_MS);
 	if (v->pid) {
-		loop_unwatch(v->loop, v->pidfd);
+		unwatch(v);
 		kill(v->pid, SIGTERM);
 		while (waitpid(v->pid, NULL, 0) < 0 && errno == EINTR)
 			;

@@ -16,13 +16,13 @@ struct live_viewer {
 	bool over;
 	int pidfd, tty;
 	struct termios modes; /* of the terminal before */
-	struct loop *loop;
+	struct loop *loop, *other; /* other: NULL = none */
 };
 
-/* The file of lines and the pipe to answer by are handed over. Its end is seen by the loop. -ENOTTY,
- * -ENOENT. */
-int live_viewer_start(struct live_viewer *viewer, struct loop *loop, int file, int answers,
-		      struct bench_err *err);
+/* The file of lines and the pipe to answer by are handed over. Its end is seen by whichever of the
+ * loops turns; other may be NULL. -ENOTTY, -ENOENT. */
+int live_viewer_start(struct live_viewer *viewer, struct loop *loop, struct loop *other, int file,
+		      int answers, struct bench_err *err);
 /* Wait until it has ended or *stop, and let go of it. */
 void live_viewer_wait(struct live_viewer *viewer, const bool *stop);
 

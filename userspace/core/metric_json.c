@@ -65,7 +65,7 @@ static json_t *buckets_json(const struct bench_hist *hist)
 	return buckets;
 }
 
-static json_t *hist_json(const struct bench_hist *hist)
+json_t *metric_hist_json(const struct bench_hist *hist)
 {
 	json_t *min = hist->count ? json_u64(hist->min) : json_null();
 	json_t *max = hist->count ? json_u64(hist->max) : json_null();
@@ -184,15 +184,15 @@ static json_t *distribution_json(const struct bench_metric_set *set, const struc
 	json_t *json;
 
 	if (!m->hist)
-		return current ? hist_json(m->hist_now) : NULL;
+		return current ? metric_hist_json(m->hist_now) : NULL;
 	if (!current)
-		return hist_json(m->hist);
+		return metric_hist_json(m->hist);
 	both = bench_hist_new(m->hist->bits);
 	if (!both)
 		return NULL;
 	bench_hist_merge(both, m->hist);
 	bench_hist_merge(both, m->hist_now);
-	json = hist_json(both);
+	json = metric_hist_json(both);
 	bench_hist_free(both);
 	return json;
 }

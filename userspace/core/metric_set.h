@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <jansson.h>
 #include "bench/metric.h"
 
 #define METRIC_HASH_HEADS 1024
@@ -43,5 +44,8 @@ struct bench_metric_set {
 	bool recording;	  /* a trial is current; otherwise values are warm-up */
 	bool no_memory;
 };
+
+/* "hist" of a metric. New reference. */
+json_t *metric_hist_json(const struct bench_hist *hist);
 
 #endif

@@ -30,6 +30,7 @@ struct sampler {
 	bool asked;	    /* silent CPUs of this window */
 	bool told;	    /* the viewer knows the columns */
 	unsigned trial;
+	uint64_t latency_ns;  /* when the viewer gets the next histogram */
 	uint64_t first_ns, start_ns, end_ns, last_ns;
 	double *last; /* totals of the window at last_ns, one a column */
 	double *now, *row;
@@ -167,6 +168,8 @@ static void tell_viewer(struct sampler *s, uint64_t now_ns)
 	live_tell(live, "row", json_pack("{s:I, s:i, s:o}", "span_ns",
 					 (json_int_t)(now_ns - s->last_ns), "trial", (int)s->trial,
 					 "values", series_last(s->series)));
+	if (s->config.jr && now_ns >= s->latency_ns && now_ns < s->end_ns)
+		s->latency_ns = live_latency(live, s->config.jr, s->trial, now_ns);
 }
 
 static void sample(struct sampler *s, uint64_t now_ns)

@@ -13,7 +13,8 @@
 #define BENCH_HIST_BITS_KERNEL 3 /* error <= 1/8 = 12.5 % */
 #define BENCH_HIST_BUCKETS(bits) ((64 - (bits) + 1) << (bits))
 
-/* Not thread safe: one per worker, merged afterwards. */
+/* One thread records, others merge afterwards; what another thread may do meanwhile is look at the
+ * counts in n[] (bench_hist_peek()). */
 struct bench_hist {
 	uint32_t bits;
 	uint32_t nr_buckets;
@@ -30,6 +31,11 @@ void bench_hist_free(struct bench_hist *hist);
 void bench_hist_reset(struct bench_hist *hist);
 /* Add from's values to into. Both must have the same bits (programmer error otherwise). */
 void bench_hist_merge(struct bench_hist *into, const struct bench_hist *from);
+/* Add to into what the owner of from, which still records, has so far: counts, and from them about
+ * what sum, min and max are. Each bucket is as it was at some moment of the call. */
+void bench_hist_peek(struct bench_hist *into, const struct bench_hist *from);
+/* The same counts in wider buckets: to has fewer bits, and gets sum, min and max as they are. */
+void bench_hist_widen(struct bench_hist *to, const struct bench_hist *from);
 /* Smallest value that falls into bucket index, and the smallest that falls into the next one
  * (UINT64_MAX for the last bucket, which includes it). */
 uint64_t bench_hist_low(const struct bench_hist *hist, uint32_t index);
@@ -51,7 +57,10 @@ static inline uint32_t bench_hist_index(uint32_t bits, uint64_t value)
 /* Constant time, no allocation. */
 static inline void bench_hist_record(struct bench_hist *hist, uint64_t value)
 {
-	hist->n[bench_hist_index(hist->bits, value)]++;
+	uint64_t *n = &hist->n[bench_hist_index(hist->bits, value)];
+
+	/* Not an atomic addition: nobody else writes. */
+	__atomic_store_n(n, *n + 1, __ATOMIC_RELAXED);
 	hist->count++;
 	hist->sum += value;
 	if (value < hist->min)
