@@ -4,7 +4,8 @@
 # make run        install what is missing, build, run the main job
 # make check      install what is missing, build, run all tests (sanitizers included)
 # make check-vm   only the lab: this build on other kernels, in qemu
-# make soak       every module for SOAK seconds (600), without growth of memory or descriptors; hours in all
+# make soak       every module for SOAK seconds (600), the live view for six times as long, without
+#                 growth of memory or descriptors; hours in all
 # make SAN=address,undefined    the same build with sanitizers, in build/san-address,undefined
 # make install    PREFIX=/usr/local, DESTDIR honoured
 # make ARCH=arm64   for another architecture, in build/arm64: CROSS_COMPILE is the prefix of its tools,
@@ -177,6 +178,7 @@ SOAK ?= 600
 soak: deps-check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)python3 scripts/soak.py --bench $(BUILD)/bench --time $(SOAK)
+	$(Q)python3 scripts/soak_view.py --bench $(BUILD)/bench --time $$((6 * $(SOAK)))
 
 install: all
 	install -D -m 755 $(BUILD)/bench $(DESTDIR)$(PREFIX)/bin/bench

@@ -75,9 +75,13 @@ key Escape Home
 shows 'Home goes to the start' 'looking back at 0.0 s'
 key End m
 shows 'a saved result takes no marks' 'no run that could keep a mark'
-key q
-expect 'q leaves' "$(ended)" 0
-terminal_whole 'after q'
+key F1
+shows 'F1 shows the keys' 'Shift-Tab'
+key Escape F4 d i s k Enter
+shows 'F4 filters' 'filter: disk'
+key F4 Escape F10
+expect 'F10 leaves' "$(ended)" 0
+terminal_whole 'after F10'
 
 # --- what cannot be drawn ---
 

@@ -42,9 +42,9 @@ static void draw_cpu(const struct view *v, const struct frame *f, int y, size_t 
 	snprintf(waiting, sizeof(waiting), "runq_waiting.%s", cpu);
 	draw(y, 2, 10, PLAIN, "cpu %s", cpu);
 	draw_right(y, 11, 7, BOLD, "%s",
-		   units_value(depth, view_now(f, f->job->columns[column]), "tasks", draw_utf8()));
+		   units_value(depth, view_now(f, f->job->columns[column]), "", draw_utf8()));
 	draw_right(y, 19, 8, PLAIN, "%s",
-		   units_value(queued, view_now(f, waiting), "tasks", draw_utf8()));
+		   units_value(queued, view_now(f, waiting), "", draw_utf8()));
 	draw_heat(y, 29, v->width - 30, ACCENT, values, nr, DEPTH_FULL);
 	free(values);
 }

@@ -70,8 +70,8 @@ static void draw_tabs(const struct view *v)
 static void draw_keys(const struct view *v, int y)
 {
 	static const char *const keys[][2] = {
-		{ "?", "help" },  { "Tab", "screen" }, { "/", "filter" }, { "s", "sort" },
-		{ "Space", "pause" }, { "<>", "back" }, { "m", "mark" }, { "q", "quit" },
+		{ "F1", "help" },  { "F2", "mark" },	{ "F4", "filter" }, { "F5", "pause" },
+		{ "F6", "sort" },  { "F10", "quit" },	{ "Tab", "screen" }, { "<>", "back" },
 	};
 	char cost[80] = "";
 	int x = 0, right;
@@ -101,9 +101,9 @@ static void draw_help(const struct view *v, int y, int rows)
 		"Esc                   close what is open; follow the running job again",
 		"Left, Right           back and forth in the run's time; Home: its start; End: now",
 		"Space, F5             pause, or play on from here; + and - change the speed",
-		"/, F3                 show only lines that contain a text; empty shows all",
-		"s, F4                 sort in another order",
-		"m, F6                 mark this moment: it is kept in the saved result",
+		"/, F4                 show only lines that contain a text; empty shows all",
+		"s, F6                 sort in another order",
+		"m, F2                 mark this moment: it is kept in the saved result",
 		"q, F10                leave the view; the run goes on",
 		"^C                    stop the run (only of the one that was started with --live)",
 		"",
@@ -315,9 +315,9 @@ enum ui_end ui_key(struct view *v, const struct feed *feed, int key)
 	case '-': v->speed = v->speed > 0.125 ? v->speed / 2 : v->speed; break;
 	case '\n': case KEY_ENTER: open_line(v); break;
 	case 27: v->open = false; v->chosen = v->model.saved; break;
-	case '/': case KEY_F(3): asked = ASK_FILTER; break;
-	case 's': case KEY_F(4): sort_next(v); break;
-	case 'm': case KEY_F(6): mark(v, feed); break;
+	case '/': case KEY_F(4): asked = ASK_FILTER; break;
+	case 's': case KEY_F(6): sort_next(v); break;
+	case 'm': case KEY_F(2): mark(v, feed); break;
 	case '?': case 'h': case KEY_F(1): asked = ASK_HELP; break;
 	case KEY_MOUSE: click(v); break;
 	case 'q': case KEY_F(10):
