@@ -11,6 +11,7 @@
 #include "core/run.h"
 #include "core/sampling_file.h"
 #include "core/version.h"
+#include "profile/calltree.h"
 #include "profile/symbols.h"
 
 /* --- the file's own facts --- */
@@ -99,6 +100,7 @@ static int complete(struct sampling *s, const struct symbols *symbols, struct be
 
 struct folding {
 	struct fold *fold;
+	struct calltree *stacks;
 };
 
 static void on_sample(const struct sample *sample, struct symbols *symbols, void *ctx)
@@ -106,6 +108,7 @@ static void on_sample(const struct sample *sample, struct symbols *symbols, void
 	struct folding *f = ctx;
 
 	fold_add(f->fold, sample, symbols);
+	calltree_add(f->stacks, sample, symbols);
 }
 
 /* A path for a shell: in quotes unless it is plain. malloc'ed, NULL when out of memory. */
@@ -193,22 +196,25 @@ static json_t *job_command(const struct sampling *s, unsigned job, const char *p
 	return all.start_ns && alone ? command_json(path, &all) : NULL;
 }
 
-static void put_profiles(const struct sampling *s, struct fold *fold, const char *path)
+static void put_profiles(const struct sampling *s, const struct folding *f, const char *path)
 {
-	json_t *jobs = json_object_get(s->run->result, "jobs"), *job, *command;
+	json_t *jobs = json_object_get(s->run->result, "jobs"), *job, *command, *stacks;
 	size_t i;
 
 	json_array_foreach (jobs, i, job) {
 		json_t *profile = json_pack("{s:s, s:I}", "event", record_event(s->record), "hz",
 					    (json_int_t)s->run->settings->sample);
 
-		if (!fold_json(fold, (unsigned)i, record_event(s->record), profile)) {
+		if (!fold_json(f->fold, (unsigned)i, record_event(s->record), profile)) {
 			json_decref(profile);
 			continue;
 		}
 		command = path ? job_command(s, (unsigned)i, path) : NULL;
 		if (command)
 			json_object_set_new(profile, "command", command);
+		stacks = calltree_json(f->stacks, (unsigned)i, record_event(s->record));
+		if (stacks)
+			json_object_set_new(profile, "stacks", stacks);
 		json_object_set_new(profile, "spans", spans_json(s, (unsigned)i, path));
 		json_object_set_new(job, "profile", profile);
 	}
@@ -245,7 +251,6 @@ void sampling_finish(struct sampling *s)
 {
 	unsigned nr_jobs;
 	struct symbols *symbols;
-	struct fold *fold;
 	struct folding folding;
 	const struct samples_visitor visitor = { .sample = on_sample, .ctx = &folding };
 	struct bench_err err = { 0 };
@@ -256,14 +261,14 @@ void sampling_finish(struct sampling *s)
 		return;
 	nr_jobs = (unsigned)json_array_size(json_object_get(s->run->result, "jobs"));
 	symbols = symbols_new();
-	fold = fold_new(s->spans, s->nr_spans, nr_jobs);
+	folding.fold = fold_new(s->spans, s->nr_spans, nr_jobs);
+	folding.stacks = calltree_new(s->spans, s->nr_spans, nr_jobs);
 	path = s->path ? quoted(s->path) : NULL;
-	folding.fold = fold;
-	rc = symbols && fold ? perfdata_flush(s->file, &err) :
+	rc = symbols && folding.fold && folding.stacks ? perfdata_flush(s->file, &err) :
 			       bench_fail(&err, -ENOMEM, "samples: out of memory");
 	rc = rc ? rc : samples_read(s->out.fd, symbols, &visitor, &err);
 	if (!rc) {
-		put_profiles(s, fold, path);
+		put_profiles(s, &folding, path);
 		put_losses(s);
 		rc = complete(s, symbols, &err);
 	}
@@ -276,6 +281,7 @@ void sampling_finish(struct sampling *s)
 	if (rc)
 		result_warn(s->run->result, "no file of samples is kept: %s", err.msg);
 	free(path);
-	fold_free(fold);
+	fold_free(folding.fold);
+	calltree_free(folding.stacks);
 	symbols_free(symbols);
 }

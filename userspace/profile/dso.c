@@ -22,6 +22,7 @@
 struct symbol {
 	uint64_t start, size;
 	char *name;
+	const char *told; /* as it is shown, once it was asked for; in texts */
 	unsigned char bind;
 };
 
@@ -147,7 +148,7 @@ static void symbols_tidy(struct dso *dso)
 	dso->nr = nr;
 }
 
-static const struct symbol *symbol_at(const struct dso *dso, uint64_t address)
+static struct symbol *symbol_at(const struct dso *dso, uint64_t address)
 {
 	size_t low = 0, high = dso->nr;
 
@@ -380,12 +381,14 @@ static uint64_t address_of(const struct dso *dso, uint64_t offset)
 
 const char *dso_symbol(struct dso *dso, uint64_t offset)
 {
-	const struct symbol *symbol;
+	struct symbol *symbol;
 
 	if (!dso->opened)
 		open_file(dso);
 	symbol = symbol_at(dso, address_of(dso, offset));
-	return symbol ? keep(dso, symbol->name) : NULL;
+	if (symbol && !symbol->told)
+		symbol->told = keep(dso, symbol->name);
+	return symbol ? symbol->told : NULL;
 }
 
 /* --- inlined functions --- */

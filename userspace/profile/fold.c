@@ -108,6 +108,11 @@ static int compare_span(const void *key, const void *element)
 	return *time < span->start_ns ? -1 : *time > span->end_ns;
 }
 
+const struct fold_span *fold_span_at(const struct fold_span *spans, unsigned nr, uint64_t time_ns)
+{
+	return bsearch(&time_ns, spans, nr, sizeof(*spans), compare_span);
+}
+
 static void add_row(struct fold *f, const struct row *key, const struct sample *s)
 {
 	struct row **node = tfind(key, &f->rows, by_key), *own;
@@ -129,8 +134,7 @@ static void add_row(struct fold *f, const struct row *key, const struct sample *
 
 void fold_add(struct fold *f, const struct sample *s, struct symbols *symbols)
 {
-	const struct fold_span *span = bsearch(&s->time_ns, f->spans, f->nr_spans,
-					       sizeof(*f->spans), compare_span);
+	const struct fold_span *span = fold_span_at(f->spans, f->nr_spans, s->time_ns);
 	bool no_stack = s->event != PROFILE_CPU && !s->nr_chain;
 	struct symbol_frame frame;
 	struct total *total;

@@ -14,6 +14,9 @@ struct fold_span {
 	unsigned trial; /* from 1 */
 };
 
+/* The span that a time is in, NULL = none. */
+const struct fold_span *fold_span_at(const struct fold_span *spans, unsigned nr, uint64_t time_ns);
+
 struct fold;
 
 /* spans live as long. NULL when out of memory. */

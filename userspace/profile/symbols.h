@@ -42,7 +42,7 @@ struct symbol_frame {
 
 /* What an address of a process is in now, innermost (inlined) function first; pid is of no account
  * in the kernel. caller: the address is where a call returns to. Returns the number of frames, at
- * least 1. Texts live as long as symbols. */
+ * least 1. Texts live as long as symbols, those of code made at run time as long as its process. */
 unsigned symbols_resolve(struct symbols *symbols, pid_t pid, uint64_t address, bool kernel,
 			 bool caller, struct symbol_frame frames[SYMBOLS_MAX_FRAMES]);
 /* Without inlined functions, which costs less. */
