@@ -25,6 +25,10 @@ static void help(FILE *out)
 		     "  --threshold=METRIC<VALUE\n"
 		     "                     exit with 3 unless this holds, such as 'latency.p99<2ms' or\n"
 		     "                     '[disk*] ops>=50k'; may be given again\n"
+		     "  --job=N|NAME       stacks: of this job only\n"
+		     "  --event=NAME       stacks: of these samples only, such as 'cpu-clock' or\n"
+		     "                     'offcpu-time'\n"
+		     "  --base=FILE        flamegraph: colour what has changed since this result\n"
 		     "  -h, --help         this text\n\n"
 		     "Exit status: 0 printed, 1 the output could not be written, 2 bad request or "
 		     "bad file,\n3 a threshold is broken.\n");
@@ -32,6 +36,7 @@ static void help(FILE *out)
 
 struct request {
 	const char *input, *output;
+	const char *job, *event, *base;
 	const struct bench_reporter *reporter;
 	char *list; /* of thresholds */
 	struct thresholds *thresholds;
@@ -55,6 +60,9 @@ static int parse(struct request *req, int argc, char **argv, struct bench_err *e
 		{ "format", required_argument, NULL, 'f' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "threshold", required_argument, NULL, 't' },
+		{ "job", required_argument, NULL, 'j' },
+		{ "event", required_argument, NULL, 'e' },
+		{ "base", required_argument, NULL, 'b' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -70,6 +78,12 @@ static int parse(struct request *req, int argc, char **argv, struct bench_err *e
 			format = optarg;
 		else if (option == 'o')
 			req->output = optarg;
+		else if (option == 'j')
+			req->job = optarg;
+		else if (option == 'e')
+			req->event = optarg;
+		else if (option == 'b')
+			req->base = optarg;
 		else if (option == 't' && add_threshold(req, optarg, err))
 			return -ENOMEM;
 		else if (option != 't')
@@ -100,10 +114,36 @@ static bool is_plain_target(const char *path)
 	return stat(path, &st) || S_ISREG(st.st_mode);
 }
 
-/* Rendered in memory first, so that a reporter that fails leaves the old file as it was. */
-static int report_to_file(const struct request *req, const json_t *result, struct bench_err *err)
+/* What is shown of the result: its number, or the first job of that name. */
+static int choose(const struct request *req, const json_t *result, json_t **ret_base,
+		  struct bench_report_style *style, struct bench_err *err)
 {
-	struct bench_report_style style = { .width = 100 };
+	const json_t *jobs = json_object_get(result, "jobs"), *job;
+	char *end = NULL;
+	unsigned long nr = req->job ? strtoul(req->job, &end, 10) : 0;
+	size_t i;
+
+	style->event = req->event;
+	if (req->job && (*end || end == req->job)) {
+		nr = 0;
+		json_array_foreach (jobs, i, job)
+			if (!nr && !strcmp(bench_result_str(job, "name"), req->job))
+				nr = i + 1;
+	}
+	if (req->job && (!nr || nr > json_array_size(jobs)))
+		return bench_fail(err, -EINVAL, "--job=%s: neither a number from 1 to %zu nor the name "
+				  "of a job in %s", req->job, json_array_size(jobs), req->input);
+	style->job = (unsigned)nr;
+	if (req->base && bench_result_load(ret_base, req->base, err))
+		return -EINVAL;
+	style->base = *ret_base;
+	return 0;
+}
+
+/* Rendered in memory first, so that a reporter that fails leaves the old file as it was. */
+static int report_to_file(const struct request *req, const json_t *result,
+			  struct bench_report_style style, struct bench_err *err)
+{
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -111,6 +151,7 @@ static int report_to_file(const struct request *req, const json_t *result, struc
 
 	if (!out)
 		return bench_fail(err, -ENOMEM, "write '%s': out of memory", req->output);
+	style.width = 100;
 	style.utf8 = reporter_style(stdout).utf8;
 	r = req->reporter->report(result, &style, out, err);
 	if (fclose(out) && !r)
@@ -121,18 +162,22 @@ static int report_to_file(const struct request *req, const json_t *result, struc
 	return r;
 }
 
-static int report_to_stream(const struct request *req, const json_t *result, struct bench_err *err)
+static int report_to_stream(const struct request *req, const json_t *result,
+			    struct bench_report_style style, struct bench_err *err)
 {
 	bool own = req->output && strcmp(req->output, "-");
 	FILE *out = own ? fopen(req->output, "we") : stdout;
-	struct bench_report_style style;
+	struct bench_report_style plain;
 	int r;
 
 	if (!out) {
 		r = -errno;
 		return bench_fail(err, r, "open '%s': %s", req->output, strerror(-r));
 	}
-	style = reporter_style(out);
+	plain = reporter_style(out);
+	style.color = plain.color;
+	style.utf8 = plain.utf8;
+	style.width = plain.width;
 	r = req->reporter->report(result, &style, out, err);
 	if (own && fclose(out) && !r) {
 		r = -errno;
@@ -145,27 +190,32 @@ int cmd_report(int argc, char **argv)
 {
 	struct request req = { 0 };
 	struct bench_err err = { 0 };
-	json_t *result = NULL;
+	struct bench_report_style style = { 0 };
+	json_t *result = NULL, *base = NULL;
 	int code = 0;
 
 	if (parse(&req, argc, argv, &err)) {
 		code = EXIT_REQUEST;
 	} else if (req.help) {
 		help(stdout);
-	} else if (bench_result_load(&result, req.input, &err)) {
+	} else if (bench_result_load(&result, req.input, &err) ||
+		   choose(&req, result, &base, &style, &err)) {
 		code = EXIT_REQUEST;
 	} else {
 		bool file = req.output && strcmp(req.output, "-") && is_plain_target(req.output);
 		unsigned nr_broken = thresholds_apply(req.thresholds, result);
-		int r = file ? report_to_file(&req, result, &err)
-			     : report_to_stream(&req, result, &err);
+		int r = file ? report_to_file(&req, result, style, &err)
+			     : report_to_stream(&req, result, style, &err);
 
 		/* The reader went away (a pager, head): nothing to complain about. */
 		code = r && r != -EPIPE ? EXIT_FAILED : nr_broken ? EXIT_REGRESSED : 0;
+		if (r == -ENODATA) /* the result has nothing of what was asked for */
+			code = EXIT_REQUEST;
 	}
 	if (code && code != EXIT_REGRESSED)
 		fprintf(stderr, "bench: %s\n", err.msg);
 	json_decref(result);
+	json_decref(base);
 	thresholds_free(req.thresholds);
 	free(req.list);
 	return code;

@@ -120,6 +120,25 @@ while time.monotonic() < end:
 	near=$(awk "BEGIN { d = $sum / $wall - 1; print (d < 0.01 && d > -0.01) }")
 	if [ "$near" = 1 ]; then pass 'periods sum to the wall time'; else fail 'periods sum to the wall time' "$sum of $wall s"; fi
 	expect 'the sleep has a stack' "$(json wall.json 'max((s["share"], s["symbol"] != "[no stack]") for s in d["jobs"][0]["profile"]["symbols"] if s["event"] == "offcpu-time")[1]')" True
+	"$BENCH" report --format=folded wall.json >folded.txt
+	perf script -i wall.perf.data --time "$(json wall.json 'd["jobs"][0]["profile"]["command"].split("--time ")[1]')" \
+		-F comm,pid,tid,time,event,period >span.txt 2>/dev/null
+	cat >folded.py <<'PY'
+import collections, re
+perf, ours = collections.Counter(), collections.Counter()
+for line in open("span.txt"):
+    m = re.match(r"\s*(.+?)\s+-?\d+/-?\d+\s+[\d.]+:\s+(\d+)\s+(\S+?):", line)
+    if m and not m.group(3).startswith("cycles"):
+        perf[m.group(3), m.group(1)] += int(m.group(2))
+for line in open("folded.txt"):
+    event, comm = line.split(";")[:2]
+    ours[event, comm.split(" ")[0] if line.count(";") == 1 else comm] += int(line.rsplit(" ", 1)[1])
+total = sum(perf.values())
+apart = sum(abs(perf[k] - ours[k]) for k in set(perf) | set(ours) if not k[0].startswith("cycles"))
+print("same" if total and apart <= 0.001 * total else "apart %d of %d: %s, perf has %s" % (apart, total, ours, perf))
+PY
+	run python3 folded.py
+	expect 'stacks sum to what perf script has of each event and command' "$out" same
 	run "$BENCH" -q --sample --trials=2 --duration=600ms --workers=1 -o pipe.json sched,mode=timer
 	perf script -i pipe.perf.data -F comm,pid,tid,time,event,period >pipe.txt 2>/dev/null
 	run python3 sums.py pipe.txt

@@ -81,6 +81,59 @@ fi
 
 "$BENCH" report --format=profile "$here/profile.json" >"$work/out" 2>&1 || fail 'report as profile'
 golden profile.profile.txt
+
+# Stacks: golden, whole XML and JSON with names that are neither, and against another result.
+for format in folded flamegraph speedscope; do
+	"$BENCH" report --format=$format "$here/stacks.json" >"$work/out" 2>&1 || fail "report as $format"
+	golden stacks.$format.txt
+	cp "$work/out" "$work/stacks.$format"
+done
+expect 'the flame graph is XML' 0 '' python3 -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' \
+	"$work/stacks.flamegraph"
+expect 'speedscope: profiles and their frames are whole' 0 '^800 800$' python3 -c 'import json, sys
+d = json.load(open(sys.argv[1], encoding="utf-8"))
+names = [(f["name"], f.get("file")) for f in d["shared"]["frames"]]
+assert len(set(names)) == len(names)
+for p in d["profiles"]:
+    assert len(p["samples"]) == len(p["weights"]) and p["endValue"] == sum(p["weights"])
+    assert all(0 <= f < len(names) for s in p["samples"] for f in s)
+print(sum(p["endValue"] for p in d["profiles"]) // 10 ** 6, sum(sum(p["weights"]) for p in d["profiles"]) // 10 ** 6)' \
+	"$work/stacks.speedscope"
+expect 'folded: a line has a stack and a number' 1 '' \
+	grep -vE '^[^;]+(;[^;]+)* [0-9]+$' "$work/stacks.folded"
+expect 'of one event' 0 '^prog;main;sleep_here_\[k\] 150000000$' \
+	"$BENCH" report --format=folded --event=offcpu-time "$here/stacks.json"
+expect 'of an event that is not there' 2 "no stacks of event 'cycles'" \
+	"$BENCH" report --format=folded --event=cycles "$here/stacks.json"
+expect 'of a job by name' 0 '^cpu-clock;prog;main;vfs_read_' \
+	"$BENCH" report --format=folded --job='make -j2' "$here/stacks.json"
+expect 'of a job that is not there' 2 'neither a number from 1 to 1' \
+	"$BENCH" report --format=folded --job=2 "$here/stacks.json"
+expect 'no stacks' 2 'made without --sample' "$BENCH" report --format=flamegraph "$here/exec.json"
+python3 - "$here/stacks.json" >"$work/then.json" <<'EOF'
+import json, sys
+d = json.load(open(sys.argv[1], encoding="utf-8"))
+nodes = d["jobs"][0]["profile"]["stacks"]["trees"][0]["nodes"]
+nodes[3] = "2 3 40000000"  # of 200: the whole was 640 ms, and is 800
+json.dump(d, sys.stdout)
+EOF
+"$BENCH" report --format=flamegraph --base="$work/then.json" "$here/stacks.json" >"$work/out" 2>&1 || fail 'differential'
+golden stacks.differential.txt
+cp "$work/out" "$work/differential.svg"
+expect 'what has grown' 0 '^mix &amp; match.*37.50 %, 300 ms&#10;was 21.88 %: +15.62 points' \
+	sed -n 's/.*<title>\(mix[^<]*\)<.*/\1/p' "$work/differential.svg"
+expect 'nothing to compare with' 2 'nofile' \
+	"$BENCH" report --format=flamegraph --base=nofile.json "$here/stacks.json"
+# Many jobs are a level of their own.
+python3 - "$here/stacks.json" >"$work/two.json" <<'EOF'
+import copy, json, sys
+d = json.load(open(sys.argv[1], encoding="utf-8"))
+d["jobs"].append(dict(copy.deepcopy(d["jobs"][0]), name="second; job"))
+json.dump(d, sys.stdout)
+EOF
+expect 'jobs are told apart' 0 '^second: job;cpu-clock;prog;main;vfs_read_.k. 50000000$' \
+	"$BENCH" report --format=folded "$work/two.json"
+
 expect 'no profile' 0 'made without --sample' "$BENCH" report --format=profile "$here/exec.json"
 
 # What is printed as JSON is the document, and printing it again changes nothing.

@@ -8,37 +8,12 @@
 
 #include "bench/reporter.h"
 #include "bench/units.h"
-
-/* Text of a document or of an attribute. XML 1.0 has no way to write other control characters, and
- * normalises line ends and, in attributes, blanks, unless they are references. */
-static void put_text(FILE *out, const char *text)
-{
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (*c == '&')
-			fputs("&amp;", out);
-		else if (*c == '<')
-			fputs("&lt;", out);
-		else if (*c == '>')
-			fputs("&gt;", out);
-		else if (*c == '"')
-			fputs("&quot;", out);
-		else if (*c == '\n' || *c == '\r' || *c == '\t')
-			fprintf(out, "&#%d;", *c);
-		else if (*c < 0x20 || *c == 0x7f)
-			fputs("\xef\xbf\xbd", out); /* U+FFFD, the replacement character */
-		else if (c[0] == 0xef && c[1] == 0xbf && c[2] >= 0xbe) {
-			fputs("\xef\xbf\xbd", out); /* U+FFFE and U+FFFF are no characters */
-			c += 2;
-		} else {
-			fputc(*c, out);
-		}
-	}
-}
+#include "report/lib/xml.h"
 
 static void put_attribute(FILE *out, const char *name, const char *text)
 {
 	fprintf(out, " %s=\"", name);
-	put_text(out, text);
+	xml_text(out, text);
 	fputc('"', out);
 }
 
@@ -91,16 +66,16 @@ static void put_threshold(FILE *out, const json_t *row)
 	const char *reason = bench_result_str(row, "reason");
 	char value[UNITS_MAX];
 
-	put_text(out, bench_result_str(row, "threshold"));
+	xml_text(out, bench_result_str(row, "threshold"));
 	fputs(": ", out);
-	put_text(out, bench_result_str(row, "metric"));
+	xml_text(out, bench_result_str(row, "metric"));
 	if (is(row, "unknown")) {
 		fputs(" is not known: ", out);
-		put_text(out, reason);
+		xml_text(out, reason);
 		return;
 	}
 	fputs(" is ", out);
-	put_text(out, units_value(value, bench_result_num(row, "value"), bench_result_str(row, "unit"),
+	xml_text(out, units_value(value, bench_result_num(row, "value"), bench_result_str(row, "unit"),
 				  true));
 }
 
@@ -115,7 +90,7 @@ static void put_failure(FILE *out, const json_t *job)
 	put_attribute(out, "type", own ? bench_result_str(job, "status") : "threshold");
 	fputs(" message=\"", out);
 	if (own)
-		put_text(out, bench_result_str(job, "reason"));
+		xml_text(out, bench_result_str(job, "reason"));
 	json_array_foreach (rows, i, row) {
 		if (own || is(row, "ok") || nr++)
 			continue;
@@ -125,7 +100,7 @@ static void put_failure(FILE *out, const json_t *job)
 	}
 	fputs("\">", out);
 	if (own)
-		put_text(out, bench_result_str(job, "reason"));
+		xml_text(out, bench_result_str(job, "reason"));
 	nr = own;
 	json_array_foreach (rows, i, row) {
 		if (is(row, "ok"))
@@ -152,7 +127,7 @@ static void put_output(FILE *out, const json_t *job)
 		if (!bench_result_has_value(metric))
 			continue;
 		fprintf(out, "%s ", names[i]);
-		put_text(out, units_value(value, bench_result_num(metric, "value"),
+		xml_text(out, units_value(value, bench_result_num(metric, "value"),
 					  bench_result_str(metric, "unit"), true));
 		fputc('\n', out);
 	}
@@ -168,7 +143,7 @@ static void put_output(FILE *out, const json_t *job)
 static void put_job(FILE *out, const json_t *job)
 {
 	fputs("    <testcase classname=\"bench.", out);
-	put_text(out, bench_result_str(job, "module"));
+	xml_text(out, bench_result_str(job, "module"));
 	fputc('"', out);
 	put_attribute(out, "name", bench_result_str(job, "name"));
 	put_seconds(out, job_ns(job));
