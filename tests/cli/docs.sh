@@ -97,6 +97,10 @@ while IFS= read -r line; do
 	rest=${line#bench}
 	case $line in
 	'bench list'* | 'bench run --help') set -- ;;
+	'bench report --format=flamegraph'* | 'bench report --format=folded'* | 'bench report --format=speedscope'*)
+		for name in r before after; do cp "$root/tests/report/stacks.json" $name.json; done
+		rest=$(echo "$rest" | sed 's/flamegraph\.pl/cat/') # a tool of others
+		;;
 	'bench report'*)
 		"$BENCH" --trials=1 --duration=10ms --warmup=0 --no-probes -q -o r.json --force cpu >/dev/null 2>&1
 		rest=$(echo "$rest" | sed 's/[^ ]*\.json/r.json/')
