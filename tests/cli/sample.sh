@@ -90,6 +90,8 @@ for event in offcpu-time runqueue-wait; do
 	case $out in *"of event '$event'"*) pass "has $event" ;; *) fail "has $event" "$out" ;; esac
 done
 reads 'perf script' tree.perf.data script
+switches=$(perf script -i tree.perf.data --show-switch-events 2>/dev/null | grep -c PERF_RECORD_SWITCH)
+if [ "$switches" -ge 40 ]; then pass 'context switches are in it'; else fail 'context switches are in it' "$switches"; fi
 # Of a program, whose instructions are there; those of the kernel need a vmlinux.
 reads 'perf annotate' stopped.perf.data annotate --stdio --stdio-color=never -q --dsos=bench
 reads 'perf report of a time' tree.perf.data report --stdio --time "$(json tree.json 'd["jobs"][0]["profile"]["command"].split("--time ")[1]')"

@@ -78,6 +78,7 @@ static void fill_attr(struct perf_event_attr *attr, const struct counter_record 
 		.comm = 1,
 		.comm_exec = 1,
 		.task = 1,
+		.context_switch = 1,
 		.exclude_kernel = r->user_only,
 		.exclude_callchain_kernel = r->user_only,
 		.exclude_hv = 1,
