@@ -47,6 +47,24 @@ struct probe_irq {
 	__s64 blame_ns[PROBE_SOURCES]; /* what tracked threads waited meanwhile */
 } __attribute__((aligned(64)));
 
+/* --- interrupts one by one: map "irq_rings", element cpu --- */
+
+#define PROBE_IRQ_RING 4096 /* interrupts that a CPU remembers */
+
+struct probe_irq_span {
+	__u64 from_ns;
+	__u32 ns; /* until its end, whatever interrupted it included */
+	__u32 source;
+};
+
+/* Written by its CPU only, oldest overwritten. A hard interrupt that comes while the end of a soft
+ * one is written may be lost to it: both take the same place. */
+struct probe_irq_ring {
+	__u64 head; /* written so far */
+	__u64 pad[7];
+	struct probe_irq_span ring[PROBE_IRQ_RING];
+};
+
 /* --- blame: map "blame", element bank * nr_cpus + cpu --- */
 
 /* How many tracked threads wait for a CPU, and since when, in one word, so that any CPU can change

@@ -50,6 +50,14 @@ struct {
 	__type(value, struct probe_irq);
 } irq_time SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* CPUs; set by userspace */
+	__type(key, __u32);
+	__type(value, struct probe_irq_ring);
+} irq_rings SEC(".maps");
+
 /* What every program here works on. */
 struct here {
 	const volatile struct probe_span *w;
@@ -119,6 +127,23 @@ static __always_inline void irq_charge(struct here *h, __u32 source, const struc
 	h->irq->nr[source] += cost->nr;
 }
 
+/* For a timeline. */
+static __always_inline void irq_remember(__u32 source, __u64 from, __u64 to)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct probe_irq_ring *r = bpf_map_lookup_elem(&irq_rings, &cpu);
+	struct probe_irq_span *span;
+
+	if (!r)
+		return;
+	span = &r->ring[r->head % PROBE_IRQ_RING];
+	span->from_ns = from;
+	span->ns = (__u32)(to - from);
+	span->source = source;
+	barrier();
+	WRITE_ONCE(r->head, r->head + 1);
+}
+
 /* --- hard --- */
 
 static __always_inline int hard_entry(__u32 program, __u32 source)
@@ -139,6 +164,7 @@ static __always_inline int hard_exit(__u32 program, __u32 source)
 	struct irq_cost cost;
 	struct here h;
 	__u32 depth;
+	__u64 now;
 
 	if (!here_get(&h, program))
 		return 0;
@@ -149,8 +175,10 @@ static __always_inline int hard_exit(__u32 program, __u32 source)
 		h.irq->depth = 0;
 		return 0;
 	}
-	cost = irq_end(&h, &h.irq->hard[depth], bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	cost = irq_end(&h, &h.irq->hard[depth], now);
 	irq_charge(&h, source, &cost);
+	irq_remember(source, h.irq->hard[depth].start_ns, now);
 	h.clock->hardirq_ns += cost.ns;
 	h.blame->hard_ns += cost.wait_ns;
 	h.irq->depth = depth;
@@ -231,7 +259,7 @@ static __always_inline int on_soft_exit(__u64 *ctx)
 {
 	struct irq_cost cost;
 	struct here h;
-	__u64 hard;
+	__u64 hard, now = 0;
 
 	if (!here_get(&h, RUN_SOFT_EXIT))
 		return 0;
@@ -242,12 +270,14 @@ static __always_inline int on_soft_exit(__u64 *ctx)
 	for (int i = 0; i < 3; i++) {
 		hard = READ_ONCE(h.clock->hardirq_ns);
 		barrier();
-		cost = irq_end(&h, &h.irq->soft, bpf_ktime_get_ns());
+		now = bpf_ktime_get_ns();
+		cost = irq_end(&h, &h.irq->soft, now);
 		barrier();
 		if (READ_ONCE(h.clock->hardirq_ns) == hard)
 			break;
 	}
 	irq_charge(&h, soft_source(ctx[0]), &cost);
+	irq_remember(soft_source(ctx[0]), h.irq->soft.start_ns, now);
 	h.clock->softirq_ns += cost.ns;
 	h.blame->soft_ns += cost.wait_ns;
 	h.irq->soft.open = 0;

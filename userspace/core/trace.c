@@ -35,8 +35,8 @@ struct thread {
 };
 
 struct cpu {
-	struct probe_cursor turns_at, blocks_at;
-	struct list turns, blocks;
+	struct probe_cursor turns_at, blocks_at, served_at;
+	struct list turns, blocks, served;
 };
 
 struct trace {
@@ -115,6 +115,7 @@ void trace_close(struct trace *trace)
 	for (unsigned i = 0; t->cpus && i < t->nr_cpus; i++) {
 		free(t->cpus[i].turns.items);
 		free(t->cpus[i].blocks.items);
+		free(t->cpus[i].served.items);
 	}
 	trace_file_close(t->file);
 	result_file_close(&t->out);
@@ -185,6 +186,7 @@ static void empty_threads(struct trace *t)
 static void empty_cpus(struct trace *t)
 {
 	struct probe_block blocks[CHUNK];
+	struct probe_served served[CHUNK];
 	struct probe_turn turns[CHUNK];
 	unsigned nr;
 
@@ -195,6 +197,8 @@ static void empty_cpus(struct trace *t)
 			keep(t, &c->turns, turns, nr, sizeof(*turns));
 		while ((nr = probe_blocks(t->run->probes, i, &c->blocks_at, blocks, CHUNK)))
 			keep(t, &c->blocks, blocks, nr, sizeof(*blocks));
+		while ((nr = probe_served(t->run->probes, i, &c->served_at, served, CHUNK)))
+			keep(t, &c->served, served, nr, sizeof(*served));
 	}
 }
 
@@ -228,10 +232,11 @@ void trace_begin(struct trace *trace, unsigned job, unsigned trial)
 	for (unsigned i = 0; i < t->nr_cpus; i++) {
 		struct cpu *c = &t->cpus[i];
 
-		c->turns.nr = c->blocks.nr = 0;
-		c->turns_at.lost = c->blocks_at.lost = 0;
+		c->turns.nr = c->blocks.nr = c->served.nr = 0;
+		c->turns_at.lost = c->blocks_at.lost = c->served_at.lost = 0;
 		probe_turns_skip(t->run->probes, i, &c->turns_at);
 		probe_blocks_skip(t->run->probes, i, &c->blocks_at);
+		probe_served_skip(t->run->probes, i, &c->served_at);
 	}
 	t->loop = run_loop(t->run);
 	if (t->run->probes)
@@ -268,7 +273,8 @@ static void write_window(struct trace *t, const struct bench_window *window)
 
 		trace_file_cpu(t->file, &place, i, c->turns.items, (unsigned)c->turns.nr);
 		trace_file_blocks(t->file, &place, c->blocks.items, (unsigned)c->blocks.nr);
-		t->nr_lost += c->turns_at.lost + c->blocks_at.lost;
+		trace_file_served(t->file, &place, i, c->served.items, (unsigned)c->served.nr);
+		t->nr_lost += c->turns_at.lost + c->blocks_at.lost + c->served_at.lost;
 	}
 }
 

@@ -15,7 +15,8 @@
 /* Numbers of processes and threads that are none: they must not be those of a real one, because
  * viewers sort by them. */
 #define PID_CPUS 1
-#define PID_JOB(job) ((job) + 2)
+#define PID_SERVED 2
+#define PID_JOB(job) ((job) + 3)
 #define TID_TRIALS 0
 
 /* Kept for the end of the document. */
@@ -32,7 +33,7 @@ struct trace_file {
 		char comm[16];
 	} comms[COMMS];
 	uint64_t started_ns, bytes, max_bytes, nr_dropped, nr_ids;
-	bool begun, named_cpus;
+	bool begun, named_cpus, named_served;
 };
 
 /* One event; what does not fit is counted. */
@@ -210,6 +211,47 @@ void trace_file_cpu(struct trace_file *file, const struct trace_place *place, un
 			put(file, "{\"ph\":\"X\",\"name\":%s,\"cat\":\"cpu\",\"pid\":%u,\"tid\":%u,\"ts\":%s,"
 				  "\"dur\":%s,\"args\":{\"pid\":%u}}",
 			    quotes, PID_CPUS, cpu, at(file, ts, from), us(dur, to - from), turns[i].pid);
+		free(quotes);
+	}
+}
+
+/* By their beginnings; what lies around comes before what lies within. */
+static int by_begin(const void *a, const void *b)
+{
+	const struct probe_served *x = a, *y = b;
+
+	if (x->from_ns != y->from_ns)
+		return x->from_ns < y->from_ns ? -1 : 1;
+	return x->to_ns > y->to_ns ? -1 : x->to_ns < y->to_ns;
+}
+
+void trace_file_served(struct trace_file *file, const struct trace_place *place, unsigned cpu,
+		       struct probe_served *served, unsigned nr)
+{
+	char ts[32], dur[32], text[32];
+
+	if (!nr)
+		return;
+	if (!file->named_served)
+		name(file, "process_name", PID_SERVED, 0, "interrupts");
+	file->named_served = true;
+	snprintf(text, sizeof(text), "cpu %u", cpu);
+	name(file, "thread_name", PID_SERVED, cpu, text);
+	qsort(served, nr, sizeof(*served), by_begin);
+	for (unsigned i = 0; i < nr; i++) {
+		uint64_t from = served[i].from_ns, to = served[i].to_ns;
+		const char *what;
+		bool soft = probe_served_name(file->probes, served[i].source, &what);
+		char *quotes;
+
+		if (!cut(place, &from, &to))
+			continue;
+		quotes = quoted(what);
+		if (quotes)
+			put(file, "{\"ph\":\"X\",\"name\":%s,\"cat\":\"%s\",\"pid\":%u,\"tid\":%u,\"ts\":%s,"
+				  "\"dur\":%s}",
+			    quotes, soft ? "softirq" : "irq", PID_SERVED, cpu, at(file, ts, from),
+			    us(dur, to - from));
 		free(quotes);
 	}
 }

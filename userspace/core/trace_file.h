@@ -29,6 +29,9 @@ void trace_file_thread(struct trace_file *file, const struct trace_place *place,
 		       const char *comm, const struct probe_step *steps, unsigned nr);
 void trace_file_cpu(struct trace_file *file, const struct trace_place *place, unsigned cpu,
 		    const struct probe_turn *turns, unsigned nr);
+/* Sorts them. */
+void trace_file_served(struct trace_file *file, const struct trace_place *place, unsigned cpu,
+		       struct probe_served *served, unsigned nr);
 void trace_file_blocks(struct trace_file *file, const struct trace_place *place,
 		       const struct probe_block *blocks, unsigned nr);
 /* When a trial's window began. */

@@ -56,6 +56,7 @@ void blame_open(struct probe_set *set)
 		b->blame = object_map(set->track, "blame", &b->blame_bytes);
 	if (irq) {
 		b->irq = object_map(irq, "irq_time", &b->irq_bytes);
+		b->irq_rings = object_map(irq, "irq_rings", &b->irq_rings_bytes);
 		irq_open(set, irq);
 	}
 	if (set->sched && set->sched->bpf) {
@@ -74,6 +75,8 @@ void blame_close(struct probe_set *set)
 		munmap(b->blame, b->blame_bytes);
 	if (b->irq)
 		munmap(b->irq, b->irq_bytes);
+	if (b->irq_rings)
+		munmap(b->irq_rings, b->irq_rings_bytes);
 	if (b->busy)
 		munmap(b->busy, b->busy_bytes);
 	if (b->balance)

@@ -17,6 +17,8 @@ struct probe_blames {
 	struct probe_irq *irq;
 	struct probe_busy_cpu *busy;
 	struct probe_balance *balance; /* per bank only */
+	struct probe_irq_ring *irq_rings; /* nr_cpus */
+	size_t irq_rings_bytes;
 	size_t blame_bytes, irq_bytes, busy_bytes, balance_bytes;
 	char irq_name[PROBE_SOURCES][IRQ_NAME_SIZE]; /* "" = not looked up yet */
 	/* Windows whose charges do not add up to the wait that they are about, and the first one.

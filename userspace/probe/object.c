@@ -151,7 +151,7 @@ static int maps_prepare(struct bpf_object *bpf, const struct probe_set *set,
 		if (per_bank(name))
 			ret = bpf_map__set_max_entries(map, 2 * set->nr_cpus);
 		else if (!strcmp(name, "queues") || !strcmp(name, "cpu_clock") ||
-			 !strcmp(name, "block_rings") || !strcmp(name, "slices"))
+			 !strcmp(name, "block_rings") || !strcmp(name, "irq_rings") || !strcmp(name, "slices"))
 			ret = bpf_map__set_max_entries(map, set->nr_cpus);
 		else if (!strcmp(name, "history"))
 			ret = bpf_map__set_max_entries(map, set->nr_rings);

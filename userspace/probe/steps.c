@@ -138,6 +138,46 @@ void probe_turn_comm(const struct probe_set *set, unsigned cpu, uint32_t pid, ch
 		task_comm(pid, ret_comm, 16);
 }
 
+static const struct probe_irq_ring *served_of(const struct probe_set *set, unsigned cpu)
+{
+	return set && set->blames && set->blames->irq_rings && cpu < set->nr_cpus ?
+		       &set->blames->irq_rings[cpu] :
+		       NULL;
+}
+
+void probe_served_skip(const struct probe_set *set, unsigned cpu, struct probe_cursor *cursor)
+{
+	const struct probe_irq_ring *r = served_of(set, cpu);
+
+	cursor->next = r ? head_of((const uint64_t *)&r->head) : 0;
+}
+
+unsigned probe_served(const struct probe_set *set, unsigned cpu, struct probe_cursor *cursor,
+		      struct probe_served *served, unsigned max)
+{
+	const struct probe_irq_ring *r = served_of(set, cpu);
+	uint64_t head = r ? head_of((const uint64_t *)&r->head) : 0;
+	unsigned nr = 0;
+
+	catch_up(cursor, head, PROBE_IRQ_RING);
+	while (nr < max && cursor->next < head) {
+		const struct probe_irq_span *e = &r->ring[cursor->next++ % PROBE_IRQ_RING];
+
+		served[nr++] = (struct probe_served){ e->from_ns, e->from_ns + e->ns, e->source };
+	}
+	if (nr && head_of((const uint64_t *)&r->head) > cursor->next - nr + PROBE_IRQ_RING) {
+		cursor->lost += nr;
+		nr = 0;
+	}
+	return nr;
+}
+
+bool probe_served_name(const struct probe_set *set, unsigned source, const char **ret_name)
+{
+	*ret_name = source < PROBE_SOURCES ? irq_name(set->blames, source) : "unknown";
+	return source >= PROBE_SOURCE_SOFT;
+}
+
 static const struct block_ring *blocks_of(const struct probe_set *set, unsigned cpu)
 {
 	return set && set->block_rings && cpu < set->nr_cpus ? &set->block_rings[cpu] : NULL;

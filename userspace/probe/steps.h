@@ -29,12 +29,19 @@ struct probe_turn {
 	uint32_t pid;
 };
 
+/* A CPU served an interrupt; others may be within it. */
+struct probe_served {
+	uint64_t from_ns, to_ns;
+	unsigned source; /* for probe_served_name() */
+};
+
 /* Threads that have a ring of transitions, by number from 0; false at the end. */
 bool probe_steps_thread(const struct probe_set *set, unsigned nr, pid_t *ret_tid, char ret_comm[16]);
 /* Begin with what comes from now on. */
 void probe_steps_skip(const struct probe_set *set, unsigned thread, struct probe_cursor *cursor);
 void probe_turns_skip(const struct probe_set *set, unsigned cpu, struct probe_cursor *cursor);
 void probe_blocks_skip(const struct probe_set *set, unsigned cpu, struct probe_cursor *cursor);
+void probe_served_skip(const struct probe_set *set, unsigned cpu, struct probe_cursor *cursor);
 /* Copy at most max entries, oldest first; how many. */
 unsigned probe_steps(const struct probe_set *set, unsigned thread, struct probe_cursor *cursor,
 		     struct probe_step *steps, unsigned max);
@@ -42,6 +49,10 @@ unsigned probe_turns(const struct probe_set *set, unsigned cpu, struct probe_cur
 		     struct probe_turn *turns, unsigned max);
 unsigned probe_blocks(const struct probe_set *set, unsigned cpu, struct probe_cursor *cursor,
 		      struct probe_block *blocks, unsigned max);
+unsigned probe_served(const struct probe_set *set, unsigned cpu, struct probe_cursor *cursor,
+		      struct probe_served *served, unsigned max);
+/* "local_timer", "eth0", "NET_RX", as irq.time and softirq.time call them; true = a softirq. */
+bool probe_served_name(const struct probe_set *set, unsigned source, const char **ret_name);
 /* What the owner of a turn is called; its number when it is gone. */
 void probe_turn_comm(const struct probe_set *set, unsigned cpu, uint32_t pid, char ret_comm[16]);
 /* CPUs that may have turns and blocks. */
