@@ -19,6 +19,7 @@ enum { RING_SLEEPER, RING_WAKER, RING_WORKERS };
 
 struct ring_params {
 	uint64_t mode, batch, interval, setup;
+	bool stamps;
 };
 
 /* IORING_SETUP_* of <linux/io_uring.h>, by number: a header that does not have them all must not keep
@@ -79,6 +80,8 @@ static int ring_validate(const void *params, struct bench_err *err)
 
 	if (p->setup != RING_SETUP_AUTO && p->mode != RING_NOP)
 		return bench_fail(err, -EINVAL, "setup= is for mode=nop");
+	if (!p->stamps && p->mode != RING_NOP)
+		return bench_fail(err, -EINVAL, "stamps= is for mode=nop");
 	if (!bench_async_known(ring_setup_flags[p->setup]))
 		return bench_fail(err, -EINVAL,
 				  "setup=%s: the linked liburing does not know this flag and would misread "
@@ -143,6 +146,9 @@ static int ring_enter(struct bench_worker *w)
 		st->before = w->async;
 		w->async = own;
 	}
+	/* Without the time of each there is no latency: what is left is what io_uring costs. */
+	w->no_latency |= !p->stamps;
+	bench_async_set_stamps(w->async, p->stamps);
 	if (p->mode == RING_NOP && p->batch > bench_async_depth(w->async))
 		return bench_worker_fail(w, -EINVAL,
 					 "batch=%" PRIu64
@@ -187,6 +193,18 @@ static void ring_nop_done(struct bench_worker *w, struct bench_op *op)
 		return;
 	bench_op_done(w, op, op->submit_ns, 0, 0);
 	op->intended_ns = op->done_ns;
+	bench_op_nop(w->async, op);
+}
+
+static void ring_nop_counted(struct bench_worker *w, struct bench_op *op)
+{
+	if (op->res) {
+		bench_worker_fail(w, op->res, "NOP: %s", strerror(-op->res));
+		return;
+	}
+	if (!bench_running(w, op->done_ns))
+		return;
+	bench_op_count(w, 0);
 	bench_op_nop(w->async, op);
 }
 
@@ -279,7 +297,7 @@ static int ring_start(struct bench_worker *w)
 		if (!op)
 			return bench_worker_fail(w, -EBUSY, "no free operation for batch=%" PRIu64,
 						 p->batch);
-		op->done = ring_nop_done;
+		op->done = p->stamps ? ring_nop_done : ring_nop_counted;
 		bench_op_nop(w->async, op);
 	}
 	return 0;
@@ -350,6 +368,11 @@ static const struct bench_option ring_options[] = {
 	  .values = ring_setups,
 	  .help = "nop: flags of the ring: auto: the runtime's; plain: none; coop: COOP_TASKRUN; "
 		  "single: SINGLE_ISSUER; defer: that and DEFER_TASKRUN; no-sqarray: NO_SQARRAY" },
+	{ .name = "stamps",
+	  .type = BENCH_OPT_BOOL,
+	  .offset = offsetof(struct ring_params, stamps),
+	  .def = "1",
+	  .help = "nop: read the clock for each batch and tell latencies; 0: only count" },
 	{ .name = "interval",
 	  .type = BENCH_OPT_DURATION,
 	  .offset = offsetof(struct ring_params, interval),

@@ -15,6 +15,8 @@ timer      sched,mode=timer, fifo, shallow      cyclictest -m -p80 -i1000, same 
 triad      memory,mode=copy and mode=triad      stress-ng --stream, equal arrays
 fault      fault,kind=anon                      bare_fault.c, the same loop and nothing else
 faultfile  fault,kind=file                      stress-ng --fault on a file in memory: a touch
+nop1, 32   ring,stamps=0                        bare_nop.c, liburing and nothing else
+nopstamp   ring,batch=32                        the same: what stamps and latencies cost
 faultnew   bare_fault.c, new mappings           the same: where that row's difference comes from
 
 All run on the same CPUs. Goals are 0.97 of the peer's rate, or 1.03 of its mean latency; met when the
@@ -107,6 +109,15 @@ def bare_fault(args, cpu, *kind):
                                          list(kind)))}
 
 
+def bare_nop(args, cpu, batch):
+    path = os.path.join(args.build, "scripts", "peers", "bare_nop")
+    return {"ops/s": float(pairs.command([path, str(cpu), str(batch), str(args.warmup), str(args.duration)]))}
+
+
+def nop(args, cpu, job):
+    return {"ops/s": pairs.bench(args, "uring", [cpu], job)["ops"]}
+
+
 def touch(args, cpu, kind):
     """Touches per second of the time in them."""
     return {"ops/s": 1e9 / pairs.bench(args, "blocking", [cpu], "fault,kind=" + kind)["fault.touch"]}
@@ -161,6 +172,12 @@ def rows(args):
          lambda: bare_fault(args, cpu), "ops/s", 0.97, True),
         ("faultfile", "touch of a file vs stress-ng fault", lambda: touch(args, cpu, "file"),
          lambda: stress_fault(args, cpu), "ops/s", 0.97, True),
+        ("nop1", "a NOP a call vs liburing", lambda: nop(args, cpu, "ring,batch=1,stamps=0"),
+         lambda: bare_nop(args, cpu, 1), "ops/s", 0.95, True),
+        ("nop32", "32 NOPs a call vs liburing", lambda: nop(args, cpu, "ring,batch=32,stamps=0"),
+         lambda: bare_nop(args, cpu, 32), "ops/s", 0.95, True),
+        ("nopstamp", "the same with stamps", lambda: nop(args, cpu, "ring,batch=32"),
+         lambda: bare_nop(args, cpu, 32), "ops/s", None, True),
         ("faultnew", "bare new mappings vs stress-ng", lambda: bare_fault(args, cpu, "new"),
          lambda: stress_fault(args, cpu), "ops/s", None, True),
     ]

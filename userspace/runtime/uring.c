@@ -297,6 +297,65 @@ static void reap_and_account(struct bench_async *a)
 		a->overflow_seen++;
 }
 
+/* The callback of an operation that is done. */
+static inline void run_one(struct bench_async *a, struct bench_worker *w, struct bench_op *op)
+{
+	unsigned waits = uring_waits_for(op->opcode);
+
+	a->live--;
+	a->waits[waits]--;
+	/* What a message has for its result is a number and no bytes. */
+	if ((waits == URING_WAITS_DISK ||
+	     (waits == URING_WAITS_IPC && op->opcode != URING_OP_RECEIVE)) &&
+	    op->res > 0) {
+		a->turn_ops++;
+		a->turn_bytes += (uint32_t)op->res;
+	}
+	a->live_passive -= !!(op->state & URING_OP_PASSIVE);
+	op->done_ns = a->now_ns;
+	op->state = URING_OP_RUNNING;
+	op->done(w, op);
+	if (op->state == URING_OP_RUNNING)
+		bench_op_put(a, op);
+	if (a->queued >= a->submit_batch && !a->failed)
+		(void)enter(a, bench_now_ns(), 0, 0, NULL, 0);
+}
+
+/* Without stamps nothing is told of the moment of each completion, so that callbacks run as it is
+ * taken, without the list in between. What is no plain completion of an operation is left to reap().
+ * A callback may have to submit, which reaps: the head is moved before it runs. */
+static void reap_at_once(struct bench_async *a, struct bench_worker *w)
+{
+	unsigned nr = cq_waiting(a), end = a->cq_head + nr, mask = a->cq_mask, done = 0, active = 0;
+	const struct io_uring_cqe *cqes = a->cqes;
+
+	a->now_ns = bench_now_ns();
+	uring_inflight_until(a, a->now_ns);
+	while ((int)(end - a->cq_head) > 0 && !a->failed) {
+		const struct io_uring_cqe *cqe = &cqes[a->cq_head & mask];
+		uint64_t data = cqe->user_data;
+		struct bench_op *op = &a->ops[(uint16_t)data];
+		bool passive;
+
+		if ((uint16_t)data >= a->depth || !belongs(op, data, cqe->flags))
+			break;
+		passive = op->state & URING_OP_PASSIVE;
+		op->res = cqe->res;
+		op->cqe_flags = cqe->flags;
+		a->cq_head++;
+		a->inflight -= !passive;
+		active += !passive;
+		done++;
+		run_one(a, w, op);
+	}
+	__atomic_store_n(a->cq_khead, a->cq_head, __ATOMIC_RELEASE);
+	a->stats.completed += active;
+	if (nr > a->stats.cq_depth_max)
+		a->stats.cq_depth_max = nr;
+	if (done)
+		bench_hist_record(a->stats.reap_batch, done);
+}
+
 int uring_submit(struct bench_async *a)
 {
 	int rc = 0;
@@ -328,33 +387,20 @@ static void run_ready(struct bench_async *a, struct bench_worker *w)
 {
 	struct bench_op *op = a->ready, *next;
 
-	a->stats.moved_ops += a->turn_ops;
-	a->stats.moved_bytes += a->turn_bytes;
-	a->turn_ops = a->turn_bytes = 0;
 	a->ready = NULL;
 	a->ready_tail = &a->ready;
 	for (; op; op = next) {
-		unsigned waits = uring_waits_for(op->opcode);
-
 		next = op->next;
-		a->live--;
-		a->waits[waits]--;
-		/* What a message has for its result is a number and no bytes. */
-		if ((waits == URING_WAITS_DISK ||
-		     (waits == URING_WAITS_IPC && op->opcode != URING_OP_RECEIVE)) &&
-		    op->res > 0) {
-			a->turn_ops++;
-			a->turn_bytes += (uint32_t)op->res;
-		}
-		a->live_passive -= !!(op->state & URING_OP_PASSIVE);
-		op->done_ns = a->now_ns;
-		op->state = URING_OP_RUNNING;
-		op->done(w, op);
-		if (op->state == URING_OP_RUNNING)
-			bench_op_put(a, op);
-		if (a->queued >= a->submit_batch && !a->failed)
-			(void)enter(a, bench_now_ns(), 0, 0, NULL, 0);
+		run_one(a, w, op);
 	}
+}
+
+/* The bytes of a turn count in the next one: the last turn of a window is out of it. */
+static void count_moved(struct bench_async *a)
+{
+	a->stats.moved_ops += a->turn_ops;
+	a->stats.moved_bytes += a->turn_bytes;
+	a->turn_ops = a->turn_bytes = 0;
 }
 
 int async_turn(struct bench_async *a, struct bench_worker *w, uint64_t wait_until_ns)
@@ -363,7 +409,11 @@ int async_turn(struct bench_async *a, struct bench_worker *w, uint64_t wait_unti
 		return a->failed;
 	/* A refusal to take more is not final: reaping, below, is the cure. */
 	(void)submit_and_wait(a, wait_until_ns);
-	reap_and_account(a);
+	count_moved(a);
+	if (a->no_stamps)
+		reap_at_once(a, w);
+	if (!a->no_stamps || cq_waiting(a))
+		reap_and_account(a);
 	if (a->timers.nr)
 		fire_timers(a);
 	run_ready(a, w);
