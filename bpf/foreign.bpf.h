@@ -7,10 +7,18 @@
 
 #include "ledger.bpf.h"
 
+struct io_cqe {
+	int fd; /* when the request begins */
+} __pai;
+
 struct io_kiocb {
 	struct file *file;
 	__u8 opcode;
+	__u32 flags;
+	struct io_cqe cqe;
 } __pai;
+
+#define REQ_F_FIXED_FILE 1u /* IOSQE_FIXED_FILE of linux/io_uring.h */
 
 struct io_uring_cqe {
 	__u32 flags;
@@ -42,13 +50,36 @@ static const __u8 foreign_ops[64] SEC(".rodata.uring") = {
 };
 #undef NO
 
-static __always_inline __u32 foreign_class(struct probe_thread *t, struct io_kiocb *req)
+/* A request has its file only after it was announced: then it is looked up as the kernel will. */
+static __always_inline __u64 foreign_file(struct io_kiocb *req, bool begins)
+{
+	struct task_struct___ledger *l = (void *)bpf_get_current_task();
+	__u64 file = (__u64)BPF_CORE_READ(req, file);
+	__u32 fd = (__u32)BPF_CORE_READ(req, cqe.fd);
+	struct fdtable *fdt;
+	struct file **at;
+
+	if (file || !begins)
+		return file;
+	fdt = BPF_CORE_READ(l, files, fdt);
+	if (fd >= BPF_CORE_READ(fdt, max_fds))
+		return 0;
+	at = BPF_CORE_READ(fdt, fd) + fd;
+	bpf_probe_read_kernel(&file, sizeof(file), at);
+	return file;
+}
+
+/* The same when it begins and when it ends, or the counts would run away. What is registered with the
+ * ring is not known when it begins: taken for a disk's. */
+static __always_inline __u32 foreign_class(struct probe_thread *t, struct io_kiocb *req, bool begins)
 {
 	__u32 class = foreign_ops[BPF_CORE_READ(req, opcode) & 63];
 
 	if (class != FOREIGN_FILE)
 		return class;
-	switch (file_class_of(t->slot, (__u64)BPF_CORE_READ(req, file))) {
+	if (BPF_CORE_READ(req, flags) & REQ_F_FIXED_FILE)
+		return FOREIGN_DISK;
+	switch (file_class_of(t->slot, foreign_file(req, begins))) {
 	case FILE_NET:
 		return FOREIGN_NET;
 	case FILE_IPC:
@@ -82,7 +113,7 @@ static __always_inline int foreign_count(struct io_kiocb *req, bool raw, __s64 n
 	t = foreign_owner(raw);
 	if (!t)
 		return 0;
-	class = foreign_class(t, req);
+	class = foreign_class(t, req, n > 0);
 	/* One by one, because the verifier loses the bounds of an index. */
 	if (class == FOREIGN_DISK)
 		__sync_fetch_and_add(&t->foreign[FOREIGN_DISK], n);
