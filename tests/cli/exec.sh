@@ -201,6 +201,32 @@ printf 'text' >plain
 	check_one_line 'not found in PATH' 127 'No such file' "$BENCH" $once -o none -- no-such-command
 }
 
+# --- which program is run ---
+
+mkdir path1 path2
+printf '#!/bin/sh\necho first\nrm "$0"\n' >path1/which-one
+printf '#!/bin/sh\necho second\n' >path2/which-one
+chmod +x path1/which-one path2/which-one
+run env PATH="$work/path1:$work/path2:$PATH" "$BENCH" exec -q --no-probes --trials=3 --warmup=0 -o none \
+	-- which-one
+expect 'a program that goes away is looked for again' "$(printf '%s\n' "$out" | sed '/^bench /,$d')" 'first
+second
+second'
+mkdir path3
+printf 'echo no interpreter line\n' >path3/plain-one
+chmod +x path3/plain-one
+# shellcheck disable=SC2086
+run env PATH="$work/path3:$PATH" "$BENCH" $once -o none -- plain-one
+expect 'a script without an interpreter, by PATH' "$(printf '%s\n' "$out" | sed '/^bench /,$d')" \
+	'no interpreter line'
+if command -v strace >/dev/null; then
+	run env PATH="$work/no1:$work/no2:$PATH" strace -f -qq -e trace=execve -o calls \
+		"$BENCH" exec -q --no-probes --trials=5 --warmup=0 -o none -- true
+	expect 'PATH is searched before it is timed' "$(grep -c '/no[12]/true' calls)" 0
+else
+	skip 'PATH is searched before it is timed' 'no strace'
+fi
+
 # --- the rest ---
 
 # shellcheck disable=SC2086

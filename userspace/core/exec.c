@@ -66,12 +66,19 @@ static void judge(struct exec_job *job, const struct child *c, bool last)
 	fail(job, code, reason);
 }
 
+#define TELL_NS (20 * BENCH_NS_PER_MS)
+
 static void tell_progress(struct exec_job *job, uint64_t round)
 {
 	struct exec_session *s = job->session;
 	struct progress *progress = &s->run->progress;
-	uint64_t warm = s->settings->warmup_runs;
+	uint64_t warm = s->settings->warmup_runs, now = bench_now_ns();
+	bool same = progress->job == (unsigned)(job - s->jobs) + 1;
 
+	/* Of many short runs in a row not each is told: that would take as long as some of them. */
+	if (same && round && now - s->told_ns < TELL_NS)
+		return;
+	s->told_ns = now;
 	progress->job = (unsigned)(job - s->jobs) + 1;
 	snprintf(progress->name, sizeof(progress->name), "%s",
 		 s->plan->nr > 1 ? job->spec->name : "exec");

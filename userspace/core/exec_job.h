@@ -40,6 +40,7 @@ struct exec_session {
 	struct exec_job *jobs;		   /* one for each spec of the plan */
 	struct counter_packages *packages; /* NULL = none */
 	struct host_sample host;	   /* after the last run; at_ns 0 = none */
+	uint64_t told_ns;		   /* when progress was told */
 	struct child *child;		   /* that is waited for; NULL = none */
 	int code;			   /* to pass on */
 	int *cpus;			   /* all allowed ones */

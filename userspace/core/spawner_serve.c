@@ -32,6 +32,7 @@ struct server {
 	pid_t self;
 	int child_fd; /* SIGCHLD */
 	int null;     /* /dev/null, where output is discarded */
+	char **paths; /* of each command's program, once it was found; NULL = not yet */
 	enum phase phase;
 	pid_t pid; /* the command of this run */
 	bool exited;
@@ -41,7 +42,6 @@ struct server {
 	struct tree known; /* what was there before this run */
 	struct tree tree;
 	struct spawn_end end;
-	char **paths; /* a command each, NULL = not looked for yet, or execvp(3) shall find it */
 	/* By the command's process, on its way to execve(2): */
 	volatile uint64_t start_ns;
 	volatile int exec_errno;
@@ -72,35 +72,42 @@ static void stand_at(int gate)
 		_exit(EXEC_FAILED);
 }
 
-/* Search PATH once: execvp(3) tries each directory by an execve(2) that fails, in every run, which
- * together may cost a twentieth of a short one. */
-static void find(struct server *s, unsigned command)
+/* Where execvp(3) would find the program, or NULL. */
+static char *find_program(const char *name)
 {
-	const char *name = s->config->commands->argvs[command][0], *dirs = getenv("PATH"), *end;
+	const char *dir = getenv("PATH");
+	struct stat st;
+	char *path;
 
-	if (!s->paths)
-		s->paths = calloc(s->config->commands->nr, sizeof(*s->paths));
-	if (!s->paths || s->paths[command] || !dirs || !name[0] || strchr(name, '/'))
-		return;
-	for (; *dirs; dirs = *end ? end + 1 : end) {
-		struct stat st;
-		char *path;
+	if (!*name || strchr(name, '/') || !dir)
+		return NULL;
+	for (; *dir; dir += strcspn(dir, ":"), dir += *dir == ':') {
+		int len = (int)strcspn(dir, ":");
 
-		end = strchrnul(dirs, ':');
-		if (end == dirs || asprintf(&path, "%.*s/%s", (int)(end - dirs), dirs, name) < 0)
-			return; /* an empty one is the working directory */
-		if (!access(path, X_OK) && !stat(path, &st) && S_ISREG(st.st_mode)) {
-			s->paths[command] = path;
-			return;
-		}
+		/* An empty entry is the working directory. */
+		if (asprintf(&path, "%.*s%s%s", len, dir, len ? "/" : "./", name) < 0)
+			return NULL;
+		if (!stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK))
+			return path;
 		free(path);
 	}
+	return NULL;
+}
+
+/* As a shell does, the program is looked for once, and again when it is there no longer: a failed
+ * execve(2) for each folder of $PATH would be part of what is measured, every time. */
+static void execute(const struct server *s, unsigned command)
+{
+	char *const *argv = s->config->commands->argvs[command];
+
+	if (s->paths && s->paths[command])
+		execv(s->paths[command], argv);
+	execvp(argv[0], argv);
 }
 
 /* On the helper's own memory, which waits until the command is executed: vfork(2). gate -1 = none. */
 static _Noreturn void command_main(struct server *s, unsigned command, int gate)
 {
-	char *const *argv = s->config->commands->argvs[command];
 	int saved;
 
 	/* Should the helper be killed, the command goes with it. Asked for too late if that has
@@ -114,9 +121,7 @@ static _Noreturn void command_main(struct server *s, unsigned command, int gate)
 		stand_at(gate);
 	s->start_ns = bench_now_ns();
 	sigprocmask(SIG_SETMASK, s->config->mask, NULL);
-	if (s->paths && s->paths[command])
-		execv(s->paths[command], argv);
-	execvp(argv[0], argv); /* as if nothing had been found: what it says is what counts */
+	execute(s, command);
 	saved = errno;
 	s->exec_errno = saved;
 	_exit(saved == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT);
@@ -185,7 +190,8 @@ static void start(struct server *s, unsigned command, int gate)
 	} else if (look(s, &s->known, NULL)) {
 		s->end.error = -ENOMEM;
 	} else {
-		find(s, command);
+		if (s->paths && !s->paths[command])
+			s->paths[command] = find_program(s->config->commands->argvs[command][0]);
 		/* fork() would copy what the helper has mapped, only for exec to drop it again. */
 		pid = vfork();
 		if (pid == 0)
@@ -322,6 +328,7 @@ _Noreturn void spawner_serve(const struct spawn_serve *config)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	s.child_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	s.paths = calloc(config->commands->nr, sizeof(*s.paths)); /* without it execvp() looks each time */
 	s.null = config->commands->discard_output ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
 	for (;;) {
 		struct pollfd fds[] = { { .fd = s.child_fd, .events = POLLIN },
