@@ -47,4 +47,11 @@ for pair in $all; do
 	[ "$kind" = storm ] && ms=10000
 	try "$kind" "$cause" "$ms"
 done
+# What a file is, by reads in place of typed pointers.
+if [ $# -eq 0 ] && [ -z "$record$judge" ]; then
+	export BENCH_PROBE_FALLBACK=casts
+	for pair in pipe:blocked.ipc disk:blocked.disk tcp:blocked.net; do
+		try "${pair%%:*}" "${pair#*:}" 500
+	done
+fi
 exit "$failed"

@@ -120,6 +120,14 @@ static void raw_tracepoints_serve_as_typed_ones(void **state)
 	compare("raw");
 }
 
+/* Kinds of files by reads that may fail, in place of typed pointers. */
+static void reads_serve_as_casts(void **state)
+{
+	(void)state;
+	need_root();
+	compare("casts");
+}
+
 static void everything_at_once_falls_back(void **state)
 {
 	(void)state;
@@ -134,6 +142,7 @@ int main(void)
 		cmocka_unit_test(depth_from_events_says_so),
 		cmocka_unit_test(hash_map_serves_as_task_storage),
 		cmocka_unit_test(raw_tracepoints_serve_as_typed_ones),
+		cmocka_unit_test(reads_serve_as_casts),
 		cmocka_unit_test(everything_at_once_falls_back),
 	};
 
