@@ -24,7 +24,6 @@
 #define SPIN_NS (6 * BENCH_NS_PER_MS)
 #define NAPS 40
 #define NAP_NS (20 * BENCH_NS_PER_US)
-#define FLOOR_RUNS 32
 #define READS 48u
 #define READ_BYTES 4096u
 
@@ -233,46 +232,9 @@ static void check_block(struct probe_set *set, const struct known *k)
 		      k->read * READ_BYTES / 1024, (unsigned long long)bytes / 1024);
 }
 
-/* Run time and number of runs of a program, as the kernel counted them. */
-static void program_stats(int fd, uint64_t *ret_ns, uint64_t *ret_nr)
-{
-	struct bpf_prog_info info = { 0 };
-	__u32 len = sizeof(info);
-
-	*ret_ns = 0;
-	*ret_nr = 0;
-	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len)) {
-		*ret_ns = info.run_time_ns;
-		*ret_nr = info.run_cnt;
-	}
-}
-
-/* ns per run, less what a program that does nothing is measured as: mostly the clock reads of the
- * measurement itself. */
-static void calibrate(struct probe_set *set)
-{
-	int settle = object_prog_fd(set->track, "settle");
-	uint64_t ns, nr;
-	double floor;
-
-	for (unsigned i = 0; i < FLOOR_RUNS; i++)
-		if (settle >= 0)
-			(void)window_run_on(settle, (unsigned)sched_getcpu());
-	program_stats(settle, &ns, &nr);
-	floor = nr ? (double)ns / (double)nr : 0;
-	for (unsigned i = 0; i < set->nr_objects; i++)
-		for (unsigned k = 0; k < set->objects[i].nr_runs; k++) {
-			struct probe_run *run = &set->objects[i].runs[k];
-
-			program_stats(run->prog_fd, &ns, &nr);
-			run->ns = nr ? (double)ns / (double)nr - floor : 0;
-			if (run->ns < 0)
-				run->ns = 0;
-		}
-}
-
-/* The known load in a window of its own. False = it could not be run. */
-static bool known_run(struct probe_set *set, struct known *k)
+/* The known load in a window of its own. stats: the kernel measures the programs meanwhile. False =
+ * it could not be run. */
+static bool known_run(struct probe_set *set, struct known *k, bool stats)
 {
 	struct bench_window window = { .end_ns = UINT64_MAX };
 	sigset_t all, old;
@@ -294,7 +256,10 @@ static bool known_run(struct probe_set *set, struct known *k)
 	}
 	if (write(k->go[1], &c, 1) != 1)
 		pthread_cancel(thread); /* it waits in read(), a cancellation point */
-	pthread_join(thread, NULL);
+	if (stats)
+		calibrate_join(set, thread);
+	else
+		pthread_join(thread, NULL);
 	if (ok)
 		window_close(set);
 	return ok && k->spun_ns;
@@ -310,7 +275,7 @@ void check_run(struct probe_set *set)
 	set->check_serial = set->serial + 1;
 	k.block = set->block && set->block->why.status == BENCH_OK;
 	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	if (!known_run(set, &k)) {
+	if (!known_run(set, &k, stats >= 0)) {
 		fault(set, "probe self-check: the known load could not be run");
 	} else if (set->sched && set->sched->why.status == BENCH_OK && set->sched->values) {
 		check_threads(set, &k);
@@ -321,10 +286,8 @@ void check_run(struct probe_set *set)
 	}
 	if (k.read)
 		check_block(set, &k);
-	if (stats >= 0) {
-		calibrate(set);
+	if (stats >= 0)
 		close(stats);
-	}
 	probe_untrack_all(set);
 out:
 	for (int i = 0; i < 2; i++) {

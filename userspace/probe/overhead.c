@@ -97,8 +97,8 @@ json_t *probe_overhead(struct probe_set *set)
 		json, "method",
 		json_string(
 			"runs are counted by the programs themselves in the timed windows; "
-			"ns_per_run is the mean that the kernel measured during the "
-			"self-check, less that of an empty program; null = it did not "
+			"ns_per_run is what the kernel measured during the "
+			"self-check, the median of its means over a few ms each, less that of an empty program; null = it did not "
 			"run then, and is not part of the share; the dispatch of a "
 			"tracepoint (5 to 12 ns on bare metal) is not in it; share is of the "
 			"time of all allowed CPUs, worker_share of the CPU time of the followed "

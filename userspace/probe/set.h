@@ -3,6 +3,7 @@
 #ifndef PROBE_SET_H
 #define PROBE_SET_H
 
+#include <pthread.h>
 #include <sched.h>
 #include <bpf/libbpf.h>
 #include "core/registry.h"
@@ -300,6 +301,10 @@ void fault_open(struct probe_set *set, struct probe_object *object);
 void fault_begin(struct probe_set *set); /* the window was set */
 void fault_end(struct probe_set *set);	 /* it is about to be closed */
 void fault_close(struct probe_set *set);
+
+/* calibrate.c: wait for the thread with the known load, and measure meanwhile what each program costs
+ * (probe_run.ns). */
+void calibrate_join(struct probe_set *set, pthread_t load);
 
 /* labels.c: the slots of a COUNT or HIST, and the labels of each. */
 struct value_row {
