@@ -36,7 +36,7 @@ enum probe_better { PROBE_BETTER_NONE, PROBE_BETTER_LOWER, PROBE_BETTER_HIGHER }
 
 enum probe_depth_of { PROBE_DEPTH_MEAN, PROBE_DEPTH_WAITING, PROBE_DEPTH_MAX, PROBE_DEPTH_TIME };
 
-enum probe_wall_of { PROBE_WALL_JOB, PROBE_WALL_TASK };
+enum probe_wall_of { PROBE_WALL_JOB, PROBE_WALL_TASK, PROBE_WALL_WORST };
 
 #define PROBE_MAX_LABELS 12
 
@@ -195,6 +195,16 @@ struct probe_ledger {
 	__u64 deaths;
 };
 #define PROBE_LEDGER_SLOTS (sizeof(struct probe_ledger) / 8)
+
+/* The longest wait of one kind that ended on a CPU in the window, whoever of the tracked threads had
+ * it: who that is may be gone when it is read. By enum probe_blocked, then the wait for a CPU. */
+struct probe_worst {
+	__u64 ns; /* 0 = none */
+	char comm[16];
+};
+#define PROBE_WORST_RUNQUEUE PROBE_BLOCKED_CAUSES
+#define PROBE_WORSTS (PROBE_BLOCKED_CAUSES + 1)
+#define PROBE_WORST_SLOTS (sizeof(struct probe_worst) / 8 * PROBE_WORSTS)
 
 /* Written under the scheduler's locks of that thread, so by one CPU at a time. */
 struct probe_thread {
@@ -362,7 +372,8 @@ enum {
 	SCHED_LEDGER,	 /* struct probe_ledger of all tracked threads ... */
 	SCHED_LEDGER_IO = SCHED_LEDGER + PROBE_LEDGER_SLOTS, /* ... and io_uring's kernel workers */
 	SCHED_MEMO = SCHED_LEDGER_IO + PROBE_LEDGER_SLOTS,
-	SCHED_SLOTS = SCHED_MEMO + PROBE_MEMO_SLOTS,
+	SCHED_WORST = SCHED_MEMO + PROBE_MEMO_SLOTS, /* struct probe_worst of each kind */
+	SCHED_SLOTS = SCHED_WORST + PROBE_WORST_SLOTS,
 };
 
 #define PROBE_DEPTHS 64 /* the last one means "that many or more" */

@@ -43,6 +43,9 @@ const struct probe_desc metrics[] SEC(".rodata.probe") = {
 		     "where the tracked threads' wall time went; the shares sum to 1"),
 	PROBE_METRIC(PROBE_WALL, PROBE_WALL_TASK, "wall.time_of", "ratio", THREAD_EVENTS,
 		     "the same for each thread, program or kind of kernel worker"),
+	PROBE_METRIC(PROBE_WALL, PROBE_WALL_WORST, "wall.worst", "ns", THREAD_EVENTS,
+		     "longest single wait of each cause, and whose it was",
+		     .better = PROBE_BETTER_LOWER),
 };
 
 const struct probe_program programs[] SEC(".rodata.programs") = {

@@ -196,6 +196,20 @@ static __always_inline void slice_add(__u32 pid, __u64 from_ns, __u64 to_ns)
 	s->head++;
 }
 
+/* A wait has ended that was known from its beginning; that of a kernel worker for work is nobody's.
+ * The name is copied as two words: a thread's is renamed under its own lock. */
+static __always_inline void worst_note(const struct probe_thread *t, struct probe_values_element *v,
+				       __u32 kind, __u64 ns)
+{
+	struct probe_worst *w = (struct probe_worst *)&v->slot[SCHED_WORST] + kind;
+
+	if (!config.causes || ns <= w->ns || t->flags & PROBE_FLAG_IO_WORKER)
+		return;
+	w->ns = ns;
+	((__u64 *)w->comm)[0] = ((const __u64 *)t->comm)[0];
+	((__u64 *)w->comm)[1] = ((const __u64 *)t->comm)[1];
+}
+
 /* A thread changes its state, at at_ns. */
 struct change {
 	__u64 at_ns, steal;
@@ -224,6 +238,11 @@ static __always_inline void thread_change(struct probe_thread *t, struct probe_v
 		all->blocked_ns[cause] += ns;
 		if (t->stack)
 			stack_close(t, w, ns);
+		/* Else its wake-up was not seen: when it was is not known. */
+		if (c->state == PROBE_WAITING)
+			worst_note(t, v, cause, ns);
+	} else if (old == PROBE_WAITING) {
+		worst_note(t, v, PROBE_WORST_RUNQUEUE, ns);
 	} else if (old == PROBE_RUNNING) {
 		slice_end(t, all, ns, c->steal, taken);
 	}

@@ -29,6 +29,7 @@ enum fault_kind {
 	FAULT_FORK,
 	FAULT_POPULATE,
 	FAULT_HUGE,
+	FAULT_PRESENT,
 	FAULT_UNMAP,
 	FAULT_PROTECT,
 	FAULT_DONTNEED,
@@ -38,7 +39,7 @@ struct fault_params {
 	uint64_t kind, size;
 };
 
-/* What kind=populate asks for at once. */
+/* What kind=populate asks for at once; kind=present has all of the region put in place so. */
 #define FAULT_CHUNK (1u << 20)
 /* In each page of the file behind kind=file and kind=cow, and of the memory that kind=fork shares. */
 #define FAULT_BYTE 0x5a
@@ -80,7 +81,7 @@ static size_t fault_step(uint64_t kind)
 
 static uint64_t fault_per_op(uint64_t kind)
 {
-	return kind == FAULT_POPULATE ? FAULT_CHUNK / PAGES_4K : 1;
+	return kind == FAULT_PRESENT ? 0 : kind == FAULT_POPULATE ? FAULT_CHUNK / PAGES_4K : 1;
 }
 
 static uint64_t fault_count(void)
@@ -99,9 +100,10 @@ static int fault_check(const void *params, struct bench_err *err)
 	if (sysconf(_SC_PAGESIZE) != PAGES_4K)
 		return bench_fail(err, -EOPNOTSUPP, "pages of this kernel have %ld bytes, not 4096",
 				  sysconf(_SC_PAGESIZE));
-	if (p->kind == FAULT_POPULATE && madvise(NULL, 0, MADV_POPULATE_WRITE))
-		return bench_fail(err, -EOPNOTSUPP,
-				  "kind=populate needs MADV_POPULATE_WRITE (Linux 5.14)");
+	if ((p->kind == FAULT_POPULATE || p->kind == FAULT_PRESENT) &&
+	    madvise(NULL, 0, MADV_POPULATE_WRITE))
+		return bench_fail(err, -EOPNOTSUPP, "kind=%s needs MADV_POPULATE_WRITE (Linux 5.14)",
+				  p->kind == FAULT_PRESENT ? "present" : "populate");
 	return pages_check(p->kind == FAULT_HUGE ? PAGES_HUGE : PAGES_SMALL, err);
 }
 
@@ -203,6 +205,11 @@ static int fault_drop(struct bench_worker *w, struct fault_state *s)
 	}
 	if (madvise(s->pages.at, s->pages.bytes, MADV_DONTNEED))
 		return bench_worker_fail(w, -errno, "MADV_DONTNEED: %s", strerror(errno));
+	if (p->kind != FAULT_PRESENT)
+		return 0;
+	if (madvise(s->pages.at, s->pages.bytes, MADV_POPULATE_WRITE))
+		return bench_worker_fail(w, -errno, "MADV_POPULATE_WRITE: %s", strerror(errno));
+	s->expected += s->pages.bytes / PAGES_4K;
 	return 0;
 }
 
@@ -390,8 +397,8 @@ static void fault_report(struct bench_job *job, uint64_t trial_ns)
 		fault_report_interrupts(job, &meters[0]);
 }
 
-static const char *const fault_kinds[] = { "anon",  "file",    "cow",	   "fork", "populate", "huge",
-					   "unmap", "protect", "dontneed", NULL };
+static const char *const fault_kinds[] = { "anon",    "file",  "cow",	  "fork",     "populate", "huge",
+					   "present", "unmap", "protect", "dontneed", NULL };
 
 static const struct bench_option fault_options[] = {
 	{ .name = "kind",
@@ -401,6 +408,7 @@ static const struct bench_option fault_options[] = {
 	  .values = fault_kinds,
 	  .help = "anon: new memory; file: shared file in memory; cow: private copy of its page; fork: "
 		  "copy of memory shared with a child; populate: new memory by madvise; huge: 2 MiB; "
+		  "present: pages that the kernel has put there already, no fault: a hypervisor's part; "
 		  "unmap, protect, dontneed: new memory, taken away while the other workers run" },
 	{ .name = "size",
 	  .type = BENCH_OPT_SIZE,
@@ -412,7 +420,7 @@ static const struct bench_option fault_options[] = {
 	{ .name = NULL },
 };
 
-static const char *const fault_full[] = { "kind={anon,file,cow,fork,populate,huge}",
+static const char *const fault_full[] = { "kind={anon,file,cow,fork,populate,huge,present}",
 					  "kind=anon,spread={one,core}",
 					  "kind={unmap,protect,dontneed},spread={one,core}", NULL };
 
@@ -422,6 +430,7 @@ const struct bench_module bench_module_fault = {
 	.name = "fault",
 	.summary = "page faults: new memory, files, copies, huge pages; pages taken away",
 	.op = "one fault of 4 KiB (kind=huge: of 2 MiB; kind=populate: 256 pages by one call; "
+	      "kind=present: the first touch of a page; "
 	      "kind=unmap, protect, dontneed: and the call that takes it away)",
 	.options = fault_options,
 	.full = fault_full,

@@ -227,6 +227,23 @@ else
 	skip 'PATH is searched before it is timed' 'no strace'
 fi
 
+# --- its worst waits ---
+
+if [ "$(id -u)" = 0 ]; then
+	# shellcheck disable=SC2086
+	run "$BENCH" exec -q --trials=2 --warmup=0 --force -o worst.json -- \
+		sh -c '(sleep 0.31); sleep 0.05; sleep 0.05'
+	worst='[m for m in d["jobs"][0]["metrics"] if m["name"] == "wall.worst" and m["labels"]["cause"] == "blocked.timer"]'
+	expect 'the longest wait of the tree: by whom' \
+		"$(json worst.json "' '.join(m['labels']['task'] for m in $worst)")" sleep
+	expect 'the longest wait of the tree: how long' \
+		"$(json worst.json "all(0.31e9 <= t < 0.45e9 for m in $worst for t in m['trials'])")" True
+	expect 'the longest wait is in the report' \
+		"$(printf '%s\n' "$out" "$err" | grep -cE 'blocked[.]timer 3[1-4][0-9](\.[0-9]+)? ms [(]sleep[)]')" 1
+else
+	skip 'the longest wait of the tree' 'probes need root'
+fi
+
 # --- the rest ---
 
 # shellcheck disable=SC2086

@@ -44,7 +44,7 @@ sched,mode=pingpong sched,mode=pingpong,by=futex sched,mode=timer sched,mode=wak
 sched,mode=wakeup,load=120 sched,mode=timer,load=50
 sched,mode=messaging,loops=5 sched,mode=messaging,loops=5,by=pipe sched,mode=create sched,mode=fork
 sched,mode=exec sched,mode=yield
-fault,kind=anon fault,kind=file fault,kind=cow fault,kind=fork fault,kind=populate fault,kind=huge
+fault,kind=anon fault,kind=file fault,kind=cow fault,kind=fork fault,kind=populate fault,kind=huge fault,kind=present
 fault,kind=unmap fault,kind=protect fault,kind=dontneed
 ipc,kind=pipe ipc,kind=eventfd ipc,kind=unix,size=100k ipc,kind=futex ipc,kind=tcp c2c c2c,pairs=all'
 runtimes=blocking

@@ -286,6 +286,9 @@ double wall_observer_ns(const struct probe_set *set, const struct probe_ledger *
 void wall_put(struct probe_set *set, const struct probe_metric *metric,
 	      struct bench_metric_set *metrics);
 
+/* worst.c */
+void worst_put(const struct probe_set *set, struct bench_metric_set *metrics);
+
 /* depth.c */
 void depth_put(struct probe_set *set, const struct probe_metric *metric, const int *cpus,
 	       unsigned nr, struct bench_metric_set *metrics);

@@ -346,6 +346,8 @@ void wall_put(struct probe_set *set, const struct probe_metric *metric,
 {
 	if (metric->desc.slot == PROBE_WALL_JOB)
 		job_put(set, metrics);
+	else if (metric->desc.slot == PROBE_WALL_WORST)
+		worst_put(set, metrics);
 	else
 		tasks_put(set, metrics);
 }

@@ -20,6 +20,8 @@ void section_peer(struct text *t, const json_t *peer);
 void section_distributions(struct text *t);
 /* Wall time by cause, who kept the workers off their CPUs, stacks, failed checks. */
 void section_wall(struct text *t);
+/* The longest single waits of a program's process tree. */
+void section_worst(struct text *t);
 /* Slow operations: causes over the tail, and the worst few. */
 void section_slow(struct text *t);
 /* Metrics of pairs of CPUs. */

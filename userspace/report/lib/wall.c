@@ -270,6 +270,7 @@ void section_wall(struct text *t)
 	trials_left_out(t);
 	unlike_tasks(t);
 	thieves(t);
+	section_worst(t);
 	stacks(t);
 	job_warnings(t);
 }
