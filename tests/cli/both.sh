@@ -51,14 +51,14 @@ expect 'what only one has' "$(json pair.json 'd["comparisons"][0]["jobs"][0]["un
 explained() { # METRIC of the first pair, blocking and uring
 	json pair.json '[(e["base"], e["value"]) for e in d["comparisons"][0]["jobs"][0]["explained"] if e["metric"] == "'"$1"'"][0]'
 }
-# A round trip of blocking sockets is two system calls at each end; with a ring one at each, where
-# send and receive go together.
+# A round trip of blocking sockets is two system calls at each end; with a ring as many on two CPUs, or
+# one at each where send and receive go together.
 if [ "$(json pair.json 'metric(0, "syscalls.per_op")["status"]')" != ok ]; then
 	skip 'system calls' "$(json pair.json 'metric(0, "syscalls.per_op").get("note")')"
 else
 	expect 'system calls of a round trip' \
 		"$(json pair.json '[round(v) for e in d["comparisons"][0]["jobs"][0]["explained"] if e["metric"] == "syscalls.per_op" for v in (e["base"],)]')" '[4]'
-	expect 'fewer with a ring' "$(explained syscalls.per_op | python3 -c 'b, u = eval(input()); print(u < b)')" True
+	expect 'no more with a ring' "$(explained syscalls.per_op | python3 -c 'b, u = eval(input()); print(u < b + 1 or (b, u))')" True
 fi
 expect 'CPU time is that of the jobs' "$(explained cpu.per_op)" \
 	"$(json pair.json '(metric(1, "cpu.per_op")["value"], metric(0, "cpu.per_op")["value"])')"
