@@ -79,7 +79,7 @@ lint() {
 step 'build gcc' make -j"$jobs" WERROR=1 all tests
 step 'build clang' make -j"$jobs" WERROR=1 CC=clang all
 step 'build asan+ubsan' make -j"$jobs" WERROR=1 SAN=address,undefined all tests
-step 'build tsan' make -j"$jobs" WERROR=1 SAN=thread "$tsan/bench" "$tsan/tests/unit/test_async" \
+step 'build tsan' make -j"$jobs" WERROR=1 SAN=thread "$tsan/bench" "$tsan/tests/unit/test_async_setup" \
 	"$tsan/tests/unit/test_loop" "$tsan/tests/unit/test_runtime"
 step 'lint shell' lint
 
@@ -93,7 +93,7 @@ for t in tests/*/test_*.c; do
 done
 # Threads share in the runtime, the worker loop and the orchestrator. setarch -R: the thread sanitizer
 # of gcc 12 cannot place its shadow memory under the wider address randomisation of newer kernels.
-for t in async loop runtime; do
+for t in async_setup loop runtime; do
 	step "tests/unit/test_$t tsan" setarch -R "$tsan/tests/unit/test_$t"
 done
 

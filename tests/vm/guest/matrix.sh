@@ -69,7 +69,7 @@ retransmits >/results/netem-loss.sent
 retransmits >>/results/netem-loss.sent
 /bin/tc qdisc del dev lo root 2>/dev/null
 
-for t in test_loop test_async test_runtime; do
+for t in test_loop test_async test_async_stop test_async_setup test_runtime; do
 	say "$t"
 	timeout 60 "$t" >"/results/$t.txt" 2>&1
 	echo $? >"/results/$t.code"
