@@ -4,27 +4,11 @@
  * depth tells. Sleepers whose dequeue the
  * scheduler delays (6.12), which are not runnable although nr_running counts them, are in replay.sh
  * and test_fallback, against a trace and against the events. */
-#include "probe/rig.h"
+#define SHARED_PROBES "sched"
+#include "probe/rig_shared.h"
 #include "probe/set.h"
 
 #define TRIES 30
-
-static struct probe_set *set;
-
-static int open_set(void **state)
-{
-	(void)state;
-	if (!geteuid())
-		set = set_open("sched", NULL);
-	return 0;
-}
-
-static int close_set(void **state)
-{
-	(void)state;
-	probe_close(set);
-	return 0;
-}
 
 /* Depth of CPU cpu with nr spinners bound to it: the lowest of several windows, or the first in which
  * nobody else can have been there. In no window it is less than nr. NAN when there was none in which

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The ledger of wall time and the history of a thread, against loads whose causes are known. */
-#include "probe/rig.h"
+#define SHARED_PROBES "all"
+#include "probe/rig_shared.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -8,31 +9,6 @@
 #include "probe/ledger.h"
 
 #define WINDOW (200 * MS)
-
-static struct probe_set *set;
-
-static int open_set(void **state)
-{
-	(void)state;
-	if (!geteuid())
-		set = set_open("all", NULL);
-	return 0;
-}
-
-static int close_set(void **state)
-{
-	(void)state;
-	probe_close(set);
-	return 0;
-}
-
-static int untrack(void **state)
-{
-	(void)state;
-	if (set)
-		probe_untrack_all(set);
-	return 0;
-}
 
 static double wall(const json_t *metrics, const char *cause)
 {

@@ -1,34 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What is told of tracked threads, against what the threads and /proc know themselves; and the
  * clipping of all that to the window. */
-#include "probe/rig.h"
+#define SHARED_PROBES "sched"
+#include "probe/rig_shared.h"
 
 #include <semaphore.h>
-
-static struct probe_set *set;
-
-static int open_set(void **state)
-{
-	(void)state;
-	if (!geteuid())
-		set = set_open("sched", NULL);
-	return 0;
-}
-
-static int close_set(void **state)
-{
-	(void)state;
-	probe_close(set);
-	return 0;
-}
-
-static int untrack(void **state)
-{
-	(void)state;
-	if (set)
-		probe_untrack_all(set);
-	return 0;
-}
 
 /* A thread that does its work once, when told, and waits before and after. */
 struct worker {

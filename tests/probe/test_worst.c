@@ -1,35 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* wall.worst against waits of known length, of threads that live and of threads that are gone. */
-#include "probe/rig.h"
+#define SHARED_PROBES "all"
+#include "probe/rig_shared.h"
 
 #include <sys/prctl.h>
 
 #define WINDOW (200 * MS)
-
-static struct probe_set *set;
-
-static int open_set(void **state)
-{
-	(void)state;
-	if (!geteuid())
-		set = set_open("all", NULL);
-	return 0;
-}
-
-static int close_set(void **state)
-{
-	(void)state;
-	probe_close(set);
-	return 0;
-}
-
-static int untrack(void **state)
-{
-	(void)state;
-	if (set)
-		probe_untrack_all(set);
-	return 0;
-}
 
 /* The row of a cause: one at most. */
 static const json_t *worst(const json_t *metrics, const char *cause)
