@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/result.h"
+#include "profile/texts.h"
 
 /* Frames of one sample, inlined ones among them. The kernel gives at most 127 of each mode
  * (kernel.perf_event_max_stack). */
@@ -79,7 +80,7 @@ void calltree_free(struct calltree *s)
 {
 	if (!s)
 		return;
-	tdestroy(s->texts, free);
+	texts_free(s->texts);
 	free(s->nodes);
 	free(s->frames);
 	free(s->cut);
@@ -139,25 +140,6 @@ static uint32_t node_below(struct calltree *s, uint32_t parent, uint32_t frame)
 	return s->nr_nodes++;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* The same text is the same pointer. NULL when out of memory. */
-static const char *intern(struct calltree *s, const char *text)
-{
-	char **node = tfind(text, &s->texts, by_text), *own;
-
-	if (node)
-		return *node;
-	own = strdup(text);
-	node = own ? tsearch(own, &s->texts, by_text) : NULL;
-	if (!node)
-		free(own);
-	return node ? *node : NULL;
-}
-
 static uint32_t symbol_frame_of(struct calltree *s, const struct symbol_frame *f)
 {
 	enum kind kind = f->kernel ? KIND_KERNEL : f->inlined ? KIND_INLINED : KIND_USER;
@@ -166,8 +148,8 @@ static uint32_t symbol_frame_of(struct calltree *s, const struct symbol_frame *f
 
 	if (!strncmp(slash ? slash + 1 : f->path, "perf-", 5) && strstr(f->path, ".map")) {
 		kind = KIND_JIT;
-		name = intern(s, name); /* they go with the process */
-		dso = intern(s, dso);
+		name = texts_keep(&s->texts, name); /* they go with the process */
+		dso = texts_keep(&s->texts, dso);
 	}
 	return name && dso ? frame_of(s, name, dso, kind) : NO_NODE;
 }
@@ -207,7 +189,7 @@ void calltree_add(struct calltree *s, const struct sample *sample, struct symbol
 	if (!span || span->job >= s->nr_jobs || !sample->period)
 		return;
 	root = node = span->job * PROFILE_NR_EVENTS + sample->event;
-	comm = intern(s, sample->comm);
+	comm = texts_keep(&s->texts, sample->comm);
 	if (comm)
 		node = node_below(s, node, frame_of(s, comm, "", KIND_COMMAND));
 	depth = walk(s, sample, symbols, frames);

@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profile/texts.h"
+
 /* Bytes of a file of names that a program makes for itself. */
 #define JIT_MAX (256 << 20)
 
@@ -50,19 +52,13 @@ struct dso {
 
 /* --- texts --- */
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
 static const char *keep(struct dso *dso, const char *text)
 {
-	char *plain = demangle(text), **node, *own = plain ? plain : strdup(text);
+	char *plain = demangle(text);
+	const char *kept = texts_keep(&dso->texts, plain ? plain : text);
 
-	node = own ? tsearch(own, &dso->texts, by_text) : NULL;
-	if (!node || *node != own)
-		free(own);
-	return node ? *node : NULL;
+	free(plain);
+	return kept;
 }
 
 /* --- symbols --- */
@@ -326,7 +322,7 @@ void dso_free(struct dso *dso)
 	for (size_t i = 0; i < dso->nr; i++)
 		free(dso->symbols[i].name);
 	tdestroy(dso->inlines, free);
-	tdestroy(dso->texts, free);
+	texts_free(dso->texts);
 	free(dso->symbols);
 	free(dso->path);
 	free(dso->name);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/result.h"
+#include "profile/texts.h"
 
 /* What a wait without a stack is called, in place of a function. */
 #define NO_STACK "[no stack]"
@@ -59,28 +60,9 @@ void fold_free(struct fold *f)
 	if (!f)
 		return;
 	tdestroy(f->rows, free);
-	tdestroy(f->texts, free);
+	texts_free(f->texts);
 	free(f->totals);
 	free(f);
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* The same text is the same pointer. NULL when out of memory. */
-static const char *intern(struct fold *f, const char *text)
-{
-	char **node = tfind(text, &f->texts, by_text), *own;
-
-	if (node)
-		return *node;
-	own = strdup(text);
-	node = own ? tsearch(own, &f->texts, by_text) : NULL;
-	if (!node)
-		free(own);
-	return node ? *node : NULL;
 }
 
 static int compare_u64(uint64_t x, uint64_t y)
@@ -146,14 +128,14 @@ void fold_add(struct fold *f, const struct sample *s, struct symbols *symbols)
 	total->samples++;
 	total->weight += s->period;
 	total->no_stack += no_stack ? s->period : 0;
-	key = (struct row){ .job = span->job, .event = s->event, .comm = intern(f, s->comm) };
+	key = (struct row){ .job = span->job, .event = s->event, .comm = texts_keep(&f->texts, s->comm) };
 	if (no_stack) {
 		key.dso = "";
 		key.name = NO_STACK;
 	} else {
 		symbols_resolve_one(symbols, (pid_t)s->pid, s->ip, s->kernel, false, &frame);
-		key.dso = intern(f, frame.dso);
-		key.name = frame.name ? intern(f, frame.name) : "[unknown]";
+		key.dso = texts_keep(&f->texts, frame.dso);
+		key.name = frame.name ? texts_keep(&f->texts, frame.name) : "[unknown]";
 		key.kernel = frame.kernel;
 	}
 	if (key.comm && key.dso && key.name)

@@ -8,6 +8,7 @@
 
 #include "core/kallsyms.h"
 #include "profile/dso.h"
+#include "profile/texts.h"
 
 struct map {
 	uint64_t start, end, offset;
@@ -196,7 +197,7 @@ void symbols_free(struct symbols *s)
 	if (!s)
 		return;
 	tdestroy(s->processes, process_free);
-	tdestroy(s->modules, free);
+	texts_free(s->modules);
 	for (unsigned i = 0; i < s->nr_dsos; i++)
 		dso_free(s->dsos[i]);
 	free(s->dsos);
@@ -277,25 +278,15 @@ void symbols_exit(struct symbols *s, pid_t pid)
 
 /* --- names --- */
 
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
 /* "[nf_tables]" */
 static const char *module_name(struct symbols *s, const char *module)
 {
-	char text[72], **node, *own;
+	const char *kept;
+	char text[72];
 
 	snprintf(text, sizeof(text), "[%.60s]", module);
-	node = tfind(text, &s->modules, by_text);
-	if (node)
-		return *node;
-	own = strdup(text);
-	node = own ? tsearch(own, &s->modules, by_text) : NULL;
-	if (!node)
-		free(own);
-	return node ? *node : "[kernel]";
+	kept = texts_keep(&s->modules, text);
+	return kept ? kept : "[kernel]";
 }
 
 static void resolve_kernel(struct symbols *s, uint64_t look, struct symbol_frame *f)
