@@ -45,6 +45,15 @@ static void catch_up(struct probe_cursor *cursor, uint64_t head, uint64_t size)
 	cursor->next = oldest;
 }
 
+/* Of nr entries that were copied: none, when the ring has gone on over them meanwhile. head: now. */
+static unsigned believed(struct probe_cursor *cursor, uint64_t head, unsigned nr, uint64_t size)
+{
+	if (head <= cursor->next - nr + size)
+		return nr;
+	cursor->lost += nr;
+	return 0;
+}
+
 static const struct probe_history *history_of(const struct probe_set *set, unsigned thread)
 {
 	return set && set->history && thread < set->nr_rings ? &set->history[thread] : NULL;
@@ -88,12 +97,7 @@ unsigned probe_steps(const struct probe_set *set, unsigned thread, struct probe_
 	catch_up(cursor, head, PROBE_HISTORY);
 	while (nr < max && cursor->next < head)
 		step_of(&h->ring[cursor->next++ % PROBE_HISTORY], &steps[nr++]);
-	/* What was overwritten while it was copied is not believed. */
-	if (nr && head_of((const uint64_t *)&h->head) > cursor->next - nr + PROBE_HISTORY) {
-		cursor->lost += nr;
-		nr = 0;
-	}
-	return nr;
+	return nr ? believed(cursor, head_of((const uint64_t *)&h->head), nr, PROBE_HISTORY) : 0;
 }
 
 static const struct probe_slices *slices_of(const struct probe_set *set, unsigned cpu)
@@ -121,11 +125,7 @@ unsigned probe_turns(const struct probe_set *set, unsigned cpu, struct probe_cur
 
 		turns[nr++] = (struct probe_turn){ e->from_ns, e->to_ns, e->pid };
 	}
-	if (nr && head_of((const uint64_t *)&s->head) > cursor->next - nr + PROBE_SLICES) {
-		cursor->lost += nr;
-		nr = 0;
-	}
-	return nr;
+	return nr ? believed(cursor, head_of((const uint64_t *)&s->head), nr, PROBE_SLICES) : 0;
 }
 
 void probe_turn_comm(const struct probe_set *set, unsigned cpu, uint32_t pid, char ret_comm[16])
@@ -165,11 +165,7 @@ unsigned probe_served(const struct probe_set *set, unsigned cpu, struct probe_cu
 
 		served[nr++] = (struct probe_served){ e->from_ns, e->from_ns + e->ns, e->source };
 	}
-	if (nr && head_of((const uint64_t *)&r->head) > cursor->next - nr + PROBE_IRQ_RING) {
-		cursor->lost += nr;
-		nr = 0;
-	}
-	return nr;
+	return nr ? believed(cursor, head_of((const uint64_t *)&r->head), nr, PROBE_IRQ_RING) : 0;
 }
 
 bool probe_served_name(const struct probe_set *set, unsigned source, const char **ret_name)
