@@ -283,6 +283,12 @@ static unsigned reap(struct bench_async *a)
 	return nr_ops - nr_passive;
 }
 
+static void note_overflow(struct bench_async *a)
+{
+	if (__atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW)
+		a->overflow_seen++;
+}
+
 static void reap_and_account(struct bench_async *a)
 {
 	unsigned nr_active = reap(a);
@@ -293,8 +299,7 @@ static void reap_and_account(struct bench_async *a)
 		a->inflight -= nr_active;
 		a->stats.completed += nr_active;
 	}
-	if (__atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW)
-		a->overflow_seen++;
+	note_overflow(a);
 }
 
 /* The callback of an operation that is done. */
@@ -354,6 +359,7 @@ static void reap_at_once(struct bench_async *a, struct bench_worker *w)
 		a->stats.cq_depth_max = nr;
 	if (done)
 		bench_hist_record(a->stats.reap_batch, done);
+	note_overflow(a);
 }
 
 int uring_submit(struct bench_async *a)
