@@ -178,7 +178,15 @@ class Comparison:
 
     def row(self, metric, goals, goal, higher=True):
         """Print the metric's row and add its verdict to the goals. goal None: there is none, the
-        row is for orientation."""
+        row is for orientation. A value that a run did not give (a percentile of too few) is no
+        answer."""
+        missing = sum(r[kind].get(metric) is None for r in self.rounds for kind in r)
+        if missing:
+            if goal is not None:
+                goals.add("open")
+            print("%-34s %-10s not told by %d of %d runs" %
+                  (self.name, metric, missing, 3 * len(self.rounds)))
+            return
         ratios = [r["ours"][metric] / r["peer"][metric] for r in self.rounds]
         noise = [r["again"][metric] / r["peer"][metric] for r in self.rounds]
         ours, _, _ = median_interval([r["ours"][metric] for r in self.rounds])
