@@ -19,12 +19,13 @@ valid() { # name file
 }
 
 # --- knees ---
-# Any core has 16 KiB at the speed of 8 KiB and none has 32 MiB at it. A busy host has its moments.
+# Any core has 16 KiB at the speed of 8 KiB and none has 32 MiB at it. Whether 64 MiB are slower still, or
+# the curve settles from 32 MiB on, is the host's matter. A busy host has its moments.
 knees=0
 for _ in 1 2 3 4 5; do
 	run "$BENCH" --trials=3 --duration=60ms --warmup=10ms --no-probes -q --force -o size.json \
 		'memory,workers=1,size={8k,12k,16k,32m,64m}'
-	knees=$(json size.json 'sum(k["low"] == 16 << 10 for k in d["sweeps"][0]["curves"][0]["knees"])')
+	knees=$(json size.json 'sum(k["kind"] == "leaves" and k["low"] == 16 << 10 for k in d["sweeps"][0]["curves"][0]["knees"])')
 	[ "$knees" = 0 ] || break
 done
 expect 'a sweep over sizes' "$code" 0
