@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "causes.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+
+/* A smaller share is not told. */
+#define CAUSES_LEAST 0.001
 
 /* In the order of the result: work, interruptions, waiting for a CPU, blocked. */
 const struct cause causes[] = {
@@ -34,17 +39,34 @@ size_t cause_index(const char *name)
 	return i;
 }
 
-void causes_legend(int y, int x, int width, const double *shares)
+static size_t largest(const double *shares, const bool *told)
 {
-	int taken = 0;
+	size_t best = nr_causes;
 
-	for (size_t i = 0; i < nr_causes; i++) {
-		if (!(shares[i] >= 0.001))
-			continue;
-		if (taken + 6 + draw_len(causes[i].name) > width)
-			break;
-		taken += draw(y, x + taken, width - taken, causes[i].color, "%c", causes[i].letter);
-		taken += draw(y, x + taken, width - taken, PLAIN, " %s %.1f%%  ", causes[i].name,
-			      shares[i] * 100);
+	for (size_t i = 0; i < nr_causes; i++)
+		if (!told[i] && shares[i] >= CAUSES_LEAST && (best == nr_causes || shares[i] > shares[best]))
+			best = i;
+	return best;
+}
+
+int causes_legend(int y, int x, int width, int lines, const double *shares)
+{
+	bool told[sizeof(causes) / sizeof(causes[0])] = { false };
+	int line = 0, taken = 0;
+	size_t i;
+
+	while ((i = largest(shares, told)) < nr_causes) {
+		char share[32];
+
+		snprintf(share, sizeof(share), " %s %.1f%%", causes[i].name, shares[i] * 100);
+		if (taken > 0 && taken + 1 + draw_len(share) > width) {
+			if (++line >= lines)
+				break;
+			taken = 0;
+		}
+		taken += draw(y + line, x + taken, width - taken, causes[i].color, "%c", causes[i].letter);
+		taken += draw(y + line, x + taken, width - taken, PLAIN, "%s", share) + 2;
+		told[i] = true;
 	}
+	return line < lines ? line + 1 : lines;
 }

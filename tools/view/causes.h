@@ -15,7 +15,8 @@ extern const struct cause causes[];
 extern const size_t nr_causes;
 /* Index, or nr_causes when it is not known. */
 size_t cause_index(const char *name);
-/* "u user  k kernel ...", those with a share above 0. */
-void causes_legend(int y, int x, int width, const double *shares);
+/* "n blocked.net 45.9%  k kernel 22.7%  ...", the largest first, so that what does not fit into so many
+ * lines is the least. The lines it took, 1 at least. */
+int causes_legend(int y, int x, int width, int lines, const double *shares);
 
 #endif

@@ -127,7 +127,7 @@ static void draw_screen(struct view *v, int y, int rows)
 		return;
 	draw(y, 2, 10, BOLD, "all");
 	draw_shares(y, 14, v->width - 16, shares, sum);
-	causes_legend(y + 1, 14, v->width - 14, shares);
+	causes_legend(y + 1, 14, v->width - 14, 2, shares);
 	draw_rule(y + 3, 0, v->width, "over time (newest last)");
 	used = draw_series(v, &f, y + 4, half > 0 ? half : 0);
 	y += 4 + used;

@@ -183,7 +183,7 @@ static int draw_limits(struct view *v, int y, int rows)
 		return 0;
 	draw_rule(y, 0, v->width, f.job->name ? f.job->name : "job");
 	shares_now(&f, shares);
-	causes_legend(y + used++, 2, v->width - 2, shares);
+	used += causes_legend(y + used, 2, v->width - 2, rows > 3 ? 2 : 1, shares);
 	json_array_foreach(json_object_get(f.doc, "verdicts"), i, verdict) {
 		if (used < rows)
 			used += draw_words(y + used, 2, v->width - 4, rows - used, BOLD,
