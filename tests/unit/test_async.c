@@ -176,7 +176,7 @@ static void what_a_partial_submission_left_goes_next(void **state)
 	s = window();
 	assert_int_equal(s.submitted, 4);
 	assert_int_equal(s.completed, 4);
-	assert_int_equal(a->inflight, 0);
+	assert_int_equal(uring_inflight(a), 0);
 }
 
 static void registered_files_and_buffers_work(void **state)

@@ -170,6 +170,24 @@ static void merge_equals_recording_everything_in_one(void **state)
 }
 
 /* What is seen of one that is still recorded into: the same counts, ends within a bucket. */
+static void many_at_once_are_as_many_one_by_one(void **state)
+{
+	struct bench_hist *one = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	struct bench_hist *many = bench_hist_new(BENCH_HIST_BITS_WORKER);
+	const uint64_t values[] = { 1, 32, 4097, 1ull << 40 };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		for (unsigned k = 0; k <= i; k++)
+			bench_hist_record(one, values[i]);
+		bench_hist_record_many(many, values[i], i + 1);
+	}
+	assert_int_equal(one->nr_buckets, many->nr_buckets);
+	assert_memory_equal(one, many, sizeof(*one) + one->nr_buckets * sizeof(one->n[0]));
+	bench_hist_free(one);
+	bench_hist_free(many);
+}
+
 static void a_look_from_outside_has_all_counts(void **state)
 {
 	struct bench_hist *from = bench_hist_new(BENCH_HIST_BITS_WORKER);
@@ -223,6 +241,7 @@ int main(void)
 		cmocka_unit_test(quantile_is_within_bound_of_the_exact_one),
 		cmocka_unit_test(quantile_of_few_values_takes_the_right_rank),
 		cmocka_unit_test(merge_equals_recording_everything_in_one),
+		cmocka_unit_test(many_at_once_are_as_many_one_by_one),
 		cmocka_unit_test(a_look_from_outside_has_all_counts),
 		cmocka_unit_test(wider_buckets_keep_every_value),
 	};

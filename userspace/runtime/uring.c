@@ -6,6 +6,8 @@
 #include "runtime/uring.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static inline unsigned cq_waiting(const struct bench_async *a)
 {
@@ -29,14 +31,15 @@ static void count_part(struct bench_async *a, unsigned first, unsigned nr, unsig
 }
 
 /* The kernel took nr SQEs in the enter that began at now_ns. */
-static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
+static inline __attribute__((always_inline)) void account_submit(struct bench_async *a, unsigned nr,
+								 uint64_t now_ns)
 {
-	unsigned first = a->sq_tail - a->queued, mask = a->sq_mask, depth = a->depth;
+	unsigned first = a->sq_taken, mask = a->sq_mask, depth = a->depth;
 	unsigned passive = a->queued_passive, internal = a->queued_internal;
 	const struct io_uring_sqe *sqes = a->sqes;
 	struct bench_op *ops = a->ops;
 
-	if (nr != a->queued)
+	if (nr != uring_queued(a))
 		count_part(a, first, nr, &passive, &internal);
 	for (unsigned i = first, end = a->no_stamps ? first : first + nr; i != end; i++) {
 		unsigned slot = (uint16_t)sqes[i & mask].user_data;
@@ -44,7 +47,7 @@ static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
 		if (slot < depth)
 			ops[slot].submit_ns = now_ns;
 	}
-	a->queued -= nr;
+	a->sq_taken += nr;
 	a->queued_passive -= passive;
 	a->queued_internal -= internal;
 	if (nr == internal)
@@ -54,16 +57,41 @@ static void account_submit(struct bench_async *a, unsigned nr, uint64_t now_ns)
 	if (now_ns > a->now_ns)
 		a->stats.queued_integral +=
 			(double)(nr - passive - internal) * (double)(now_ns - a->now_ns);
-	a->inflight += nr - passive - internal;
-	if (a->inflight > a->stats.inflight_max)
-		a->stats.inflight_max = a->inflight;
-	a->stats.submitted += nr - passive - internal;
-	bench_hist_record(a->stats.submit_batch, nr - internal);
+	uring_inflight_add(a, nr - passive - internal);
+	repeat_record(&a->submit_repeat, a->stats.submit_batch, nr - internal);
+}
+
+/* io_uring_enter(2) without a function around it. Mitigations leave the CPU's stack of return
+ * addresses empty behind a system call: each return on the way up from it is then mispredicted,
+ * which together cost a tenth of a NOP. For the same reason all of a turn is one function around
+ * this one. Negative errno on failure. */
+static inline __attribute__((always_inline)) int enter_call(int fd, unsigned to_submit,
+							    unsigned wait_nr, unsigned flags,
+							    const void *arg, size_t size)
+{
+#ifdef __x86_64__
+	register long r10 __asm__("r10") = (long)flags;
+	register long r8 __asm__("r8") = (long)arg;
+	register long r9 __asm__("r9") = (long)size;
+	long rc = SYS_io_uring_enter;
+
+	__asm__ volatile("syscall"
+			 : "+a"(rc)
+			 : "D"((long)fd), "S"((long)to_submit), "d"((long)wait_nr), "r"(r10),
+			   "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return (int)rc;
+#else
+	long rc = syscall(SYS_io_uring_enter, fd, to_submit, wait_nr, flags, arg, size);
+
+	return rc < 0 ? -errno : (int)rc;
+#endif
 }
 
 /* A thread of the kernel takes what is queued by itself unless it fell asleep; then, and to wait, it
  * takes a system call all the same. Completions come without. */
-static int enter_sqpoll(struct bench_async *a, unsigned wait_nr, unsigned flags, void *arg, size_t size)
+static int enter_sqpoll(struct bench_async *a, unsigned wait_nr, unsigned flags, const void *arg,
+			size_t size)
 {
 	/* The tail must be seen before the thread's decision to sleep is looked at. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -73,29 +101,31 @@ static int enter_sqpoll(struct bench_async *a, unsigned wait_nr, unsigned flags,
 	if (__atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED) & IORING_SQ_NEED_WAKEUP)
 		flags |= IORING_ENTER_SQ_WAKEUP;
 	if (!(flags & (IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP)))
-		return (int)a->queued;
+		return (int)uring_queued(a);
 	a->stats.enters++;
-	return io_uring_enter2((unsigned)a->ring.enter_ring_fd, a->queued, wait_nr,
-			       flags | a->enter_flags, arg, size);
+	return enter_call(a->ring.enter_ring_fd, uring_queued(a), wait_nr, flags | a->enter_flags,
+			  arg, size);
 }
 
 /* One io_uring_enter. flags has GETEVENTS also where nothing is waited for but completions are
  * wanted: a DEFER_TASKRUN ring completes only then. 0; -EAGAIN or -EBUSY when the kernel wants its completions reaped before it
  * takes more; any other failure ends the ring. */
-static int enter(struct bench_async *a, uint64_t now_ns, unsigned wait_nr, unsigned flags,
-		 void *arg, size_t size)
+static inline __attribute__((always_inline)) int enter(struct bench_async *a, uint64_t now_ns,
+						       unsigned wait_nr, unsigned flags,
+						       const void *arg, size_t size)
 {
+	unsigned queued = uring_queued(a);
 	int rc;
 
-	if (a->queued > a->stats.sq_depth_max)
-		a->stats.sq_depth_max = a->queued;
+	if (queued > a->stats.sq_depth_max)
+		a->stats.sq_depth_max = queued;
 	__atomic_store_n(a->sq_ktail, a->sq_tail, __ATOMIC_RELEASE);
 	if (a->sqpoll) {
 		rc = enter_sqpoll(a, wait_nr, flags, arg, size);
 	} else {
 		a->stats.enters++;
-		rc = io_uring_enter2((unsigned)a->ring.enter_ring_fd, a->queued, wait_nr,
-				     flags | a->enter_flags, arg, size);
+		rc = enter_call(a->ring.enter_ring_fd, queued, wait_nr, flags | a->enter_flags, arg,
+				size);
 	}
 	if (rc > 0)
 		account_submit(a, (unsigned)rc, now_ns);
@@ -105,6 +135,12 @@ static int enter(struct bench_async *a, uint64_t now_ns, unsigned wait_nr, unsig
 	if (rc != -EAGAIN && rc != -EBUSY)
 		a->failed = a->refuse = rc;
 	return rc;
+}
+
+/* Not at the end of a turn. */
+static __attribute__((noinline)) int enter_between(struct bench_async *a, unsigned flags)
+{
+	return enter(a, bench_now_ns(), 0, flags, NULL, 0);
 }
 
 /* A TIMEOUT goes with the batch. A count of 1 makes it end with the first completion; with 0 it
@@ -136,32 +172,40 @@ static bool arm_far(struct bench_async *a, uint64_t deadline_ns)
 	return true;
 }
 
-static int wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline_ns)
-{
-	struct io_uring_getevents_arg arg = { 0 };
+/* How a turn enters the kernel. */
+struct entry {
+	unsigned wait_nr;
+	bool timed; /* arg goes along */
+	struct io_uring_getevents_arg arg;
 	struct __kernel_timespec ts;
-	/* Those that complete at once are not what is waited for, unless there is nothing else. */
-	unsigned nr = a->queued_soon < a->live ? 1 + a->queued_soon : 1;
+};
 
-	if (a->reap_in_enter) /* once, where something is due before a completion may come */
-		return enter(a, now_ns, deadline_ns - now_ns >= URING_FAR_NS, IORING_ENTER_GETEVENTS,
-			     NULL, 0);
-	if (deadline_ns == UINT64_MAX)
-		return enter(a, now_ns, nr, IORING_ENTER_GETEVENTS, NULL, 0);
-	if (!a->iopoll && deadline_ns - now_ns >= URING_FAR_NS && arm_far(a, deadline_ns))
+/* Wait for a completion, until deadline_ns at the latest. */
+static void wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline_ns,
+		       struct entry *e)
+{
+	bool far = deadline_ns - now_ns >= URING_FAR_NS;
+
+	/* Those that complete at once are not what is waited for, unless there is nothing else. */
+	e->wait_nr = a->queued_soon < a->live ? 1 + a->queued_soon : 1;
+	if (a->reap_in_enter) { /* once, where something is due before a completion may come */
+		e->wait_nr = far;
+	} else if (deadline_ns == UINT64_MAX) {
+		return;
+	} else if (!a->iopoll && far && arm_far(a, deadline_ns)) {
 		/* Making room in a full SQ may have reaped: then there is nothing to wait for. */
-		return enter(a, now_ns, a->ready ? 0 : nr, IORING_ENTER_GETEVENTS, NULL, 0);
-	if (!a->caps.ext_arg) {
-		if (a->iopoll || !queue_timeout(a, deadline_ns, 1, URING_SLOT_TIMEOUT) || a->ready)
-			return enter(a, now_ns, 0, IORING_ENTER_GETEVENTS, NULL, 0);
-		return enter(a, now_ns, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+		if (a->ready)
+			e->wait_nr = 0;
+	} else if (!a->caps.ext_arg) {
+		e->wait_nr = !a->iopoll && queue_timeout(a, deadline_ns, 1, URING_SLOT_TIMEOUT) &&
+			     !a->ready;
+	} else {
+		e->ts.tv_sec = (long long)((deadline_ns - now_ns) / BENCH_NS_PER_SEC);
+		e->ts.tv_nsec = (long long)((deadline_ns - now_ns) % BENCH_NS_PER_SEC);
+		e->arg = (struct io_uring_getevents_arg){ .sigmask_sz = _NSIG / 8,
+							  .ts = (uint64_t)(uintptr_t)&e->ts };
+		e->timed = true;
 	}
-	ts.tv_sec = (long long)((deadline_ns - now_ns) / BENCH_NS_PER_SEC);
-	ts.tv_nsec = (long long)((deadline_ns - now_ns) % BENCH_NS_PER_SEC);
-	arg.sigmask_sz = _NSIG / 8;
-	arg.ts = (uint64_t)(uintptr_t)&ts;
-	return enter(a, now_ns, nr, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg,
-		     sizeof(arg));
 }
 
 /* The kernel's side cannot tell what a wait in io_uring_enter is for. One store, when it changed. */
@@ -180,26 +224,31 @@ static void publish_mix(const struct bench_async *a)
 
 /* Submit, and wait unless there is something to do already. The system call is left out when it
  * would do nothing, which makes a spinning turn cheap. */
-static int submit_and_wait(struct bench_async *a, uint64_t wait_until_ns)
+static inline void submit_and_wait(struct bench_async *a, uint64_t wait_until_ns)
 {
 	uint64_t deadline_ns = timers_next(&a->timers), now_ns = 0;
 	bool wait = !a->ready && !cq_waiting(a);
-	unsigned flags;
+	struct entry e;
 
+	e.wait_nr = 0;
+	e.timed = false;
 	if (wait_until_ns < deadline_ns)
 		deadline_ns = wait_until_ns;
 	if (deadline_ns == UINT64_MAX && !a->live)
 		wait = false; /* nothing could end it */
-	if (a->queued || (wait && deadline_ns != UINT64_MAX))
+	if (uring_queued(a) || (wait && deadline_ns != UINT64_MAX))
 		now_ns = a->no_stamps ? a->now_ns : bench_now_ns();
 	if (wait && a->mix)
 		publish_mix(a);
 	if (wait && deadline_ns > now_ns)
-		return wait_until(a, now_ns, deadline_ns);
-	flags = __atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED);
-	if (a->queued || flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))
-		return enter(a, now_ns, 0, IORING_ENTER_GETEVENTS, NULL, 0);
-	return 0;
+		wait_until(a, now_ns, deadline_ns, &e);
+	else if (!uring_queued(a) && !(__atomic_load_n(a->sq_kflags, __ATOMIC_RELAXED) &
+				       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)))
+		return;
+	/* A refusal to take more is not final: reaping, afterwards, is the cure. */
+	(void)enter(a, now_ns, e.wait_nr,
+		    IORING_ENTER_GETEVENTS | (e.timed ? IORING_ENTER_EXT_ARG : 0),
+		    e.timed ? &e.arg : NULL, e.timed ? sizeof(e.arg) : 0);
 }
 
 /* Is it a completion of what is in flight under this slot and generation? */
@@ -279,7 +328,7 @@ static unsigned reap(struct bench_async *a)
 	if (nr > a->stats.cq_depth_max)
 		a->stats.cq_depth_max = nr;
 	if (nr_ops)
-		bench_hist_record(a->stats.reap_batch, nr_ops);
+		repeat_record(&a->reap_repeat, a->stats.reap_batch, nr_ops);
 	return nr_ops - nr_passive;
 }
 
@@ -296,34 +345,34 @@ static void reap_and_account(struct bench_async *a)
 	a->now_ns = bench_now_ns();
 	if (nr_active) {
 		uring_inflight_until(a, a->now_ns);
-		a->inflight -= nr_active;
 		a->stats.completed += nr_active;
 	}
 	note_overflow(a);
 }
 
+/* Of reads and writes. What a message has for its result is a number and no bytes. */
+static inline bool moves_bytes(uint8_t opcode)
+{
+	unsigned waits = uring_waits_for(opcode);
+
+	return waits == URING_WAITS_DISK ||
+	       (waits == URING_WAITS_IPC && opcode != URING_OP_RECEIVE);
+}
+
 /* The callback of an operation that is done. */
 static inline void run_one(struct bench_async *a, struct bench_worker *w, struct bench_op *op)
 {
-	unsigned waits = uring_waits_for(op->opcode);
-
-	a->live--;
-	a->waits[waits]--;
-	/* What a message has for its result is a number and no bytes. */
-	if ((waits == URING_WAITS_DISK ||
-	     (waits == URING_WAITS_IPC && op->opcode != URING_OP_RECEIVE)) &&
-	    op->res > 0) {
+	if (op->res > 0 && moves_bytes(op->opcode)) {
 		a->turn_ops++;
 		a->turn_bytes += (uint32_t)op->res;
 	}
-	a->live_passive -= !!(op->state & URING_OP_PASSIVE);
 	op->done_ns = a->now_ns;
-	op->state = URING_OP_RUNNING;
+	op->state = (op->state & URING_OP_PASSIVE) | URING_OP_RUNNING;
 	op->done(w, op);
-	if (op->state == URING_OP_RUNNING)
+	if (uring_op_running(op))
 		bench_op_put(a, op);
-	if (a->queued >= a->submit_batch && !a->failed)
-		(void)enter(a, bench_now_ns(), 0, 0, NULL, 0);
+	if (uring_queued(a) >= a->submit_batch && !a->failed)
+		(void)enter_between(a, 0);
 }
 
 /* Without stamps nothing is told of the moment of each completion, so that callbacks run as it is
@@ -331,7 +380,7 @@ static inline void run_one(struct bench_async *a, struct bench_worker *w, struct
  * A callback may have to submit, which reaps: the head is moved before it runs. */
 static void reap_at_once(struct bench_async *a, struct bench_worker *w)
 {
-	unsigned nr = cq_waiting(a), end = a->cq_head + nr, mask = a->cq_mask, done = 0, active = 0;
+	unsigned nr = cq_waiting(a), end = a->cq_head + nr, mask = a->cq_mask, done = 0;
 	const struct io_uring_cqe *cqes = a->cqes;
 
 	a->now_ns = bench_now_ns();
@@ -340,25 +389,21 @@ static void reap_at_once(struct bench_async *a, struct bench_worker *w)
 		const struct io_uring_cqe *cqe = &cqes[a->cq_head & mask];
 		uint64_t data = cqe->user_data;
 		struct bench_op *op = &a->ops[(uint16_t)data];
-		bool passive;
 
 		if ((uint16_t)data >= a->depth || !belongs(op, data, cqe->flags))
 			break;
-		passive = op->state & URING_OP_PASSIVE;
 		op->res = cqe->res;
 		op->cqe_flags = cqe->flags;
 		a->cq_head++;
-		a->inflight -= !passive;
-		active += !passive;
+		a->stats.completed += !(op->state & URING_OP_PASSIVE);
 		done++;
 		run_one(a, w, op);
 	}
 	__atomic_store_n(a->cq_khead, a->cq_head, __ATOMIC_RELEASE);
-	a->stats.completed += active;
 	if (nr > a->stats.cq_depth_max)
 		a->stats.cq_depth_max = nr;
 	if (done)
-		bench_hist_record(a->stats.reap_batch, done);
+		repeat_record(&a->reap_repeat, a->stats.reap_batch, done);
 	note_overflow(a);
 }
 
@@ -368,8 +413,8 @@ int uring_submit(struct bench_async *a)
 
 	/* Each try reaps, so the kernel has room again unless it is out of memory. */
 	for (unsigned tries = 0; tries < 64 && !a->failed; tries++) {
-		rc = enter(a, bench_now_ns(), 0, IORING_ENTER_GETEVENTS, NULL, 0);
-		if (a->queued < a->sq_entries)
+		rc = enter_between(a, IORING_ENTER_GETEVENTS);
+		if (uring_queued(a) < a->sq_entries)
 			return 0;
 		reap_and_account(a);
 	}
@@ -413,8 +458,7 @@ int async_turn(struct bench_async *a, struct bench_worker *w, uint64_t wait_unti
 {
 	if (a->failed)
 		return a->failed;
-	/* A refusal to take more is not final: reaping, below, is the cure. */
-	(void)submit_and_wait(a, wait_until_ns);
+	submit_and_wait(a, wait_until_ns);
 	count_moved(a);
 	if (a->no_stamps)
 		reap_at_once(a, w);
@@ -430,16 +474,17 @@ void async_window_begin(struct bench_async *a)
 {
 	struct async_stats *s = &a->stats;
 
+	a->submit_repeat = a->reap_repeat = (struct repeat){ 0 };
 	bench_hist_reset(s->submit_batch);
 	bench_hist_reset(s->reap_batch);
 	bench_hist_reset(s->loop_lag);
-	s->submitted = a->inflight; /* left over from before: will complete in this window */
+	s->submitted = uring_inflight(a); /* left over from before: will complete in this window */
 	s->completed = 0;
 	s->moved_ops = s->moved_bytes = a->turn_ops = a->turn_bytes = 0;
 	s->enters = 0;
 	s->inflight_integral = 0;
 	s->queued_integral = 0;
-	s->inflight_max = a->inflight;
+	s->inflight_max = (unsigned)s->submitted;
 	s->sq_depth_max = 0;
 	s->cq_depth_max = 0;
 	a->overflow_base = __atomic_load_n(a->ring.cq.koverflow, __ATOMIC_RELAXED);
@@ -474,6 +519,8 @@ void async_window_stats(struct bench_async *a, struct async_stats *ret_stats)
 	unsigned overflow = __atomic_load_n(a->ring.cq.koverflow, __ATOMIC_RELAXED);
 	unsigned dropped = __atomic_load_n(a->ring.sq.kdropped, __ATOMIC_RELAXED);
 
+	repeat_end(&a->submit_repeat, a->stats.submit_batch);
+	repeat_end(&a->reap_repeat, a->stats.reap_batch);
 	uring_inflight_until(a, bench_now_ns());
 	a->stats.inflight_ns = a->inflight_since_ns - a->window_ns;
 	a->stats.rest_integral = rest_integral(a, a->inflight_since_ns);
@@ -491,7 +538,8 @@ void async_inflight_now(const struct bench_async *a, struct async_now *ret_now)
 {
 	ret_now->at_ns = a->inflight_since_ns;
 	ret_now->inflight_ns = (uint64_t)a->stats.inflight_integral;
-	ret_now->next = a->inflight + a->queued - a->queued_passive - a->queued_internal;
+	ret_now->next =
+		uring_inflight(a) + uring_queued(a) - a->queued_passive - a->queued_internal;
 }
 
 void async_set_mix(struct bench_async *a, uint32_t *mix)

@@ -97,12 +97,34 @@ static inline unsigned uring_waits_for(uint8_t opcode)
 	return waits[opcode];
 }
 
+/* Batches are as large as the one before, mostly: those that are go to the histogram together,
+ * which by then has left the CPU's first cache. */
+struct repeat {
+	uint64_t value, nr;
+};
+
+static inline void repeat_end(struct repeat *r, struct bench_hist *hist)
+{
+	if (r->nr)
+		bench_hist_record_many(hist, r->value, r->nr);
+	r->nr = 0;
+}
+
+static inline void repeat_record(struct repeat *r, struct bench_hist *hist, uint64_t value)
+{
+	if (value != r->value) {
+		repeat_end(r, hist);
+		r->value = value;
+	}
+	r->nr++;
+}
+
 struct bench_async {
 	/* Submission. The SQ ring's own index array is the identity and never changes. */
 	struct io_uring_sqe *sqes;
 	unsigned *sq_ktail, *sq_kflags;
 	unsigned sq_mask, sq_entries, sq_tail;
-	unsigned queued;	  /* SQEs that the kernel has not taken; of them: */
+	unsigned sq_taken;	  /* by the kernel, of sq_tail; of the rest (uring_queued()): */
 	unsigned queued_passive;  /* passive operations */
 	unsigned queued_internal; /* no operations at all */
 	unsigned queued_soon;	  /* operations that complete while they are handed over */
@@ -121,16 +143,16 @@ struct bench_async {
 	uint64_t now_ns;
 	int failed; /* sticky: the ring cannot be used any more */
 	int refuse; /* what is described now completes with this at once: failed, or -ECANCELED */
-	unsigned live, live_passive; /* described, callback not yet run; live includes passive */
+	unsigned live, live_passive; /* described, or in the callback; live includes passive */
 
-	/* Described and not yet called back, by what it waits for; told before each wait. */
+	/* The live ones by what they wait for; told before each wait. */
 	uint32_t waits[URING_NR_WAITS];
 	uint32_t *mix; /* async_set_mix(); NULL = nobody reads it */
 
 	/* The window's accounting. Passive operations are in the batch sizes only. */
 	struct async_stats stats;
 	uint64_t turn_ops, turn_bytes; /* moved in the last turn */
-	unsigned inflight; /* with the kernel, passive ones not counted */
+	struct repeat submit_repeat, reap_repeat;
 	uint64_t inflight_since_ns;
 	uint64_t window_ns;
 	unsigned overflow_base, dropped_base;
@@ -158,6 +180,12 @@ struct bench_async {
 	cpu_set_t iowq_cpus; /* where this ring's kernel workers may run */
 };
 
+/* SQEs that the kernel has not taken. */
+static inline unsigned uring_queued(const struct bench_async *a)
+{
+	return a->sq_tail - a->sq_taken;
+}
+
 static inline uint64_t uring_user_data(uint16_t slot, uint16_t gen)
 {
 	return (uint64_t)slot | (uint64_t)gen << 16;
@@ -166,6 +194,28 @@ static inline uint64_t uring_user_data(uint16_t slot, uint16_t gen)
 static inline uint64_t uring_op_data(const struct bench_op *op)
 {
 	return uring_user_data(op->slot, op->gen);
+}
+
+static inline bool uring_op_running(const struct bench_op *op)
+{
+	return (op->state & URING_OP_STATES) == URING_OP_RUNNING;
+}
+
+/* An operation is among the live ones from when it is described until it is free again. One that
+ * its callback describes anew as the same stays so without a count being touched: that is what
+ * loops do. */
+static inline void uring_live_add(struct bench_async *a, uint8_t opcode, bool passive)
+{
+	a->live++;
+	a->live_passive += passive;
+	a->waits[uring_waits_for(opcode)]++;
+}
+
+static inline void uring_live_sub(struct bench_async *a, const struct bench_op *op)
+{
+	a->live--;
+	a->live_passive -= !!(op->state & URING_OP_PASSIVE);
+	a->waits[uring_waits_for(op->opcode)]--;
 }
 
 /* Append to the list whose callbacks run next. */
@@ -178,11 +228,26 @@ static inline void uring_ready(struct bench_async *a, struct bench_op *op, int r
 	a->ready_tail = &op->next;
 }
 
+/* Operations with the kernel; passive ones are not counted. */
+static inline unsigned uring_inflight(const struct bench_async *a)
+{
+	return (unsigned)(a->stats.submitted - a->stats.completed);
+}
+
 /* in flight x time, up to now_ns. */
 static inline void uring_inflight_until(struct bench_async *a, uint64_t now_ns)
 {
-	a->stats.inflight_integral += (double)a->inflight * (double)(now_ns - a->inflight_since_ns);
+	a->stats.inflight_integral +=
+		(double)uring_inflight(a) * (double)(now_ns - a->inflight_since_ns);
 	a->inflight_since_ns = now_ns;
+}
+
+/* uring_inflight_until() has been called. */
+static inline void uring_inflight_add(struct bench_async *a, unsigned nr)
+{
+	a->stats.submitted += nr;
+	if (uring_inflight(a) > a->stats.inflight_max)
+		a->stats.inflight_max = uring_inflight(a);
 }
 
 /* op has another completion, and more will follow: give this one to an operation of its own. False
@@ -204,9 +269,8 @@ int uring_submit(struct bench_async *a);
 /* An SQE, submitting first when the SQ is full. NULL when even that did not help. */
 static inline struct io_uring_sqe *uring_sqe(struct bench_async *a)
 {
-	if (__builtin_expect(a->queued == a->sq_entries, 0) && uring_submit(a) < 0)
+	if (__builtin_expect(uring_queued(a) == a->sq_entries, 0) && uring_submit(a) < 0)
 		return NULL;
-	a->queued++;
 	return &a->sqes[a->sq_tail++ & a->sq_mask];
 }
 

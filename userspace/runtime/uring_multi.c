@@ -46,9 +46,7 @@ bool uring_reap_more(struct bench_async *a, const struct bench_op *op,
 	part->submit_ns = op->submit_ns;
 	part->cqe_flags = cqe->flags;
 	part->state = URING_OP_PASSIVE;
-	a->live++;
-	a->live_passive++;
-	a->waits[uring_waits_for(part->opcode)]++;
+	uring_live_add(a, part->opcode, true);
 	uring_ready(a, part, cqe->res);
 	return true;
 }
@@ -70,16 +68,12 @@ void bench_op_hold(struct bench_async *a, struct bench_op *op)
 		return;
 	}
 	uring_inflight_until(a, turn_time(a));
-	a->inflight++;
-	if (a->inflight > a->stats.inflight_max)
-		a->stats.inflight_max = a->inflight;
-	a->stats.submitted++;
+	uring_inflight_add(a, 1);
 }
 
 static void end_hold(struct bench_async *a)
 {
 	uring_inflight_until(a, turn_time(a));
-	a->inflight--;
 	a->stats.completed++;
 }
 
@@ -87,8 +81,6 @@ void bench_op_release(struct bench_async *a, struct bench_op *op)
 {
 	assert(op->state == URING_OP_HELD);
 	end_hold(a);
-	a->live--;
-	a->waits[uring_waits_for(op->opcode)]--;
 	op->res = 0;
 	op->done_ns = a->now_ns;
 	op->state = URING_OP_RUNNING;

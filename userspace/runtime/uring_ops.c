@@ -60,7 +60,9 @@ struct bench_op *bench_op_get(struct bench_async *a)
 
 void bench_op_put(struct bench_async *a, struct bench_op *op)
 {
-	assert(op->state == URING_OP_TAKEN || op->state == URING_OP_RUNNING);
+	assert(op->state == URING_OP_TAKEN || uring_op_running(op));
+	if (uring_op_running(op))
+		uring_live_sub(a, op);
 	op->state = URING_OP_FREE;
 	op->next = a->free;
 	a->free = op;
@@ -75,38 +77,54 @@ static inline uint64_t describe(struct bench_async *a, struct bench_op *op, uint
 	 * written would stall the CPU, which costs a tenth of a NOP. */
 	uint16_t slot = op->slot, gen = op->gen + 1;
 	bool passive = op->passive;
+	uint8_t flags = passive ? URING_OP_PASSIVE : 0;
 
-	assert(op->state == URING_OP_TAKEN || op->state == URING_OP_RUNNING);
+	assert(op->state == URING_OP_TAKEN || uring_op_running(op));
 	assert(op->done);
+	if (__builtin_expect(op->state != (URING_OP_RUNNING | flags) || op->opcode != opcode, 0)) {
+		if (op->state != URING_OP_TAKEN)
+			uring_live_sub(a, op);
+		uring_live_add(a, opcode, passive);
+	}
 	op->gen = gen;
 	op->opcode = opcode;
-	op->state = state | (passive ? URING_OP_PASSIVE : 0);
-	a->live++;
-	a->waits[uring_waits_for(opcode)]++;
-	if (passive)
-		a->live_passive++;
+	op->state = state | flags;
 	return uring_user_data(slot, gen);
 }
 
-/* Describe op by one SQE. False when it could not go to the kernel; it is then ready with the
+/* There is no SQE for it: op is ready with the reason. */
+static __attribute__((noinline, cold)) void refuse(struct bench_async *a, struct bench_op *op)
+{
+	op->submit_ns = a->now_ns;
+	op->cqe_flags = 0;
+	uring_ready(a, op, a->refuse ? a->refuse : -EAGAIN);
+}
+
+/* An SQE behind those that wait, in a full SQ. */
+static __attribute__((noinline, cold)) struct io_uring_sqe *make_room(struct bench_async *a)
+{
+	return uring_sqe(a);
+}
+
+/* Describe op by one SQE. NULL when it could not go to the kernel; it is then ready with the
  * reason. Always inlined, so that the compiler drops the fields that are constant. */
 static inline __attribute__((always_inline)) struct io_uring_sqe *op_sqe(struct bench_async *a,
 									 struct bench_op *op,
 									 uint8_t opcode,
 									 uint64_t *ret_data)
 {
-	struct io_uring_sqe *sqe = NULL;
+	bool passive = op->passive;
+	struct io_uring_sqe *sqe;
 
 	*ret_data = describe(a, op, opcode, URING_OP_KERNEL);
-	if (__builtin_expect(!a->refuse, 1))
-		sqe = uring_sqe(a);
-	if (sqe && op->passive)
-		a->queued_passive++;
-	if (__builtin_expect(!sqe, 0)) {
-		op->submit_ns = a->now_ns;
-		op->cqe_flags = 0;
-		uring_ready(a, op, a->refuse ? a->refuse : -EAGAIN);
+	if (__builtin_expect(!a->refuse && uring_queued(a) < a->sq_entries, 1))
+		sqe = &a->sqes[a->sq_tail++ & a->sq_mask];
+	else if (a->refuse || !(sqe = make_room(a))) {
+		refuse(a, op);
+		return NULL;
 	}
+	if (passive)
+		a->queued_passive++;
 	return sqe;
 }
 
@@ -134,7 +152,9 @@ void bench_op_nop(struct bench_async *a, struct bench_op *op)
 
 	if (!sqe)
 		return;
-	io_uring_prep_nop(sqe);
+	/* Where one has been already, it still stands: all NOPs are alike. */
+	if (sqe->opcode != IORING_OP_NOP)
+		io_uring_prep_nop(sqe);
 	sqe->user_data = data;
 }
 

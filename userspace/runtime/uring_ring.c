@@ -96,7 +96,7 @@ static void map_ring(struct bench_async *a)
 	a->sq_kflags = sq->kflags;
 	a->sq_entries = *sq->kring_entries;
 	a->sq_mask = *sq->kring_mask;
-	a->sq_tail = *sq->ktail;
+	a->sq_tail = a->sq_taken = *sq->ktail;
 	a->cqes = cq->cqes;
 	a->cq_khead = cq->khead;
 	a->cq_ktail = cq->ktail;

@@ -54,19 +54,24 @@ static inline uint32_t bench_hist_index(uint32_t bits, uint64_t value)
 	return ((exp - bits) << bits) + (uint32_t)(value >> (exp - bits));
 }
 
-/* Constant time, no allocation. */
-static inline void bench_hist_record(struct bench_hist *hist, uint64_t value)
+/* The same value nr times. Constant time, no allocation. */
+static inline void bench_hist_record_many(struct bench_hist *hist, uint64_t value, uint64_t nr)
 {
 	uint64_t *n = &hist->n[bench_hist_index(hist->bits, value)];
 
 	/* Not an atomic addition: nobody else writes. */
-	__atomic_store_n(n, *n + 1, __ATOMIC_RELAXED);
-	hist->count++;
-	hist->sum += value;
+	__atomic_store_n(n, *n + nr, __ATOMIC_RELAXED);
+	hist->count += nr;
+	hist->sum += value * nr;
 	if (value < hist->min)
 		hist->min = value;
 	if (value > hist->max)
 		hist->max = value;
+}
+
+static inline void bench_hist_record(struct bench_hist *hist, uint64_t value)
+{
+	bench_hist_record_many(hist, value, 1);
 }
 
 #endif
