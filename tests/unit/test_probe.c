@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <bpf/btf.h>
 
 #include "bench/hist.h"
 #include "core/result.h"
@@ -118,6 +119,34 @@ static void missing_tracepoint_is_not_supported(void **state)
 	assert_true(kernel_has_field(kernel, "task_struct", "pid"));
 	assert_false(kernel_has_field(kernel, "task_struct", "no_such_field"));
 	kernel_close(kernel);
+}
+
+/* Read by ourselves where the kernel maps them, by libbpf from a copy. */
+static void types_are_those_that_libbpf_reads(void **state)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	struct kernel *kernel = kernel_open();
+
+	(void)state;
+	if (!kernel || !btf) {
+		kernel_close(kernel);
+		printf("skip: this kernel has no type information\n");
+		skip();
+	}
+	assert_int_equal(kernel_nr_types(kernel), btf__type_cnt(btf));
+	for (uint32_t id = 1; id < kernel_nr_types(kernel); id++) {
+		const struct btf_type *ours = kernel_type_at(kernel, id);
+		const struct btf_type *theirs = btf__type_by_id(btf, id);
+
+		assert_memory_equal(ours, theirs, sizeof(*ours));
+		if (strcmp(kernel_name(kernel, ours->name_off),
+			   btf__name_by_offset(btf, theirs->name_off)))
+			fail_msg("type %u is called %s", id, kernel_name(kernel, ours->name_off));
+	}
+	assert_null(kernel_type_at(kernel, kernel_nr_types(kernel)));
+	assert_string_equal(kernel_name(kernel, UINT32_MAX), "");
+	kernel_close(kernel);
+	btf__free(btf);
 }
 
 static void unknown_name_is_an_error_with_the_nearest(void **state)
@@ -284,6 +313,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_not_a_probe),
 		cmocka_unit_test(list_names_every_metric),
 		cmocka_unit_test(missing_tracepoint_is_not_supported),
+		cmocka_unit_test(types_are_those_that_libbpf_reads),
 		cmocka_unit_test(unknown_name_is_an_error_with_the_nearest),
 		cmocka_unit_test(none_is_an_empty_set),
 		cmocka_unit_test(kernel_histogram_is_read_exactly),

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct btf;
+struct btf_type;
 struct kernel;
 
 /* NULL = it has no type information, or there is no memory. */
@@ -14,7 +15,14 @@ struct kernel *kernel_open(void);
 /* Of these types, which belong to it from here on, even if it fails. */
 struct kernel *kernel_from(struct btf *btf);
 void kernel_close(struct kernel *kernel);
-const struct btf *kernel_btf(const struct kernel *kernel);
+/* All of it, in the format of BTF. */
+const char *kernel_raw(const struct kernel *kernel, uint32_t *ret_bytes);
+/* Types are numbered from 1 on; 0 is void, and counted. */
+uint32_t kernel_nr_types(const struct kernel *kernel);
+/* NULL = there is no such type. It and names live as long as kernel does. */
+const struct btf_type *kernel_type_at(const struct kernel *kernel, uint32_t id);
+/* By btf_type.name_off and the like; "" = it has none. */
+const char *kernel_name(const struct kernel *kernel, uint32_t offset);
 /* The first type of that name and kind (BTF_KIND_*), or, with the answer of the call before, the
  * next one; 0 = there is none. Functions are found if they are iterators (bpf_iter_*) or
  * bpf_rdonly_cast. */

@@ -64,10 +64,10 @@ static bool object_needed(const struct probe_set *set, const struct probe_object
 static int types_whole(struct probe_set *set)
 {
 	uint32_t size;
-	const char *data = btf__raw_data(kernel_btf(set->kernel), &size);
+	const char *data = kernel_raw(set->kernel, &size);
 
 	set->mode.types = true;
-	if (!data || ftruncate(set->types_fd, 0))
+	if (ftruncate(set->types_fd, 0))
 		return -errno;
 	return pwrite(set->types_fd, data, size, 0) == (ssize_t)size ? 0 : -EIO;
 }

@@ -3,9 +3,9 @@
  * kernel anew for each object and searches them for each type that the object names, which took
  * more time than all the rest of loading. Here the kernel's are read once, and libbpf gets, as its
  * custom type information, only those that have the name of a type of an object, and what these
- * contain, whatever it is called (a relocation goes by the names of members: what was struct epoll_filefd
- * is struct epoll_key in 7.2), with only the members whose names are in an object. What a pointer points
- * to is left out, because a relocation does not follow pointers. */
+ * contain, whatever it is called (a relocation goes by the names of members: what was struct
+ * epoll_filefd is struct epoll_key in 7.2), with only the members whose names are in an object.
+ * What a pointer points to is left out, because a relocation does not follow pointers. */
 #include "probe/kernel.h"
 
 #include <errno.h>
@@ -18,7 +18,6 @@
 
 struct cut {
 	const struct kernel *kernel;
-	const struct btf *from;
 	struct btf *to;
 	const char *names[NAMES]; /* of the objects' types and members: open addressing */
 	unsigned nr_names;
@@ -62,11 +61,11 @@ static bool name_known(struct cut *c, const char *name)
 /* The number that a type will have in the cut. Types may be referred to before they are added. */
 static int type_take(struct cut *c, uint32_t id)
 {
-	const struct btf_type *t = btf__type_by_id(c->from, id);
+	const struct btf_type *t = kernel_type_at(c->kernel, id);
 
 	while (t && (btf_is_mod(t) || btf_is_typedef(t))) {
 		id = t->type;
-		t = btf__type_by_id(c->from, id);
+		t = kernel_type_at(c->kernel, id);
 	}
 	if (!id || !t)
 		return 0;
@@ -92,7 +91,7 @@ static int composite_add(struct cut *c, const struct btf_type *t, const char *na
 	ret = btf_is_struct(t) ? btf__add_struct(c->to, name, t->size)
 			       : btf__add_union(c->to, name, t->size);
 	for (uint32_t i = 0; i < btf_vlen(t) && ret >= 0; i++, m++) {
-		const char *member = btf__name_by_offset(c->from, m->name_off);
+		const char *member = kernel_name(c->kernel, m->name_off);
 
 		if (!*member || name_known(c, member))
 			ret = btf__add_field(c->to, member, type_take(c, m->type),
@@ -107,8 +106,7 @@ static int enum_add(struct cut *c, const struct btf_type *t, const char *name)
 	int ret = btf__add_enum(c->to, name, t->size);
 
 	for (uint32_t i = 0; i < btf_vlen(t) && name_known(c, name) && ret >= 0; i++)
-		ret = btf__add_enum_value(c->to,
-					  btf__name_by_offset(c->from, btf_enum(t)[i].name_off),
+		ret = btf__add_enum_value(c->to, kernel_name(c->kernel, btf_enum(t)[i].name_off),
 					  btf_enum(t)[i].val);
 	return ret < 0 ? ret : 0;
 }
@@ -119,15 +117,15 @@ static int enum64_add(struct cut *c, const struct btf_type *t, const char *name)
 
 	for (uint32_t i = 0; i < btf_vlen(t) && name_known(c, name) && ret >= 0; i++)
 		ret = btf__add_enum64_value(c->to,
-					    btf__name_by_offset(c->from, btf_enum64(t)[i].name_off),
+					    kernel_name(c->kernel, btf_enum64(t)[i].name_off),
 					    btf_enum64_value(&btf_enum64(t)[i]));
 	return ret < 0 ? ret : 0;
 }
 
 static int type_add(struct cut *c, uint32_t id)
 {
-	const struct btf_type *t = btf__type_by_id(c->from, id);
-	const char *name = t ? btf__name_by_offset(c->from, t->name_off) : NULL;
+	const struct btf_type *t = kernel_type_at(c->kernel, id);
+	const char *name = t ? kernel_name(c->kernel, t->name_off) : NULL;
 	int ret;
 
 	if (!id)
@@ -177,8 +175,8 @@ static int names_take(struct cut *c, const char *name)
 
 		while ((id = kernel_type(c->kernel, plain, kinds[i], id)))
 			if (!c->to_id[id]) {
-				const char *known = btf__name_by_offset(
-					c->from, btf__type_by_id(c->from, id)->name_off);
+				const char *known = kernel_name(
+					c->kernel, kernel_type_at(c->kernel, id)->name_off);
 
 				if (name_add(c, known))
 					return -E2BIG;
@@ -209,7 +207,7 @@ static int object_names(struct cut *c, const struct btf *object, bool take)
 
 static int cut_make(struct cut *c, const struct btf *const *objects, unsigned nr)
 {
-	uint32_t types = btf__type_cnt(c->from);
+	uint32_t types = kernel_nr_types(c->kernel);
 	int ret = 0;
 
 	c->to = btf__new_empty();
@@ -217,7 +215,7 @@ static int cut_make(struct cut *c, const struct btf *const *objects, unsigned nr
 	c->from_id = calloc(types + 1, sizeof(*c->from_id));
 	if (!c->to || !c->to_id || !c->from_id)
 		return -ENOMEM;
-	btf__set_pointer_size(c->to, btf__pointer_size(c->from));
+	btf__set_pointer_size(c->to, sizeof(void *));
 	for (unsigned i = 0; i < nr && !ret; i++)
 		ret = object_names(c, objects[i], false);
 	for (unsigned i = 0; i < nr && !ret; i++)
@@ -241,7 +239,6 @@ int types_write(const struct kernel *kernel, const struct btf *const *objects, u
 	if (!c)
 		return -ENOMEM;
 	c->kernel = kernel;
-	c->from = kernel_btf(kernel);
 	ret = cut_make(c, objects, nr);
 	if (ret)
 		goto out;
