@@ -441,8 +441,8 @@ int seed(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* Run by a timer of each CPU, about every millisecond of a window: was it user code or the kernel
- * that it interrupted? What interrupts is neither. */
+/* Run by a timer of each CPU, or of each thread that is sampled, about every millisecond of a window: was
+ * it user code or the kernel that it interrupted? What interrupts is neither. 1: the sample is kept. */
 SEC("perf_event")
 int on_sample(struct sample_regs *ctx)
 {
@@ -453,16 +453,16 @@ int on_sample(struct sample_regs *ctx)
 	struct probe_thread *t;
 
 	if (bank == PROBE_NO_WINDOW || !clock || clock->soft_since)
-		return 0;
+		return 1;
 	v = values_here(bank);
 	if (!v)
-		return 0;
+		return 1;
 	v->runs[RUN_SAMPLE]++;
 	if (!GET(config.raw, task, pid))
-		return 0;
+		return 1;
 	t = thread_of(task, config.raw);
 	if (!t || !window_has(window_span(bank), bpf_ktime_get_ns()))
-		return 0;
+		return 1;
 	/* It runs here with interrupts off: nobody else changes it. */
 	if (t->serial != window_span(bank)->serial) {
 		t->seq++;
@@ -479,7 +479,7 @@ int on_sample(struct sample_regs *ctx)
 	i = sample_user(ctx) ? PROBE_SAMPLE_USER : PROBE_SAMPLE_KERNEL;
 	t->ledger.samples[i]++;
 	ledger_of(t, v)->samples[i]++;
-	return 0;
+	return 1;
 }
 
 /* Run on a CPU by BPF_PROG_TEST_RUN: the host's share of the CPU so far. */

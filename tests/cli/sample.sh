@@ -141,6 +141,13 @@ print("same" if total and apart <= 0.001 * total else "apart %d of %d: %s, perf 
 PY
 	run python3 folded.py
 	expect 'stacks sum to what perf script has of each event and command' "$out" same
+	run "$BENCH" exec -q --sample --trials=1 --warmup=0 -o one.json -- dd if=/dev/zero of=/dev/null bs=64 count=1000000
+	note='[m["note"] for m in d["jobs"][0]["metrics"] if m["name"] == "wall.time" and m["labels"]["cause"] == "user"][0]'
+	case $(json one.json 'd["sampling"]["event"]') in
+	cpu-clock) expect 'one interrupt samples, and tells user code from the kernel' \
+		"$(json one.json "abs(int($note.split(\" samples\")[0].split()[-1]) / d[\"sampling\"][\"samples\"] - 1) < 0.05")" True ;;
+	*) skip 'one interrupt for both' 'cycles are sampled here' ;;
+	esac
 	run "$BENCH" -q --sample --trials=2 --duration=600ms --workers=1 -o pipe.json sched,mode=timer
 	perf script -i pipe.perf.data -F comm,pid,tid,time,event,period >pipe.txt 2>/dev/null
 	run python3 sums.py pipe.txt

@@ -26,6 +26,7 @@ struct counter_record {
 	int *cpus;
 	unsigned nr_cpus;
 	int *fds; /* what is sampled now */
+	int prog_fd; /* runs at each sample; -1 = none */
 	unsigned nr_fds, room;
 	struct pmu_set pmus;
 	bool cycles; /* they count here */
@@ -175,6 +176,7 @@ int record_open(struct counter_record **ret_record, const struct record_config *
 	}
 	memcpy(r->cpus, config->cpus, nr * sizeof(*r->cpus));
 	r->nr_cpus = nr;
+	r->prog_fd = -1;
 	for (unsigned i = 0; i < nr; i++)
 		r->anchors[i] = -1;
 	for (unsigned i = 0; i < nr && !rc; i++)
@@ -230,7 +232,10 @@ static int attach_on(struct counter_record *r, pid_t tid, bool on_exec, unsigned
 	fd = open_event(r, tid, r->cpus[i], on_exec);
 	if (fd < 0)
 		return fd;
-	rc = ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, r->anchors[i]) ? -errno : 0;
+	rc = ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, r->anchors[i]) ||
+			     (r->prog_fd >= 0 && ioctl(fd, PERF_EVENT_IOC_SET_BPF, r->prog_fd)) ?
+		     -errno :
+		     0;
 	if (rc)
 		sys_perf_close(fd);
 	else
@@ -252,6 +257,19 @@ int record_attach(struct counter_record *r, pid_t tid, bool on_exec, const int *
 			rc = attach_on(r, tid, on_exec, i);
 	}
 	return rc ? explain(rc, err) : 0;
+}
+
+int record_run(struct counter_record *r, int prog_fd)
+{
+	int fd = open_event(r, 0, r->cpus[0], false), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = ioctl(fd, PERF_EVENT_IOC_SET_BPF, prog_fd) ? -errno : 0;
+	sys_perf_close(fd);
+	if (!rc)
+		r->prog_fd = prog_fd;
+	return rc;
 }
 
 static uint64_t lost_now(const struct counter_record *r)

@@ -43,6 +43,9 @@ void record_close(struct counter_record *record); /* NULL is fine */
  * by itself when the thread executes a program; else with record_start(). -ESRCH: it has ended. */
 int record_attach(struct counter_record *record, pid_t tid, bool on_exec, const int *cpus,
 		  unsigned nr_cpus, struct bench_err *err);
+/* Run a BPF program at each sample that is taken from now on; it must return 1, or the sample is
+ * dropped. 0 or negative errno, with which nothing has changed. */
+int record_run(struct counter_record *record, int prog_fd);
 /* Sample none of them any more. Read the rest first. */
 void record_detach(struct counter_record *record);
 void record_start(const struct counter_record *record);

@@ -39,6 +39,14 @@ void probe_put(struct probe_set *set, const int *cpus, unsigned nr,
 int probe_detach(struct probe_set *set, struct bench_err *err);
 int probe_attach(struct probe_set *set, struct bench_err *err);
 
+/* Samples of the CPU's clock that somebody else takes, of all threads that are followed and every
+ * PROBE_SAMPLE_MAX_NS of their time at least, can tell user code from the kernel, too: then one
+ * interrupt does for both. The program to run at each of them; -1 = there is none. */
+#define PROBE_SAMPLE_MAX_NS 1100000u
+int probe_sample_program(const struct probe_set *set);
+/* It is run by them from here on, each period_ns, and not by timers of the set's own. */
+void probe_sample_shared(struct probe_set *set, uint64_t period_ns);
+
 /* What the stacks of windows that are read from now on belong to (0 at first): for jobs in turns. */
 void probe_stacks_group(struct probe_set *set, unsigned group); /* set NULL is fine */
 /* Add "stacks" to a job when there are any: where its threads slept in blocked.other, in all windows

@@ -67,11 +67,25 @@ int sample_open(struct probe_set *set)
 				 "cpu-clock");
 		}
 	set->mode.samples = true;
+	set->sample_ns = SAMPLE_PERIOD_NS;
 	return 0;
+}
+
+int probe_sample_program(const struct probe_set *set)
+{
+	return set && set->mode.samples ? object_prog_fd(set->sched, "on_sample") : -1;
+}
+
+void probe_sample_shared(struct probe_set *set, uint64_t period_ns)
+{
+	set->sample_shared = true;
+	set->sample_ns = period_ns;
 }
 
 void sample_enable(const struct probe_set *set, bool on)
 {
+	if (set->sample_shared)
+		return;
 	for (unsigned cpu = 0; set->sample_fds && cpu < set->nr_cpus; cpu++)
 		if (set->sample_fds[cpu] >= 0)
 			(void)ioctl(set->sample_fds[cpu],

@@ -141,7 +141,9 @@ struct probe_set {
 	struct bpf_link *foreign[2]; /* while a program of others is followed */
 	struct probe_waits *waits;   /* waits.c; NULL = not open */
 	struct probe_why no_samples;
-	int *sample_fds; /* nr_cpus; -1 = none */
+	int *sample_fds;    /* nr_cpus; -1 = none */
+	bool sample_shared; /* probe_sample_shared() */
+	uint64_t sample_ns; /* between two of a CPU */
 
 	int socket_prog;       /* socket.c; -1 = none */
 	uint64_t check_serial; /* of the self-check's window */

@@ -120,7 +120,7 @@ static void row_note(const struct probe_set *set, const struct share *s, enum pr
 			snprintf(note, size,
 				 "user : kernel from %llu samples, one each %.3f ms: %.1f ± %.1f %% "
 				 "user",
-				 (unsigned long long)s->samples, SAMPLE_PERIOD_NS / 1e6,
+				 (unsigned long long)s->samples, (double)set->sample_ns / 1e6,
 				 s->user * 100, s->error * 100);
 		break;
 	case PROBE_CAUSE_STEAL:
