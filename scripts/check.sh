@@ -106,7 +106,7 @@ for s in tests/*/*.sh; do
 		step "$s tsan" env BENCH="$tsan/bench" setarch -R sh "$s"
 		;;
 	tests/probe/* | tests/accuracy/* | tests/view/*) measured "$s" env BENCH=build/bench sh "$s" ;;
-	*/disk.sh | */modules.sh | */slow.sh | */observer.sh | */faults.sh | */signals.sh | */exec.sh | */exec_turns.sh | */watch.sh | */robust.sh | */sample.sh)
+	*/disk.sh | */modules.sh | */slow.sh | */observer.sh | */faults.sh | */signals.sh | */exec.sh | */exec_turns.sh | */watch.sh | */robust.sh | */sample.sh | */symbols.sh)
 		measured "$s" env BENCH=build/bench sh "$s"
 		;;
 	*) step "$s" env BENCH=build/bench sh "$s" ;;

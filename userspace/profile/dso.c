@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "profile/dso.h"
 
-#include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
 #include <elfutils/libdwfl.h>
@@ -16,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profile/inlined.h"
 #include "profile/texts.h"
 
 /* Bytes of a file of names that a program makes for itself. */
@@ -46,6 +46,7 @@ struct dso {
 	uint64_t bias; /* of the module's addresses to those in the file */
 	struct symbol *symbols;
 	size_t nr, room;
+	struct inlined_units *units;
 	void *inlines; /* a tree, by offset */
 	void *texts;   /* a tree of strings */
 };
@@ -321,6 +322,7 @@ void dso_free(struct dso *dso)
 		dwfl_end(dso->dwfl);
 	for (size_t i = 0; i < dso->nr; i++)
 		free(dso->symbols[i].name);
+	inlined_free(dso->units);
 	tdestroy(dso->inlines, free);
 	texts_free(dso->texts);
 	free(dso->symbols);
@@ -396,36 +398,14 @@ static int by_offset(const void *a, const void *b)
 	return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/* The mangled name, which tells class and parameters; else the plain one. */
-static const char *die_name(Dwarf_Die *die)
-{
-	Dwarf_Attribute attribute;
-	const char *name = NULL;
-
-	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) ||
-	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute))
-		name = dwarf_formstring(&attribute);
-	return name ? name : dwarf_diename(die);
-}
-
 static void find_inlined(struct dso *dso, struct inlines *in)
 {
-	Dwarf_Addr bias, address = address_of(dso, in->offset) + dso->bias;
-	Dwarf_Die *unit = dso->module ? dwfl_module_addrdie(dso->module, address, &bias) : NULL;
-	Dwarf_Die *scopes = NULL;
-	int nr = unit ? dwarf_getscopes(unit, address - bias, &scopes) : 0;
-
-	/* From the innermost scope outwards, blocks in between. */
-	for (int i = 0; i < nr && in->nr < SYMBOLS_MAX_FRAMES - 1; i++) {
-		const char *name;
-
-		if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine)
-			continue;
-		name = die_name(&scopes[i]);
-		if (name)
-			in->names[in->nr++] = keep(dso, name);
-	}
-	free(scopes);
+	if (!dso->module)
+		return;
+	in->nr = inlined_names(&dso->units, dso->module, address_of(dso, in->offset) + dso->bias,
+			       in->names, SYMBOLS_MAX_FRAMES - 1);
+	for (unsigned i = 0; i < in->nr; i++)
+		in->names[i] = keep(dso, in->names[i]);
 }
 
 unsigned dso_inlined(struct dso *dso, uint64_t offset, const char *ret_names[], unsigned max)
