@@ -52,8 +52,8 @@ static inline int disk_open(const struct bench_job *job, struct disk_set *set, s
 	int flags = p->sync == DISK_O_DSYNC ? O_DSYNC : 0, ret;
 
 	if (p->destroy)
-		return disk_file_take(&set->files[0], p->filename, p->destroy, p->size, p->direct, flags,
-				      job, err);
+		return disk_file_take(&set->files[0], p->filename, p->destroy, p->size, p->bs,
+				      p->direct, flags, job, err);
 	if (p->filename)
 		return disk_file_open(&set->files[0], p->filename, p->direct, err);
 	ret = disk_file_room(dir, each * p->files, err);
@@ -100,11 +100,9 @@ static inline int disk_setup(struct bench_job *job, struct bench_err *err)
 	f = &s->set.files[0];
 	if (s->set.files[0].size > p->size)
 		s->set.files[0].size = p->size;
-	if (p->bs % f->align)
-		return bench_fail(err, -EINVAL,
-				  "bs=%" PRIu64 " is not a multiple of %u, which "
-				  "direct I/O needs on '%s'",
-				  p->bs, f->align, p->filename);
+	ret = p->filename ? disk_file_fits(f, p->bs, p->filename, err) : 0;
+	if (ret)
+		return ret;
 	s->set.each = f->size - f->size % p->bs;
 	s->nr_blocks = s->set.each / p->bs * s->set.nr;
 	if (s->nr_blocks < (disk_random(p) ? 1 : job->nr_workers))

@@ -237,8 +237,20 @@ static inline int disk_file_reopen(struct disk_file *f, int flags, struct bench_
 	return 0;
 }
 
-/* Make a temporary file of size bytes and fill it unless it is to stay empty. What bs (the block size)
- * must be a multiple of is checked before anything is written. */
+/* Direct I/O goes by whole units of the device: checked before anything is written. */
+static inline int disk_file_fits(const struct disk_file *f, uint64_t bs, const char *where,
+				 struct bench_err *err)
+{
+	if (bs % f->align)
+		return bench_fail(err, -EINVAL,
+				  "bs=%" PRIu64
+				  " is not a multiple of %u, which direct I/O needs in '%s'",
+				  bs, f->align, where);
+	return 0;
+}
+
+/* Make a temporary file of size bytes and fill it unless it is to stay empty. bs: the block size.
+ */
 static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t size, uint64_t bs,
 				 bool direct, bool empty, const struct bench_job *job,
 				 struct bench_err *err)
@@ -267,13 +279,9 @@ static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t 
 				  "I/O; use direct=0 or another directory=",
 				  dir);
 	ret = disk_file_examine(f, dir, err);
+	ret = ret ? ret : disk_file_fits(f, bs, dir, err);
 	if (ret)
 		return ret;
-	if (bs % f->align)
-		return bench_fail(err, -EINVAL,
-				  "bs=%" PRIu64 " is not a multiple of %u, which "
-				  "direct I/O needs in '%s'",
-				  bs, f->align, dir);
 	ret = empty ? 0 : disk_file_lay_out(f, size, job, err);
 	f->size = size;
 	return ret;
@@ -284,8 +292,8 @@ static inline int disk_file_make(struct disk_file *f, const char *dir, uint64_t 
  * path leads to by now: time has gone by since the request was checked, and names of devices move.
  * flags: of open(2). */
 static inline int disk_file_take(struct disk_file *f, const char *path, const char *destroy,
-				 uint64_t size, bool direct, int flags, const struct bench_job *job,
-				 struct bench_err *err)
+				 uint64_t size, uint64_t bs, bool direct, int flags,
+				 const struct bench_job *job, struct bench_err *err)
 {
 	char node[40];
 	int ret;
@@ -297,11 +305,16 @@ static inline int disk_file_take(struct disk_file *f, const char *path, const ch
 	snprintf(node, sizeof(node), "/proc/self/fd/%d", f->fd);
 	ret = disk_device_check(path, node, 0, destroy, err);
 	ret = ret ? ret : disk_file_examine(f, path, err);
+	ret = ret ? ret : disk_file_fits(f, bs, path, err);
 	if (ret)
 		return ret;
 	if (f->size > size)
 		f->size = size;
 	f->size -= f->size % DISK_ALIGN;
+	if (f->size < bs)
+		return bench_fail(err, -EINVAL,
+				  "bs=%" PRIu64 " is larger than '%s', which has %" PRIu64 " bytes",
+				  bs, path, f->size);
 	f->wipe = true;
 	return disk_file_lay_out(f, f->size, job, err);
 }
@@ -310,12 +323,13 @@ static inline int disk_file_take(struct disk_file *f, const char *path, const ch
  * closes the device. Best effort: the device may be what failed. */
 static inline void disk_file_wipe(const struct disk_file *f)
 {
+	size_t bytes = f->size < DISK_WIPE ? (size_t)f->size : DISK_WIPE;
 	void *zeros;
 
 	if (posix_memalign(&zeros, DISK_ALIGN, DISK_WIPE))
 		return;
 	memset(zeros, 0, DISK_WIPE);
-	if (f->size >= DISK_WIPE && pwrite(f->fd, zeros, DISK_WIPE, 0) == DISK_WIPE)
+	if (pwrite(f->fd, zeros, bytes, 0) == (ssize_t)bytes)
 		(void)fdatasync(f->fd);
 	free(zeros);
 }

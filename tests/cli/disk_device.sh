@@ -51,6 +51,19 @@ refused 'a file' 'no block device' "$PWD/blank" "$PWD/blank"
 check 'reading when named' 0 '' b "disk,rw=randread,size=8m,filename=$blank"
 expect 'nothing of this wrote' "$(sum "$blank")" "$before"
 
+truncate -s 16M large
+loop "$PWD/large" --sector-size 4096
+large=$dev
+before=$(sum "$large")
+for module in disk disk_sync; do
+	check "blocks smaller than the device's ($module)" 1 '' b "$module,rw=randwrite,bs=512,size=8m,filename=$large,destroy=$PWD/large"
+	expect "are refused ($module)" "$(json out.json 'd["jobs"][0]["reason"]' | cut -c1-32)" 'bs=512 is not a multiple of 4096'
+	check "blocks larger than the device ($module)" 1 '' b "$module,rw=write,bs=32m,size=32m,filename=$large,destroy=$PWD/large"
+	expect "before anything is written ($module)" "$(sum "$large")" "$before"
+	check "$module writes 16 KiB" 0 '' b "$module,rw=randwrite,bs=4k,size=16k,workers=1,filename=$large,destroy=$PWD/large"
+	expect "$module: all of it is clean afterwards" "$(sum "$large")" "$before"
+done
+
 for module in disk disk_sync; do
 	check "$module writes a blank device" 0 '' b "$module,rw=randwrite,size=8m,workers=1,filename=$blank,destroy=$PWD/blank"
 	expect "$module: it wrote" "$(json out.json 'd["jobs"][0]["status"], d["jobs"][0]["params"]["destroy"]')" "('ok', '$PWD/blank')"
