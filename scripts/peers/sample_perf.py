@@ -4,7 +4,9 @@
 `bench exec --sample=HZ` in turns, several times; perf's own report on both kinds of files, added up,
 must have the same functions on top (those of at least --least percent), with shares that differ by
 at most --points. A function whose share moves more than that between two recordings of perf itself
-is held against that instead. Needs root, perf, g++, sysbench, python3. Exit status 1 when a program
+is held against that instead. Both record context switches and nothing else besides; "probes" is bench with
+its probes, as it is by default: what those do at each switch is the kernel's time, which shows in a
+program that does little but switch (`observer` in bench's wall.time). Needs root, perf, g++, sysbench, python3. Exit status 1 when a program
 differs, 2 when there is no answer."""
 
 import argparse
@@ -101,24 +103,27 @@ def percent(counter):
 
 
 def compare(title, args, argv, folder):
-    runs = {"perf": [], "bench": []}
+    runs = {"perf": [], "bench": [], "probes": []}
     complaints = []
     for turn in range(args.turns):
         path = os.path.join(folder, "t.perf.data")
-        quiet(["perf", "record", "-F", str(args.hz), "-e", "cpu-clock", "-g", "-o", path, "--", *argv])
+        quiet(["perf", "record", "--switch-events", "-F", str(args.hz), "-e", "cpu-clock", "-g", "-o", path,
+               "--", *argv])
         runs["perf"].append(shares(path, "cpu-clock")[0])
-        done = quiet([args.bench, "exec", "-q", "--sample=%d" % args.hz, "--trials=1", "--warmup=0",
-                      "--discard-output", "--force", "-o", os.path.join(folder, "t.json"), "--", *argv])
-        if done.returncode:
-            sys.exit("bench: " + done.stderr)
-        found, said = shares(path, "cpu-clock")
-        runs["bench"].append(found)
-        complaints += said
-    theirs, ours = (percent(sum(runs[k], collections.Counter())) for k in ("perf", "bench"))
+        for case, options in (("bench", ["--no-probes"]), ("probes", [])):
+            done = quiet([args.bench, "exec", "-q", "--sample=%d" % args.hz, "--trials=1", "--warmup=0",
+                          "--discard-output", "--force", "-o", os.path.join(folder, "t.json"), *options,
+                          "--", *argv])
+            if done.returncode:
+                sys.exit("bench: " + done.stderr)
+            found, said = shares(path, "cpu-clock")
+            runs[case].append(found)
+            complaints += said
+    theirs, ours, probed = (percent(sum(runs[k], collections.Counter())) for k in runs)
     each = [percent(run) for run in runs["perf"]]
     top = sorted(theirs, key=theirs.get, reverse=True)[:10]
     good = True
-    print("%s\n  %7s %7s %7s  function" % (title, "perf", "bench", "noise"))
+    print("%s\n  %7s %7s %7s %7s  function" % (title, "perf", "bench", "probes", "noise"))
     for name in top:
         if theirs[name] < args.least:
             break
@@ -126,7 +131,7 @@ def compare(title, args, argv, folder):
         off = abs(theirs[name] - ours.get(name, 0))
         bad = off > max(args.points, noise)
         good &= not bad
-        print("  %7.2f %7.2f %7.2f  %s%s" % (theirs[name], ours.get(name, 0), noise, name[:70],
+        print("  %7.2f %7.2f %7.2f %7.2f  %s%s" % (theirs[name], ours.get(name, 0), probed.get(name, 0), noise, name[:70],
                                               "  <-- differs" if bad else ""))
     common = [n for n in sorted(ours, key=ours.get, reverse=True)[:10] if n in top]
     print("  %d of the first ten are the same" % len(common))
