@@ -12,6 +12,7 @@
 #include "bench/module.h"
 #include "memory_chase.h"
 #include "memory_host.h"
+#include "memory_pieces.h"
 #include "memory_report.h"
 #include "memory_stream.h"
 #include "pages.h"
@@ -21,9 +22,17 @@
 
 #define MEMORY_LATENCY_SIZE (256ull << 20)
 
+/* mode=latency: which physical pages a buffer gets decides which sets of a cache it uses, and so where
+ * the cache is full. Each window uses another of several buffers, as far as this is enough for them. */
+#define MEMORY_BUFFERS 8
+#define MEMORY_BUFFERS_BYTES (16u << 20)
+
 struct memory_state {
 	struct pages pages;
+	size_t share, buffer_bytes;   /* of a chain, and from buffer to buffer */
+	unsigned nr_buffers, buffer;
 	struct chase chase;
+	struct pieces pieces;
 	struct stream stream;
 };
 
@@ -163,32 +172,48 @@ static void memory_stream_init(struct memory_state *s, const struct memory_param
 		s->stream.from2 = array + elements;
 }
 
+static unsigned memory_nr_buffers(const struct memory_params *p, size_t bytes)
+{
+	uint64_t nr = MEMORY_BUFFERS_BYTES / bytes;
+
+	return p->mode != MEMORY_LATENCY || nr < 1 ? 1 : nr < MEMORY_BUFFERS ? (unsigned)nr : MEMORY_BUFFERS;
+}
+
 static int memory_enter(struct bench_worker *w)
 {
 	const struct memory_params *p = w->job->params;
 	struct memory_state *s = w->state;
 	enum pages_size size = (enum pages_size)p->pages;
 	size_t page = size == PAGES_HUGE ? PAGES_2M : PAGES_4K;
-	int node = memory_node(p->node);
+	int node = memory_node(p->node), rc;
 	uint64_t block = 0;
-	size_t share = memory_share(w->job, w->index, &block);
-	/* A whole number of pages, so that there is no small one at the end. */
-	int rc = pages_map(w, &s->pages, (share + page - 1) / page * page, size)
-			 ?: pages_bind(w, &s->pages, node);
 
+	s->share = memory_share(w->job, w->index, &block);
+	/* A whole number of pages, so that there is no small one at the end. */
+	s->buffer_bytes = (s->share + page - 1) / page * page;
+	s->nr_buffers = memory_nr_buffers(p, s->buffer_bytes);
+	rc = pages_map(w, &s->pages, s->nr_buffers * s->buffer_bytes, size)
+		     ?: pages_bind(w, &s->pages, node);
 	w->passive = p->mode == MEMORY_LOADED && w->index > 0;
 	/* Reading the clock takes longer than most loads. */
 	w->no_latency = !memory_is_stream(p, w->index);
 	if (rc)
 		return rc;
 	memset(s->pages.at, 0, s->pages.bytes);
-	if (!memory_is_stream(p, w->index)) {
-		if (chase_build(&s->chase, s->pages.at, share, w->index + 1))
-			return bench_worker_fail(w, -ENOMEM, "no memory to lay out the chain");
-	} else {
-		memory_stream_init(s, p, share, block);
-	}
+	if (memory_is_stream(p, w->index))
+		memory_stream_init(s, p, s->share, block);
 	return pages_verify_on(w, &s->pages, size, node);
+}
+
+/* The chain of this window, in the next buffer. One in the only buffer is there for all windows. */
+static int memory_lay_out(struct bench_worker *w, struct memory_state *s)
+{
+	if (s->chase.nr && s->nr_buffers == 1)
+		return 0;
+	s->buffer = (s->buffer + 1) % s->nr_buffers;
+	if (chase_build(&s->chase, s->pages.at + s->buffer * s->buffer_bytes, s->share, w->index + 1))
+		return bench_worker_fail(w, -ENOMEM, "no memory to lay out the chain");
+	return 0;
 }
 
 static int memory_begin(struct bench_worker *w)
@@ -198,9 +223,12 @@ static int memory_begin(struct bench_worker *w)
 	struct memory_state *s = w->state;
 
 	meters[w->index] = (struct memory_meter){ 0 };
-	if (memory_is_stream(p, w->index))
+	if (memory_is_stream(p, w->index)) {
 		stream_fill(&s->stream);
-	return 0;
+		return 0;
+	}
+	pieces_clear(&s->pieces);
+	return memory_lay_out(w, s);
 }
 
 static uint64_t memory_cpu_ns(void)
@@ -254,6 +282,7 @@ static int memory_run(struct bench_worker *w, uint64_t ops)
 	struct memory_meter *meters = w->job->shared;
 	struct memory_meter *m = &meters[w->index];
 	struct memory_state *s = w->state;
+	uint64_t begin, now;
 	int rc = 0;
 
 	if (w->passive)
@@ -267,13 +296,16 @@ static int memory_run(struct bench_worker *w, uint64_t ops)
 	}
 	if (!m->first_ns)
 		m->first_ns = memory_cpu_ns();
+	begin = bench_now_ns();
 	if (chase_run(&s->chase, ops))
 		rc = bench_worker_fail(w, -EBADMSG,
 				       "%" PRIu64 " loads ended at another line than they lead to",
 				       ops);
+	now = bench_now_ns();
 	m->ops += ops;
+	pieces_add(&s->pieces, ops, now - begin);
 	/* A system call: only after the last batch of the window. */
-	if (!bench_running(w, bench_now_ns()))
+	if (!bench_running(w, now))
 		m->last_ns = memory_cpu_ns();
 	return rc;
 }
@@ -305,9 +337,11 @@ static void memory_end(struct bench_worker *w)
 			(void)bench_worker_fail(w, -EBADMSG,
 						"element %" PRIu64 " is wrong after pass %" PRIu64,
 						wrong, s->stream.pass);
-	} else if (!meters[w->index].last_ns) {
+	} else {
 		/* The window may have ended between run()'s look at the clock and the core's. */
-		meters[w->index].last_ns = memory_cpu_ns();
+		if (!meters[w->index].last_ns)
+			meters[w->index].last_ns = memory_cpu_ns();
+		meters[w->index].quiet_ns = pieces_quiet_ns(&s->pieces);
 	}
 }
 
@@ -332,8 +366,10 @@ static void memory_report(struct bench_job *job, uint64_t trial_ns)
 	(void)trial_ns;
 	if (!memory_is_stream(p, 0))
 		memory_report_load(job, p->mode == MEMORY_LOADED ? 1 : job->nr_workers);
-	if (p->mode == MEMORY_LATENCY)
+	if (p->mode == MEMORY_LATENCY) {
+		memory_report_quiet(job);
 		memory_report_caches(job);
+	}
 	if (memory_is_stream(p, first)) {
 		uint64_t block = 0;
 

@@ -38,6 +38,7 @@ struct memory_params {
 struct memory_meter {
 	uint64_t ops;
 	uint64_t first_ns, last_ns; /* of a chain CPU time, else the clock; 0 = not taken yet */
+	double quiet_ns;	    /* per load, while nobody disturbed it; 0 = not known */
 	atomic_bool over;	    /* of worker 0, mode=loaded: the traffic ends */
 } __attribute__((aligned(64)));
 
@@ -52,11 +53,14 @@ static inline enum stream_kind memory_kind(const struct memory_params *p)
 	return (enum stream_kind)(p->mode == MEMORY_LOADED ? p->traffic : p->mode - MEMORY_READ);
 }
 
-/* Time per load on the CPU: what others did with the core meanwhile is not the memory's. */
+/* Time per load on the CPU: what others did with the core meanwhile is not the memory's. Beside traffic
+ * that is what is asked for; of a chain alone, what others did with the caches is in it, too. */
 static inline void memory_report_load(struct bench_job *job, unsigned nr)
 {
-	static const struct bench_metric_id id = {
-		"memory.load", "ns", BENCH_SOURCE_MODULE, BENCH_BETTER_LOWER, { { NULL, NULL } }
+	const struct memory_params *p = job->params;
+	const struct bench_metric_id id = {
+		p->mode == MEMORY_LOADED ? "memory.load" : "memory.load_mean", "ns", BENCH_SOURCE_MODULE,
+		BENCH_BETTER_LOWER, { { NULL, NULL } }
 	};
 	const struct memory_meter *meters = job->shared;
 	double sum = 0;
@@ -72,6 +76,26 @@ static inline void memory_report_load(struct bench_job *job, unsigned nr)
 		sum += (double)(m->last_ns - m->first_ns) / (double)m->ops;
 	}
 	bench_metric_put(job->metrics, &id, sum / nr);
+}
+
+/* The same without the pieces of the window that others disturbed. */
+static inline void memory_report_quiet(struct bench_job *job)
+{
+	static const struct bench_metric_id id = {
+		"memory.load", "ns", BENCH_SOURCE_MODULE, BENCH_BETTER_LOWER, { { NULL, NULL } }
+	};
+	const struct memory_meter *meters = job->shared;
+	double sum = 0;
+
+	for (unsigned i = 0; i < job->nr_workers; i++) {
+		if (meters[i].quiet_ns <= 0) {
+			bench_metric_put_status(job->metrics, &id, BENCH_NOT_COUNTED, 0,
+						"a worker made fewer than 4096 loads in this trial");
+			return;
+		}
+		sum += meters[i].quiet_ns;
+	}
+	bench_metric_put(job->metrics, &id, sum / job->nr_workers);
 }
 
 /* The known sizes that the knees of a curve are compared with. */
