@@ -4,7 +4,8 @@
 
     scripts/soak.py [--time SECONDS] [--module-path DIR] [NAME...]
 
-Each module takes --time seconds (default 600), split over the jobs that the suites have of it. A job runs
+Each module takes --time seconds (default 600), split over the jobs that the suites have of it, each of them
+on both runtimes where it can run on both. A job runs
 three times in one process, in many trials, with all probes. Meanwhile the process is looked at: memory that
 is its own (RssAnon), descriptors, BPF maps and programs among them, threads. What the second run of the job
 needed must do for the third; afterwards no file, process or pinned BPF object may be left. NAME picks modules.
@@ -121,12 +122,12 @@ def growth(samples, trials):
     return bad
 
 
-def soak(args, job, seconds):
+def soak(args, job, runtime, seconds):
     """One job: what is wrong, None when it was skipped with a reason, and a line about it."""
     folder = tempfile.mkdtemp(prefix="bench-soak-", dir=args.directory)
     trials = int(min(500, max(6, seconds / RUNS)))
     before = pinned()
-    argv = [args.bench, "run", "-q", "--trials=%d" % trials, "--warmup=100ms", "--force",
+    argv = [args.bench, "run", "-q", "--runtime=" + runtime, "--trials=%d" % trials, "--warmup=100ms", "--force",
             "--duration=%dms" % max(10, seconds / RUNS / trials * 1000), "-o", "result.json",
             "--directory=" + folder]
     if args.module_path:
@@ -188,6 +189,20 @@ def jobs_of(args):
     return modules
 
 
+def needs(args):
+    """What `bench list modules` says that each module needs, by its name."""
+    listing = subprocess.run([args.bench, "list"] +
+                             (["--module-path=" + args.module_path] if args.module_path else []) +
+                             ["modules"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return dict(re.findall(r"^([a-z][a-z0-9_]*) +\S.*\n(?:  .*\n)*?  needs: (.*)$", listing, re.M))
+
+
+def runtimes_of(args, need):
+    if args.runtime != "both":
+        return [args.runtime]
+    return ["uring", "blocking"] if need.startswith("any runtime") else ["uring"]
+
+
 def chosen(args):
     modules = jobs_of(args)
     if not args.names:
@@ -205,6 +220,8 @@ def chosen(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--time", type=float, default=600, help="seconds of each module (default 600)")
+    parser.add_argument("--runtime", choices=("both", "uring", "blocking", "auto"), default="both",
+                        help="both (default): each job on each that it can run on")
     parser.add_argument("--bench", default=os.path.join(ROOT, "build", "bench"))
     parser.add_argument("--directory", default=os.environ.get("TMPDIR", "/var/tmp"),
                         help="where jobs make their files (default: TMPDIR or /var/tmp)")
@@ -216,10 +233,13 @@ def main():
     if args.module_path:
         args.module_path = os.path.abspath(args.module_path)
     counts = {"passed": 0, "failed": 0, "skipped": 0}
+    need = needs(args)
     for module, jobs in sorted(chosen(args).items()):
-        seconds = max(args.time / len(jobs), LEAST)
-        for job in jobs:
-            bad, skipped, about = soak(args, job, seconds)
+        pairs = [(job, runtime) for job in jobs for runtime in runtimes_of(args, need[module])]
+        seconds = max(args.time / len(pairs), LEAST)
+        for job, runtime in pairs:
+            bad, skipped, about = soak(args, job, runtime, seconds)
+            job += "@" + runtime
             word = "failed" if bad else "skipped" if skipped else "passed"
             counts[word] += 1
             print("%-5s %s (%s)" % ({"failed": "FAIL", "skipped": "skip", "passed": "ok"}[word], job,

@@ -202,6 +202,27 @@ for path in files + [os.path.join(root, "docs", "bench.1"),
             say(path, "no such file: " + found)
 sys.exit(bad != 0)
 PY
+# The tests against the mistakes of other tools, each by its file and name.
+cat >mistakes.py <<'PY'
+import os, re, sys
+root = sys.argv[1]
+text = open(os.path.join(root, "docs/measuring.md")).read()
+rows = re.search(r"<!-- mistakes: begin -->\n(.*?)<!-- mistakes: end -->", text, re.S).group(1).splitlines()[2:]
+named = 0
+for row in rows:
+    cell = row.strip("| ").split(" | ")[-1]
+    for path, names in re.findall(r"`(tests/[^`]+)` ([^`]*)", cell):
+        source = open(os.path.join(root, path)).read()
+        for name in filter(None, (n.strip() for n in names.split(","))):
+            named += 1
+            there = ("unit_test(%s)" % name if path.endswith(".c") else name) in source
+            if not there and not (path.endswith(".c") and re.search(r"cmocka_unit_test\w*\(%s\b" % name, source)):
+                print("%s has no test '%s'" % (path, name))
+print("tests named:", "enough" if named >= len(rows) > 20 else named)
+PY
+run python3 mistakes.py "$root"
+expect 'each mistake of other tools has its test' "$out$err" 'tests named: enough'
+
 run python3 links.py "$root"
 expect 'links, headings, files and paths in the documents' "$out$err" ''
 finish

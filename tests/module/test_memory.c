@@ -338,6 +338,48 @@ static uint64_t best_ns(struct chase *c, uint64_t ops)
 	return best;
 }
 
+/* Half of the window disturbed: the other half tells. */
+static void disturbed_pieces_do_not_count(void **state)
+{
+	struct pieces *p = malloc(sizeof(*p));
+
+	(void)state;
+	assert_non_null(p);
+	pieces_clear(p);
+	assert_true(pieces_quiet_ns(p) == 0);
+	pieces_add(p, PIECE_LOADS - 1, 100);
+	assert_true(pieces_quiet_ns(p) == 0);
+	pieces_clear(p);
+	for (unsigned i = 0; i < 1000; i++)
+		pieces_add(p, PIECE_LOADS, PIECE_LOADS * (i % 2 ? 5 : 5 + i));
+	assert_true(pieces_quiet_ns(p) == 5);
+	/* Short batches are put together. */
+	pieces_clear(p);
+	for (unsigned i = 0; i < 10 * PIECE_LOADS; i++)
+		pieces_add(p, 1, i % PIECE_LOADS ? 3 : 3 + PIECE_LOADS);
+	assert_int_equal(p->nr, 10);
+	assert_true(pieces_quiet_ns(p) == 4);
+	free(p);
+}
+
+/* All of a long window counts alike, not its beginning. */
+static void a_long_window_is_thinned_out(void **state)
+{
+	struct pieces *p = malloc(sizeof(*p));
+	unsigned early = 0;
+
+	(void)state;
+	assert_non_null(p);
+	pieces_clear(p);
+	for (unsigned i = 0; i < 10 * PIECES_MAX; i++)
+		pieces_add(p, PIECE_LOADS, PIECE_LOADS * (i < 5 * PIECES_MAX ? 2 : 7));
+	assert_in_range(p->nr, PIECES_MAX / 2, PIECES_MAX);
+	for (unsigned i = 0; i < p->nr; i++)
+		early += p->ps[i] == 2000;
+	assert_in_range(early, p->nr / 2 - p->nr / 50, p->nr / 2 + p->nr / 50);
+	free(p);
+}
+
 /* sysbench's small blocks are slower than memory: its loop is what it measures. Ours is not: a
  * buffer that fits the first cache is several times faster than one that fits none. */
 static void small_buffers_are_faster(void **state)
@@ -375,6 +417,8 @@ int main(void)
 		cmocka_unit_test(pages_are_of_the_wanted_size),
 		cmocka_unit_test(sizes_that_cannot_be_are_refused),
 		cmocka_unit_test(default_arrays_are_four_times_all_caches),
+		cmocka_unit_test(disturbed_pieces_do_not_count),
+		cmocka_unit_test(a_long_window_is_thinned_out),
 		cmocka_unit_test(small_buffers_are_faster),
 	};
 

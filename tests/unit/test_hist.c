@@ -40,6 +40,25 @@ static void check_value(const struct bench_hist *hist, uint64_t v)
 	assert_int_equal(bench_hist_index(hist->bits, low), i);
 }
 
+/* schbench throws away samples of 0 us, its fastest ones. */
+static void zero_is_a_value(void **state)
+{
+	(void)state;
+	for (unsigned b = 0; b < 2; b++) {
+		struct bench_hist *hist = bench_hist_new(all_bits[b]);
+
+		assert_non_null(hist);
+		for (unsigned i = 0; i < 90; i++)
+			bench_hist_record(hist, 0);
+		for (unsigned i = 0; i < 10; i++)
+			bench_hist_record(hist, 1000);
+		assert_int_equal(hist->count, 100);
+		assert_int_equal(hist->min, 0);
+		assert_int_equal(bench_hist_at(hist, 0.5), 0);
+		bench_hist_free(hist);
+	}
+}
+
 static void bucket_holds_value_within_bound_over_whole_range(void **state)
 {
 	(void)state;
@@ -236,6 +255,7 @@ static void wider_buckets_keep_every_value(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(zero_is_a_value),
 		cmocka_unit_test(bucket_holds_value_within_bound_over_whole_range),
 		cmocka_unit_test(buckets_tile_the_range_without_gap),
 		cmocka_unit_test(quantile_is_within_bound_of_the_exact_one),

@@ -127,6 +127,43 @@ static void interval_stays_narrow_with_many_values(void **state)
 	free(v);
 }
 
+/* mmtests' interval is that of one value, however many there are: four times as many halve ours. */
+static void interval_narrows_with_the_number_of_values(void **state)
+{
+	double width[2] = { 0 };
+
+	(void)state;
+	for (unsigned run = 0; run < 400; run++) {
+		for (unsigned k = 0; k < 2; k++) {
+			unsigned nr = k ? 400 : 100;
+			double v[400], low, high, median;
+
+			for (unsigned i = 0; i < nr; i++)
+				v[i] = draw(UNIFORM, &median);
+			stats_median(v, nr);
+			assert_true(stats_median_ci95(v, nr, &low, &high));
+			width[k] += high - low;
+		}
+	}
+	assert_true(width[1] / width[0] > 0.42 && width[1] / width[0] < 0.58);
+}
+
+/* Apache Otava takes one spike for a change. */
+static void one_spike_moves_neither_value_nor_interval(void **state)
+{
+	double v[20], low, high, spiked_low, spiked_high, median;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++)
+		v[i] = 100 + i % 5;
+	median = stats_median(v, 20);
+	assert_true(stats_median_ci95(v, 20, &low, &high));
+	v[19] = 1e9;
+	assert_true(stats_median(v, 20) == median);
+	assert_true(stats_median_ci95(v, 20, &spiked_low, &spiked_high));
+	assert_true(spiked_low == low && spiked_high == high);
+}
+
 static void percentile_needs_ten_values_beyond_it(void **state)
 {
 	(void)state;
@@ -145,6 +182,8 @@ int main(void)
 		cmocka_unit_test(interval_has_the_ranks_of_the_tables),
 		cmocka_unit_test(interval_covers_the_median_in_95_percent_whatever_the_shape),
 		cmocka_unit_test(interval_stays_narrow_with_many_values),
+		cmocka_unit_test(interval_narrows_with_the_number_of_values),
+		cmocka_unit_test(one_spike_moves_neither_value_nor_interval),
 		cmocka_unit_test(percentile_needs_ten_values_beyond_it),
 	};
 

@@ -14,14 +14,19 @@ static const json_t *value_of(const json_t *job, const char *name)
 	return bench_result_has_value(metric) ? metric : NULL;
 }
 
+/* A round in which one of them has no value is no pair. */
 static unsigned pair_ratios(const json_t *base, const json_t *other, double *ratios)
 {
 	const json_t *a = bench_result_get(base, "trials"), *b = bench_result_get(other, "trials");
 	unsigned nr = 0;
 
-	for (size_t i = 0; i < json_array_size(a) && i < json_array_size(b); i++)
-		ratios[nr++] = json_number_value(json_array_get(b, i)) /
-			       json_number_value(json_array_get(a, i));
+	for (size_t i = 0; i < json_array_size(a) && i < json_array_size(b); i++) {
+		double x = json_number_value(json_array_get(a, i));
+		const json_t *y = json_array_get(b, i);
+
+		if (x > 0 && json_is_number(y))
+			ratios[nr++] = json_number_value(y) / x;
+	}
 	return nr;
 }
 
