@@ -7,9 +7,10 @@
 
 /* Fewer points have no shape. */
 #define SHAPE_LEAST 4
-/* Values within this of each other are one level. A set of caches makes steps of a factor of two and
+/* Values within this of each other are one level: a first TLB that no longer reaches adds up to a sixth to
+ * the loads of a cache that holds them all. A set of caches makes steps of a factor of two and
  * more, what a host does to two equal runs is a few per cent. */
-#define SHAPE_LEVEL 0.12
+#define SHAPE_LEVEL 0.18
 /* Behind a knee the curve gets so far away from the level, within so many points. */
 #define SHAPE_STEP 0.25
 #define SHAPE_REACH 3
