@@ -110,9 +110,20 @@ static int calibrate(struct worker_run *wr)
 	}
 }
 
+/* A CPU that went offline takes its threads elsewhere without a word, and when it comes back so may
+ * they. */
+static inline void look_where(struct worker_run *wr)
+{
+	int cpu = sched_getcpu();
+
+	if (__builtin_expect(cpu != wr->w.cpu, 0) && wr->w.cpu >= 0)
+		wr->elsewhere = cpu;
+}
+
 /* For the series: plain stores, read by the control loop some times a second. */
 static inline void publish(struct worker_run *wr)
 {
+	look_where(wr);
 	atomic_store_explicit(&wr->live.ops, wr->w.ops, memory_order_relaxed);
 	atomic_store_explicit(&wr->live.bytes, wr->w.bytes, memory_order_relaxed);
 }
@@ -323,16 +334,14 @@ static int run_async(struct worker_run *wr)
 	return rc;
 }
 
-/* A CPU that went offline takes its threads elsewhere without a word. */
 static void check_cpu(struct worker_run *wr)
 {
-	int cpu = sched_getcpu();
-
-	if (wr->w.cpu >= 0 && cpu != wr->w.cpu)
+	look_where(wr);
+	if (wr->elsewhere >= 0)
 		(void)bench_worker_fail(&wr->w, -EXDEV,
 					"was moved from cpu %d to cpu %d: the CPU went offline or its "
 					"affinity was changed",
-					wr->w.cpu, cpu);
+					wr->w.cpu, wr->elsewhere);
 }
 
 void worker_window(struct runtime_thread *thread, void *arg)
@@ -346,6 +355,7 @@ void worker_window(struct runtime_thread *thread, void *arg)
 	slow_begin(w, wr->run->trial);
 	bench_hist_reset(w->latency);
 	publish_nothing(wr);
+	wr->elsewhere = -1;
 	wr->rc = 0;
 	if (wr->open)
 		open_loop_begin(wr->open, wr->run->rate, w->index, wr->run->nr_active,
