@@ -25,6 +25,7 @@ struct exec_job {
 	struct bench_metric_set *metrics;
 	struct sampler *sampler; /* NULL without probes */
 	unsigned nr_trials;
+	bool brief; /* the last run was too short for readings of the host */
 	const char *status; /* "ok" so far */
 	char reason[400];
 	json_t *warnings; /* of the probes, in its last trial; NULL = none */

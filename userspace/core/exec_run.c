@@ -23,6 +23,8 @@
 
 /* Two readings of the host closer than this are one. */
 #define SAME_NS BENCH_NS_PER_MS
+/* Steal and stalls are told in ticks of 10 ms: of a shorter run they say nothing. */
+#define TOLD_NS (20 * BENCH_NS_PER_MS)
 
 /* The kernel counts resident pages per CPU in batches of 32 or more, and exec(2) touches some. */
 #define RSS_GRAIN (512 * 1024)
@@ -171,7 +173,8 @@ static void collect(struct exec_job *job, const struct child *c, struct counter_
 	packages_put(s->packages, 0, job->metrics);
 	if (run->probes)
 		probe_put(run->probes, s->cpus, s->nr_cpus, job->metrics);
-	host_put(&span->host[0], &span->host[1], job->metrics);
+	if (span->host[0].at_ns)
+		host_put(&span->host[0], &span->host[1], job->metrics);
 	job->nr_trials++;
 }
 
@@ -218,13 +221,16 @@ static void take(struct exec_job *job, const struct child *c, struct counter_ses
 {
 	struct run *run = job->session->run;
 
-	collect_end(span, NULL);
-	job->session->host = span->host[1];
+	if (span->host[0].at_ns) {
+		collect_end(span, NULL);
+		job->session->host = span->host[1];
+	}
 	if (run->probes)
 		probe_window(run->probes, &job->window);
 	if (c->end.exec_errno || !c->end.start_ns || c->timed_out || run->stop)
 		return;
 	collect(job, c, session, span);
+	job->brief = child_wall_ns(c) < TOLD_NS;
 	tell_viewer(job);
 	json_decref(job->warnings);
 	job->warnings = run->probes ? json_array() : NULL;
@@ -232,10 +238,15 @@ static void take(struct exec_job *job, const struct child *c, struct counter_ses
 		probe_warnings(run->probes, job->warnings);
 }
 
-/* Reading the host costs as much as starting a short command, so the reading after the run before will
- * do when nothing lies in between. */
-static void look_at_host(struct exec_session *s, struct collect_span *span)
+/* Reading the host costs as much as starting a short command: the reading after the run before will
+ * do when nothing lies in between, and a command that took so little last time is run without. */
+static void look_at_host(const struct exec_job *job, struct collect_span *span)
 {
+	const struct exec_session *s = job->session;
+
+	span->host[0].at_ns = 0;
+	if (job->brief)
+		return;
 	if (s->host.at_ns && bench_now_ns() - s->host.at_ns < SAME_NS)
 		span->host[0] = s->host;
 	else
@@ -275,7 +286,7 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 	int rc;
 
 	if (timed)
-		look_at_host(s, &span);
+		look_at_host(job, &span);
 	rc = begin(job, kind, c, &session, err);
 	if (rc)
 		goto out;
