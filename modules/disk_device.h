@@ -84,6 +84,30 @@ static const char *const disk_device_names[] = { "serial",	  "device/serial", ".
 						 "../device/serial", "wwid",	   "device/wwid",
 						 "dm/uuid",	  "loop/backing_file", NULL };
 
+/* nvme0n1: a namespace; nvme0c1n1 is a path to one. */
+static inline bool disk_device_count_namespace(dev_t dev, const char *name, void *arg)
+{
+	unsigned nr, *count = arg;
+	int end = 0;
+
+	(void)dev;
+	if (sscanf(name, "nvme%*un%u%n", &nr, &end) == 1 && !name[end])
+		++*count;
+	return true;
+}
+
+/* The serial number of an NVMe controller, which all of its namespaces share? */
+static inline bool disk_device_serial_shared(dev_t dev, const char *name)
+{
+	unsigned count = 0;
+
+	if (!strcmp(name, "device/serial"))
+		disk_device_entries(dev, "device", disk_device_count_namespace, &count);
+	else if (!strcmp(name, "../device/serial"))
+		disk_device_entries(dev, "../device", disk_device_count_namespace, &count);
+	return count > 1;
+}
+
 static inline bool disk_device_linked(dev_t dev, const char *word)
 {
 	static const char by_id[] = "/dev/disk/by-id/";
@@ -104,7 +128,8 @@ static inline int disk_device_meant(const char *path, dev_t dev, const char *wor
 	if (disk_device_linked(dev, word))
 		return 0;
 	for (unsigned i = 0; disk_device_names[i]; i++) {
-		if (!disk_device_text(dev, disk_device_names[i], text, sizeof(text)))
+		if (!disk_device_text(dev, disk_device_names[i], text, sizeof(text)) ||
+		    disk_device_serial_shared(dev, disk_device_names[i]))
 			continue;
 		if (!strcmp(text, word))
 			return 0;
