@@ -474,6 +474,27 @@ static void a_range_is_the_files_one_after_the_other(void **state)
 	assert_int_equal(offset, 4096);
 }
 
+/* disk_sync, worker `index` of so many set up on files in `dir` through the page cache. */
+static struct disk_shared *sync_files(struct rig *r, struct bench_worker *w, unsigned workers,
+				      unsigned index, const char *params)
+{
+	char text[200];
+
+	rig_init(r, &bench_module_disk_sync, workers);
+	rig_worker(r, w, index);
+	snprintf(text, sizeof(text), "%s,directory=%s,direct=0", params, dir);
+	assert_int_equal(rig_params(r, text), 0);
+	assert_int_equal(bench_module_disk_sync.setup(&r->job, &r->err), 0);
+	return r->job.shared;
+}
+
+static void sync_files_done(struct rig *r, struct bench_worker *w)
+{
+	bench_module_disk_sync.leave(w);
+	rig_worker_done(w);
+	rig_done(r);
+}
+
 /* Three files of four blocks: twelve writes in order change each block once. */
 static void every_block_of_every_file_is_written(void **state)
 {
@@ -483,15 +504,9 @@ static void every_block_of_every_file_is_written(void **state)
 	struct disk_shared *s;
 	struct bench_worker w;
 	struct rig r;
-	char text[200];
 
 	(void)state;
-	rig_init(&r, m, 1);
-	rig_worker(&r, &w, 0);
-	snprintf(text, sizeof(text), "rw=write,files=3,size=48k,directory=%s,direct=0", dir);
-	assert_int_equal(rig_params(&r, text), 0);
-	assert_int_equal(m->setup(&r.job, &r.err), 0);
-	s = r.job.shared;
+	s = sync_files(&r, &w, 1, 0, "rw=write,files=3,size=48k");
 	assert_int_equal(s->set.nr, FILES);
 	assert_int_equal(s->nr_blocks, 12);
 	for (unsigned i = 0; i < FILES; i++)
@@ -504,9 +519,7 @@ static void every_block_of_every_file_is_written(void **state)
 		for (unsigned at = 0; at < SIZE; at += 4096)
 			assert_true(memcmp(before[i] + at, after + at, 4096) != 0);
 	}
-	m->leave(&w);
-	rig_worker_done(&w);
-	rig_done(&r);
+	sync_files_done(&r, &w);
 }
 
 /* Worker 1 of two files appends to file 1, and the room of each is its own. */
@@ -517,15 +530,9 @@ static void appends_go_to_a_file_of_the_workers_own(void **state)
 	struct bench_worker w;
 	struct stat st;
 	struct rig r;
-	char text[200];
 
 	(void)state;
-	rig_init(&r, m, 2);
-	rig_worker(&r, &w, 1);
-	snprintf(text, sizeof(text), "rw=write,layout=append,files=2,size=32k,directory=%s,direct=0", dir);
-	assert_int_equal(rig_params(&r, text), 0);
-	assert_int_equal(m->setup(&r.job, &r.err), 0);
-	s = r.job.shared;
+	s = sync_files(&r, &w, 2, 1, "rw=write,layout=append,files=2,size=32k");
 	assert_int_equal(m->enter(&w), 0);
 	assert_int_equal(m->run(&w, 3), 0);
 	assert_int_equal(fstat(s->set.files[0].fd, &st), 0);
@@ -534,9 +541,7 @@ static void appends_go_to_a_file_of_the_workers_own(void **state)
 	assert_int_equal(st.st_size, 3 * 4096);
 	assert_int_equal(m->run(&w, 2), -ENOSPC);
 	assert_non_null(strstr(w.err.msg, "size=32768 is appended"));
-	m->leave(&w);
-	rig_worker_done(&w);
-	rig_done(&r);
+	sync_files_done(&r, &w);
 }
 
 /* The file is cut behind the module's back: reads beyond its end are short. */
@@ -546,24 +551,16 @@ static void short_read_is_an_error_that_names_the_offset(void **state)
 	struct disk_shared *s;
 	struct bench_worker w;
 	struct rig r;
-	char text[200];
 
 	(void)state;
-	rig_init(&r, m, 1);
-	rig_worker(&r, &w, 0);
-	snprintf(text, sizeof(text), "rw=read,size=16k,directory=%s,direct=0", dir);
-	assert_int_equal(rig_params(&r, text), 0);
-	assert_int_equal(m->setup(&r.job, &r.err), 0);
+	s = sync_files(&r, &w, 1, 0, "rw=read,size=16k");
 	assert_int_equal(m->enter(&w), 0);
-	s = r.job.shared;
 	assert_int_equal(ftruncate(s->set.files[0].fd, 8192 + 100), 0);
 	assert_int_equal(m->run(&w, 4), -EIO);
 	assert_int_equal(w.errors, 1);
 	assert_int_equal(w.bytes, 8192);
 	assert_non_null(strstr(w.err.msg, "read of 4096 bytes at offset 8192: short, 100 bytes"));
-	m->leave(&w);
-	rig_worker_done(&w);
-	rig_done(&r);
+	sync_files_done(&r, &w);
 }
 
 static void failed_write_tells_operation_offset_and_errno(void **state)
@@ -572,17 +569,12 @@ static void failed_write_tells_operation_offset_and_errno(void **state)
 	struct disk_shared *s;
 	struct bench_worker w;
 	struct rig r;
-	char text[200], proc[40];
+	char proc[40];
 	int fd;
 
 	(void)state;
-	rig_init(&r, m, 1);
-	rig_worker(&r, &w, 0);
-	snprintf(text, sizeof(text), "rw=write,size=16k,directory=%s,direct=0", dir);
-	assert_int_equal(rig_params(&r, text), 0);
-	assert_int_equal(m->setup(&r.job, &r.err), 0);
+	s = sync_files(&r, &w, 1, 0, "rw=write,size=16k");
 	assert_int_equal(m->enter(&w), 0);
-	s = r.job.shared;
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", s->set.files[0].fd);
 	fd = open(proc, O_RDONLY);
 	assert_true(fd >= 0);
@@ -591,9 +583,7 @@ static void failed_write_tells_operation_offset_and_errno(void **state)
 	assert_int_equal(m->run(&w, 4), -EBADF);
 	assert_non_null(strstr(w.err.msg, "write of 4096 bytes at offset 0: "));
 	assert_non_null(strstr(w.err.msg, "(errno 9)"));
-	m->leave(&w);
-	rig_worker_done(&w);
-	rig_done(&r);
+	sync_files_done(&r, &w);
 }
 
 int main(void)

@@ -22,6 +22,22 @@ static inline int close_set(void **state)
 	return 0;
 }
 
+/* Two threads that spin on one CPU, followed for so long. The metrics. */
+static inline json_t *measure_two_spinners(uint64_t window_ns)
+{
+	struct loader a = { 0 }, b = { 0 };
+	json_t *metrics;
+
+	loader_start(&a, LOAD_SPIN, last_cpu());
+	loader_start(&b, LOAD_SPIN, last_cpu());
+	set_track(set, a.tid, false);
+	set_track(set, b.tid, false);
+	metrics = set_measure(set, window_ns, NULL, 0);
+	loader_stop(&a);
+	loader_stop(&b);
+	return metrics;
+}
+
 /* After a test. */
 static inline int untrack(void **state)
 {

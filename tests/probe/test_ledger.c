@@ -125,18 +125,11 @@ static void long_sleep_has_its_cause(void **state)
 
 static void two_on_one_cpu_wait_for_each_other(void **state)
 {
-	struct loader a = { 0 }, b = { 0 };
 	json_t *m;
 
 	(void)state;
 	need_root();
-	loader_start(&a, LOAD_SPIN, last_cpu());
-	loader_start(&b, LOAD_SPIN, last_cpu());
-	set_track(set, a.tid, false);
-	set_track(set, b.tid, false);
-	m = set_measure(set, WINDOW, NULL, 0);
-	loader_stop(&a);
-	loader_stop(&b);
+	m = measure_two_spinners(WINDOW);
 	sums_to_one(m);
 	printf("  runqueue %.4f\n", wall(m, "runqueue"));
 	assert_true(wall(m, "runqueue") > 0.45);
@@ -410,37 +403,32 @@ static void without_a_fault_no_law_is_broken(void **state)
 	probe_close(s);
 }
 
-static void missing_time_is_seen(void **state)
+static void fault_is_told(const char *at_open, const char *later, const char *text)
 {
 	struct probe_set *s;
 
-	(void)state;
 	need_root();
-	s = faulty(NULL, "clock");
-	assert_true(warned(s, "causes of wall time add up"));
+	s = faulty(at_open, later);
+	assert_true(warned(s, text));
 	probe_close(s);
+}
+
+static void missing_time_is_seen(void **state)
+{
+	(void)state;
+	fault_is_told(NULL, "clock", "causes of wall time add up");
 }
 
 static void missing_switches_are_seen(void **state)
 {
-	struct probe_set *s;
-
 	(void)state;
-	need_root();
-	s = faulty(NULL, "lost");
-	assert_true(warned(s, "left one"));
-	probe_close(s);
+	fault_is_told(NULL, "lost", "left one");
 }
 
 static void waits_beyond_the_run_queues_are_seen(void **state)
 {
-	struct probe_set *s;
-
 	(void)state;
-	need_root();
-	s = faulty(NULL, "wait");
-	assert_true(warned(s, "their waits add up"));
-	probe_close(s);
+	fault_is_told(NULL, "wait", "their waits add up");
 }
 
 static void wrong_cause_fails_the_self_check(void **state)

@@ -88,19 +88,12 @@ static void wait_of_a_dead_thread_is_told(void **state)
 
 static void wait_for_a_cpu_is_the_longest_of_its_histogram(void **state)
 {
-	struct loader a = { 0 }, b = { 0 };
 	json_t *m;
 	double ns;
 
 	(void)state;
 	need_root();
-	loader_start(&a, LOAD_SPIN, last_cpu());
-	loader_start(&b, LOAD_SPIN, last_cpu());
-	set_track(set, a.tid, false);
-	set_track(set, b.tid, false);
-	m = set_measure(set, WINDOW, NULL, 0);
-	loader_stop(&a);
-	loader_stop(&b);
+	m = measure_two_spinners(WINDOW);
 	ns = worst_ns(m, "runqueue");
 	printf("  %.0f ns, histogram %.0f ns\n", ns, hist_max(m, "sched.runq_latency"));
 	assert_true(ns > 0);
