@@ -15,7 +15,6 @@ import os
 import pty
 import random
 import select
-import statistics
 import struct
 import sys
 import termios
@@ -44,7 +43,7 @@ def main():
         os.execv(args.bench, [args.bench, "view", args.result])
     begin = told = time.monotonic()
     samples, plays, drawn = [], 0, 0
-    queue = []
+    queue, warm, warmed = [], sorted(SIZES, reverse=True), None
     while time.monotonic() - begin < args.time:
         ready, _, _ = select.select([terminal], [], [], 0.02)
         if ready:
@@ -57,9 +56,14 @@ def main():
             continue
         told = now
         if not queue:
-            queue = BEGIN + random.choices(KEYS, k=40)
+            # First each key at each size, the largest first: what that takes is no growth.
+            size = warm.pop(0) if warm else None
+            if size is None and warmed is None:
+                warmed = now - begin
+            queue = BEGIN + (KEYS if size else random.choices(KEYS, k=40))
             plays += 1
-            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *random.choice(SIZES), 0, 0))
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ,
+                        struct.pack("HHHH", *(size or random.choice(SIZES)), 0, 0))
         try:
             os.write(terminal, queue.pop(0))
             samples.append(soak.Sample(pid, now - begin))
@@ -73,12 +77,13 @@ def main():
         os.kill(pid, 15)
         os.close(terminal)
         os.waitpid(pid, 0)
-    steady = [s for s in samples if s.at > args.time / 10]
+    steady = [s for s in samples if warmed is not None and s.at > max(warmed, args.time / 10)]
     half = len(steady) // 2
     if half < 10:
         bad.append("too few samples")
     else:
-        a, b = (statistics.median(s.memory for s in part) for part in (steady[:half], steady[half:]))
+        # What it holds changes with the moment that is shown; what is lost shows in the least, too.
+        a, b = (min(s.memory for s in part) for part in (steady[:half], steady[half:]))
         if b - a > KIB_MORE:
             bad.append("memory grew from %d KiB to %d KiB" % (a, b))
         a, b = (max(s.files for s in part) for part in (steady[:half], steady[half:]))

@@ -30,6 +30,6 @@ check 'files' 1 'files are left: left' soak leak,what=file
 check 'a job that fails' 1 'exit status [12]' soak leak,what=nonsense
 check 'no such module' 1 "no module 'nothing'" soak nothing
 check 'the live view' 0 '^1 passed, 0 failed' python3 "$tree/scripts/soak_view.py" \
-	--bench "$BENCH" --time 8
+	--bench "$BENCH" --time 20
 expect 'it leaves no files itself' "$(ls files)" ''
 finish
