@@ -19,6 +19,8 @@ nop1, 32   ring,stamps=0                        bare_nop.c, liburing and nothing
 nopstamp   ring,batch=32                        the same: what stamps and latencies cost
 faultnew   bare_fault.c, new mappings           the same: where that row's difference comes from
 
+bare_nop.c fills each SQE anew; bench leaves one that is a NOP already as it is, but for its user_data.
+
 All run on the same CPUs. Goals are 0.97 of the peer's rate, or 1.03 of its mean latency; met when the
 whole 95 % interval of the ratio is on the good side. stress-ng's stream rate is over copy, scale, add and
 triad together; ours is that of two copies and two triads. Its fault stressor times the first touch of
