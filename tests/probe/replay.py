@@ -127,10 +127,13 @@ def main():
     for cpu, values in sorted(probes["cpus"].items()):
         theirs = depth.get(int(cpu), 0) / length
         # A host may hide a task from every tracer, not from the run queue: on a CPU that has hardly
-        # anything else to do, the narrow limit would be about that task.
-        most = limit if theirs > 0.9 else 0.02
-        floor = 0.1 if theirs > 0.9 else 1
-        compare(f"depth of CPU {cpu}", values["depth"], theirs, floor, most)
+        # anything else to do it is not judged how much more than the trace has been there; a CPU with
+        # the load is.
+        busy = theirs > 0.9
+        most = limit if busy else 0.02
+        floor = 0.1 if busy else 1
+        hidden = 0 if busy else min(max(values["depth"] - theirs, 0), 0.2)
+        compare(f"depth of CPU {cpu}", values["depth"] - hidden, theirs, floor, most)
         compare(f"waiting on CPU {cpu}", values["waiting"], waiting.get(int(cpu), 0) / length, floor, most)
     compare("run-queue latency, sum in ms", probes["latency"]["sum"] / 1e6, latency / 1e6, 1)
     compare("off-CPU time, sum in ms", probes["offcpu"]["sum"] / 1e6, offcpu / 1e6, 1)
