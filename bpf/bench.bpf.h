@@ -48,6 +48,7 @@ struct rq {
 	unsigned int nr_running;
 	__u64 nr_switches;
 	__u64 clock;
+	__u64 idle_stamp; /* value of clock as the CPU became idle */
 	struct cfs_rq cfs;
 	struct task_struct *curr;
 	struct task_struct *idle;

@@ -161,6 +161,33 @@ __noinline int depth_change(struct probe_depth *slot, struct depth_event *e)
 	return 0;
 }
 
+/* The switch to the idle task may be hidden from every program (some hosts do that to tasks of their
+ * own), and no event follows until somebody is woken. When the CPU became idle its queue knows.
+ * offset: how much less its clock says than ours. 0 = not known. */
+static __always_inline __u64 depth_idle_since(struct rq *rq, bool raw, __u64 offset)
+{
+	__u64 stamp;
+
+	if (!bpf_core_field_exists(rq->idle_stamp))
+		return 0;
+	stamp = GET(raw, rq, idle_stamp);
+	return stamp ? stamp + offset : 0;
+}
+
+/* Somebody is about to be queued on rq, whose clock the kernel has just read, and which is idle: so
+ * it was empty until now. */
+static __always_inline void depth_was_idle(struct probe_depth *slot, struct rq *rq, bool raw,
+					   __u32 bank, __u64 *now)
+{
+	__u64 since;
+
+	if (!*now)
+		*now = bpf_ktime_get_ns();
+	since = depth_idle_since(rq, raw, *now - GET(raw, rq, clock));
+	if (since > slot->since_ns && since < *now)
+		depth_set(slot, window_span(bank), 0, 0, 0, 0, &since);
+}
+
 /* Something happened to rq: refresh. gone: how many more were runnable just before the event than
  * now. was_running: a task, not idle, was on that CPU before it. */
 static __always_inline void depth_refresh(struct rq *rq, bool raw, int gone, int was_running,
@@ -171,7 +198,11 @@ static __always_inline void depth_refresh(struct rq *rq, bool raw, int gone, int
 	__u32 cpu = GET(raw, rq, cpu);
 	struct probe_depth *slot = depth_slot(bank, cpu);
 
-	if (!slot || (slot->touched && slot->depth == d.depth && slot->waiting == d.waiting))
+	if (!slot)
+		return;
+	if (gone < 0 && !d.running && slot->touched && slot->depth)
+		depth_was_idle(slot, rq, raw, bank, now);
+	if (slot->touched && slot->depth == d.depth && slot->waiting == d.waiting)
 		return;
 	if (!slot->touched || slot->depth != d.depth)
 		balance_set(cpu, d.depth, bank, now);

@@ -389,6 +389,7 @@ struct probe_depth {
 	__u32 peeked; /* asked by userspace; valid while not touched */
 	__u32 peek_depth, peek_waiting;
 	__u64 since_ns;
+	__u64 idle_ns; /* asked by userspace at the end: idle since then, though depth is not 0 */
 	__u64 depth_ns, waiting_ns; /* time integrals */
 	__u64 backwards;
 	__u64 at_ns[PROBE_DEPTHS]; /* time at each depth */

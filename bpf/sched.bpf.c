@@ -496,13 +496,14 @@ int steal(__u64 *ctx)
 	return 0;
 }
 
-/* Run on a CPU by BPF_PROG_TEST_RUN: the depth of a CPU without events in this window, which is
- * then the depth of all of it. */
+/* Run on a CPU by BPF_PROG_TEST_RUN at the window's end: the depth of a CPU without events in this
+ * window, which is then the depth of all of it, or since when one idles that seemed not to. */
 SEC("raw_tp")
 int peek(__u64 *ctx)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), bank = window_bank();
 	struct probe_queue *q = depth_queue(cpu);
+	struct probe_values_element *v;
 	struct probe_depth *slot;
 	struct depth_now d;
 
@@ -512,9 +513,17 @@ int peek(__u64 *ctx)
 	if (!slot)
 		return 0;
 	d = depth_read((struct rq *)q->rq, true);
-	slot->peek_depth = d.depth;
-	slot->peek_waiting = d.waiting;
-	slot->peeked = 1;
+	if (!slot->touched) {
+		slot->peek_depth = d.depth;
+		slot->peek_waiting = d.waiting;
+		slot->peeked = 1;
+		return 0;
+	}
+	v = values_here(bank);
+	if (!d.depth && slot->depth && v && v->slot[SCHED_QUEUE_NS])
+		slot->idle_ns = depth_idle_since((struct rq *)q->rq, true,
+						 v->slot[SCHED_QUEUE_NS] -
+							 v->slot[SCHED_QUEUE_CLOCK]);
 	return 0;
 }
 

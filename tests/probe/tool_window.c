@@ -6,8 +6,9 @@
  * sleepers: the load is one spinner and six that sleep shortly, all on one CPU, so that the
  * scheduler delays dequeues; else two spinners and three that nap, free to move.
  *
- * Prints {"start_ns", "end_ns", "cpus": {N: {"depth", "waiting"}}, "tids": [...], "latency":
- * {count, sum}, "offcpu": {count, sum}, "switches"}. Exit 77 and a reason when probes cannot be
+ * Prints {"start_ns", "end_ns", "cpus": {N: {"depth", "waiting", "idle"}}, "tids": [...],
+ * "latency": {count, sum}, "offcpu": {count, sum}, "switches"}. idle: the kernel's own account, as a
+ * share of the window, in steps of a clock tick (10 ms). Exit 77 and a reason when probes cannot be
  * loaded. */
 #include "probe/rig.h"
 #include "probe/set.h"
@@ -20,7 +21,25 @@ static json_t *hist_json(const json_t *metrics, const char *name)
 			 hist(metrics, name, "sum"));
 }
 
-static json_t *cpus_json(const json_t *metrics, const int *cpus, unsigned nr)
+/* How long each CPU idled since the host came up, ns: proc_stat(5). */
+static void idle_read(uint64_t *ret_idle_ns)
+{
+	FILE *f = fopen("/proc/stat", "re");
+	unsigned long long idle, iowait;
+	char line[512];
+	unsigned cpu;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "cpu%u %*u %*u %*u %llu %llu", &cpu, &idle, &iowait) == 3 &&
+		    cpu < CPU_SETSIZE)
+			ret_idle_ns[cpu] = (idle + iowait) * (1000 * MS) /
+					   (uint64_t)sysconf(_SC_CLK_TCK);
+	if (f)
+		fclose(f);
+}
+
+static json_t *cpus_json(const json_t *metrics, const int *cpus, unsigned nr,
+			 const double *idle)
 {
 	json_t *json = json_object();
 
@@ -29,10 +48,11 @@ static json_t *cpus_json(const json_t *metrics, const int *cpus, unsigned nr)
 
 		snprintf(name, sizeof(name), "%d", cpus[i]);
 		json_object_set_new(json, name,
-				    json_pack("{s:f, s:f}", "depth",
+				    json_pack("{s:f, s:f, s:f}", "depth",
 					      on_cpu(metrics, "sched.runq_depth", cpus[i]),
 					      "waiting",
-					      on_cpu(metrics, "sched.runq_waiting", cpus[i])));
+					      on_cpu(metrics, "sched.runq_waiting", cpus[i]),
+					      "idle", idle[cpus[i]]));
 	}
 	return json;
 }
@@ -55,7 +75,9 @@ static unsigned load_start(struct loader *loaders, bool sleepers, struct probe_s
 
 int main(int argc, char **argv)
 {
+	static uint64_t idle_from[CPU_SETSIZE], idle_to[CPU_SETSIZE];
 	static struct loader loaders[LOADERS];
+	static double idle[CPU_SETSIZE];
 	json_t *tids = json_array(), *metrics, *out;
 	uint64_t length = (argc > 1 ? strtoull(argv[1], NULL, 10) : 500) * MS;
 	struct bench_window window;
@@ -74,13 +96,18 @@ int main(int argc, char **argv)
 			cpus[nr++] = cpu;
 	nr_loaders = load_start(loaders, argc > 2, set, tids);
 	window = set_window(set, 20 * MS, length);
+	sleep_until(window.start_ns);
+	idle_read(idle_from);
 	sleep_until(window.end_ns);
+	idle_read(idle_to);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		idle[cpu] = (double)(idle_to[cpu] - idle_from[cpu]) / (double)length;
 	metrics = set_read(set, cpus, nr);
 	for (unsigned i = 0; i < nr_loaders; i++)
 		loader_stop(&loaders[i]);
 	out = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:f, s:f}", "start_ns",
 			(json_int_t)window.start_ns, "end_ns", (json_int_t)window.end_ns, "cpus",
-			cpus_json(metrics, cpus, nr), "tids", tids, "latency",
+			cpus_json(metrics, cpus, nr, idle), "tids", tids, "latency",
 			hist_json(metrics, "sched.runq_latency"), "offcpu",
 			hist_json(metrics, "sched.offcpu"), "switches",
 			value(metrics, "sched.switches", "kind", "voluntary") +

@@ -115,13 +115,18 @@ static void read_workers(const struct sampler *s, uint64_t now_ns, double *total
 static void read_cpus(struct sampler *s, uint64_t now_ns, double *total)
 {
 	for (unsigned i = 0; s->config.probes && i < s->config.nr_cpus; i++) {
-		double *pair = &total[s->first_cpu + (cpus_apart(&s->config) ? 2 * i : 0)];
+		unsigned at = s->first_cpu + (cpus_apart(&s->config) ? 2 * i : 0);
+		double *pair = &total[at];
 		unsigned cpu = (unsigned)s->config.cpus[i];
 		double depth_ns = NAN, waiting_ns = NAN;
 
 		(void)probe_series_depth(s->config.probes, cpu, now_ns, &depth_ns, &waiting_ns);
 		pair[0] += depth_ns;
 		pair[1] += waiting_ns;
+		/* A CPU may turn out to have been idle when it seemed busy: no row goes below nobody. */
+		for (unsigned k = 0; k < 2 && cpus_apart(&s->config); k++)
+			if (pair[k] < s->last[at + k])
+				pair[k] = s->last[at + k];
 	}
 }
 

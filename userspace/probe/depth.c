@@ -13,7 +13,7 @@ bool depth_close(const struct probe_set *set, unsigned cpu, uint64_t end_ns,
 {
 	const struct probe_queue *q = &set->queues[cpu];
 	struct probe_depth d = set->depth[window_bank(set) * set->nr_cpus + cpu];
-	uint64_t from, ns;
+	uint64_t from, ns, until = end_ns;
 
 	if (!d.touched) {
 		if (set->mode.depth_exact && !d.peeked)
@@ -27,7 +27,11 @@ bool depth_close(const struct probe_set *set, unsigned cpu, uint64_t end_ns,
 		d.since_ns = 0;
 	}
 	from = d.since_ns > set->start_ns ? d.since_ns : set->start_ns;
-	ns = end_ns > from ? end_ns - from : 0;
+	if (d.idle_ns > from && d.idle_ns < end_ns) {
+		until = d.idle_ns;
+		d.at_ns[0] += end_ns - until;
+	}
+	ns = until > from ? until - from : 0;
 	if (ns) {
 		d.at_ns[d.depth < PROBE_DEPTHS ? d.depth : PROBE_DEPTHS - 1] += ns;
 		d.depth_ns += ns * d.depth;

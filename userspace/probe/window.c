@@ -88,8 +88,9 @@ void window_sync(const struct probe_set *set)
 		nanosleep(&pause, NULL);
 }
 
-/* What had no event since the window was set did the same thing all the time: ask what. This is
- * done with the gate open, so that an event in between is seen, and then counts. */
+/* What had no event since the window was set did the same thing all the time: ask what. A CPU that
+ * seems busy may idle, when that was hidden. This is done with the gate open, so that an event in
+ * between is seen, and then counts. */
 static void ask_silent(struct probe_set *set)
 {
 	struct probe_depth *d = set->depth ? &set->depth[window_bank(set) * set->nr_cpus] : NULL;
@@ -97,7 +98,7 @@ static void ask_silent(struct probe_set *set)
 	bool silent = false;
 
 	for (unsigned cpu = 0; d && fd >= 0 && cpu < set->nr_cpus; cpu++)
-		if (!d[cpu].touched)
+		if (!d[cpu].touched || d[cpu].depth)
 			(void)window_run_on(fd, cpu); /* an offline CPU stays unknown */
 	for (unsigned i = 0; i < PROBE_THREADS && !silent; i++)
 		silent = set->threads[i].generation == set->windows->generation &&
