@@ -10,10 +10,12 @@ libbpf-dev libelf-dev libdw-dev zlib1g-dev libpfm4-dev liburing-dev libhwloc-dev
 libcmocka-dev libjansson-dev libinih-dev uuid-dev libblkid-dev libsodium-dev
 libseccomp-dev libclang-rt-14-dev valgrind strace python3 python3-jsonschema procps util-linux iproute2"
 
-# Peers that some tests compare with, and what drives a terminal; the tests skip without them.
+# Peers that some tests compare with; the tests skip without them.
 peers="linux-perf libbpf-tools"
 
-lab="tmux hotspot qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils zstd dmsetup"
+# What reads our output, makes faults, drives a terminal and boots guests; as above.
+lab="shellcheck man-db groff-base libxml2-utils btrfs-progs nftables tmux hotspot
+qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio kmod e2fsprogs xz-utils zstd dmsetup"
 [ "${1:-}" != check ] || peers="$peers $lab"
 
 installed() {

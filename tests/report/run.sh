@@ -69,10 +69,13 @@ for f in csv prometheus; do
 	"$BENCH" report --format=$f "$work/evil.json" >"$work/evil.$f" 2>&1 || fail "report of evil strings as $f"
 done
 if python3 "$here/formats.py" "$work/evil.csv" "$work/evil.prometheus"; then pass; else fail 'formats read back'; fi
-if ! command -v promtool >/dev/null; then
+# Not installed: the package would start a server.
+promtool=$(command -v promtool) ||
+	promtool=$(sh "$here/../vm/fetch.sh" "$(dpkg --print-architecture)" bookworm prometheus 2>"$work/err")/usr/bin/promtool
+if [ ! -x "$promtool" ]; then
 	skipped=$((skipped + 1))
-	echo 'SKIP: promtool check: promtool (package prometheus) is not installed'
-elif promtool check metrics <"$work/evil.prometheus" >"$work/out" 2>&1 && [ ! -s "$work/out" ]; then
+	echo "SKIP: promtool check: $(tail -n 1 "$work/err")"
+elif "$promtool" check metrics <"$work/evil.prometheus" >"$work/out" 2>&1 && [ ! -s "$work/out" ]; then
 	pass
 else
 	fail 'promtool check metrics:'
