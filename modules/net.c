@@ -52,7 +52,7 @@ static int net_alloc(struct bench_worker *w)
 	for (unsigned i = 0; i < n->nr; i++) {
 		struct net_flow *f = &n->flows[i];
 
-		f->fd = f->ctl = -1;
+		f->fd = f->ctl = f->file = -1;
 		f->buf = n->bufs + i * each;
 		f->tokens = n->tokens + (size_t)i * n->depth;
 		f->dgrams = n->dgrams + (size_t)i * n->depth;
@@ -304,6 +304,8 @@ static void net_end(struct bench_worker *w)
 			complete = net_end_flow(w, f);
 		if (p->mode == NET_CONNECT)
 			net_conn_reset(f);
+		bench_async_remove_file(w->async, f->file);
+		f->file = -1;
 		net_close(&f->fd);
 		net_close(&f->ctl);
 	}

@@ -15,6 +15,7 @@
 
 struct net_flow {
 	int fd, ctl;		 /* struct net_ends_fds; -1 = not connected */
+	int file;		 /* plain: index of fd with the ring; negative = has none */
 	uint32_t sent, received; /* plain: of the messages being transferred */
 	unsigned char seq;	 /* client: first byte of a request, which the response repeats */
 	unsigned char busy;	 /* plain: operations whose completion is to come */

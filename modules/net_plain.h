@@ -14,6 +14,17 @@
 static void net_sent(struct bench_worker *w, struct bench_op *op);
 static void net_received(struct bench_worker *w, struct bench_op *op);
 
+/* A socket that is registered with the ring is not looked up for each operation. */
+static int net_file(const struct net_flow *f)
+{
+	return f->file >= 0 ? f->file : f->fd;
+}
+
+static unsigned net_file_flags(const struct net_flow *f)
+{
+	return f->file >= 0 ? BENCH_IO_FIXED_FILE : 0;
+}
+
 static void net_send(struct bench_worker *w, struct bench_op *op)
 {
 	const struct net_state *n = w->state;
@@ -23,8 +34,9 @@ static void net_send(struct bench_worker *w, struct bench_op *op)
 	op->passive = n->pairs; /* the receive beside it stands for both */
 	f->busy++;
 	/* MSG_WAITALL: the kernel goes on by itself after a part of a large message. */
-	bench_op_send(w->async, op, f->fd, f->buf + f->sent, n->size - f->sent,
-		      MSG_NOSIGNAL | MSG_WAITALL, n->pairs ? BENCH_IO_SOON : 0);
+	bench_op_send(w->async, op, net_file(f), f->buf + f->sent, n->size - f->sent,
+		      MSG_NOSIGNAL | MSG_WAITALL,
+		      net_file_flags(f) | (n->pairs ? BENCH_IO_SOON : 0));
 }
 
 static void net_recv(struct bench_worker *w, struct bench_op *op)
@@ -37,7 +49,7 @@ static void net_recv(struct bench_worker *w, struct bench_op *op)
 	op->done = net_received;
 	op->passive = w->passive; /* a server waits for its client without end */
 	f->busy++;
-	bench_op_recv(w->async, op, f->fd, f->buf + f->received, len, 0, 0);
+	bench_op_recv(w->async, op, net_file(f), f->buf + f->received, len, 0, net_file_flags(f));
 }
 
 /* Send the message of a flow, and receive what follows it: at once, or when it is sent. op is for
@@ -148,6 +160,7 @@ static int net_plain_start(struct bench_worker *w, struct net_flow *f)
 	struct bench_op *op;
 
 	f->sent = f->received = 0;
+	f->file = bench_async_add_file(w->async, f->fd);
 	if (w->paced) {
 		net_idle(w->state, f);
 		return 0;

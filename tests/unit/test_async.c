@@ -207,6 +207,12 @@ static void registered_files_and_buffers_work(void **state)
 	bench_op_read(a, take(NULL), index, buf[1], 4096, 0, 1, BENCH_IO_FIXED_FILE);
 	assert_int_equal(finish(), 4096);
 	assert_memory_equal(buf[0], buf[1], 4096);
+	bench_async_remove_file(a, index);
+	bench_async_remove_file(a, index); /* twice, or what is none: nothing */
+	bench_async_remove_file(a, -EOPNOTSUPP);
+	bench_op_read(a, take(NULL), index, buf[1], 4096, 0, -1, BENCH_IO_FIXED_FILE);
+	assert_int_equal(finish(), -EBADF);
+	assert_int_equal(bench_async_add_file(a, fd), index);
 	async_unregister(a);
 	bench_op_read(a, take(NULL), index, buf[1], 4096, 0, -1, BENCH_IO_FIXED_FILE);
 	assert_int_equal(finish(), -EBADF);

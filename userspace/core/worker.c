@@ -32,6 +32,8 @@
 #define SPIN_NS (100 * BENCH_NS_PER_US)
 /* A worker with nothing to reap looks at the window this often. */
 #define LOOK_NS (50 * BENCH_NS_PER_MS)
+/* How often a worker asks on which CPU it is: that costs as much as a short operation's account. */
+#define WHERE_NS (BENCH_NS_PER_MS / 10)
 /* A passive worker looks this often whether its peers are done, once the window is over. */
 #define PASSIVE_LOOK_NS BENCH_NS_PER_MS
 /* Limits of the three-phase stop, since the last completion: operations due may finish, then
@@ -121,20 +123,23 @@ static inline void look_where(struct worker_run *wr)
 }
 
 /* For the series: plain stores, read by the control loop some times a second. */
-static inline void publish(struct worker_run *wr)
+static inline void publish(struct worker_run *wr, uint64_t now_ns)
 {
-	look_where(wr);
+	if (now_ns - wr->looked_ns >= WHERE_NS) {
+		wr->looked_ns = now_ns;
+		look_where(wr);
+	}
 	atomic_store_explicit(&wr->live.ops, wr->w.ops, memory_order_relaxed);
 	atomic_store_explicit(&wr->live.bytes, wr->w.bytes, memory_order_relaxed);
 }
 
-static void publish_ring(struct worker_run *wr)
+static void publish_ring(struct worker_run *wr, uint64_t now_ns)
 {
 	struct worker_live *live = &wr->live;
 	struct async_now now;
 	uint64_t seq = atomic_load_explicit(&live->seq, memory_order_relaxed);
 
-	publish(wr);
+	publish(wr, now_ns);
 	async_inflight_now(wr->w.async, &now);
 	atomic_store_explicit(&live->seq, seq + 1, memory_order_relaxed);
 	atomic_store_explicit(&live->at_ns, now.at_ns, memory_order_release);
@@ -167,7 +172,7 @@ bool worker_op(struct worker_run *wr, uint64_t due_ns, uint64_t begin_ns, uint64
 	struct bench_worker *w = &wr->w;
 
 	w->ops++;
-	publish(wr);
+	publish(wr, done_ns);
 	if (w->no_latency)
 		return false;
 	bench_hist_record(w->latency, done_ns - due_ns);
@@ -210,8 +215,8 @@ static int run_batches(struct worker_run *wr)
 		if (rc)
 			return rc;
 		w->ops += wr->batch;
-		publish(wr);
 		now = bench_now_ns();
+		publish(wr, now);
 	}
 	wr->stop_ns = now;
 	return 0;
@@ -310,7 +315,7 @@ static int run_async(struct worker_run *wr)
 			until = min_u64(until, open_loop_issue(wr, bench_async_now(a)));
 		rc = async_turn(a, w, until);
 		now = bench_async_now(a);
-		publish_ring(wr);
+		publish_ring(wr, now);
 		if (w->err.code)
 			break;
 	}
@@ -356,6 +361,7 @@ void worker_window(struct runtime_thread *thread, void *arg)
 	bench_hist_reset(w->latency);
 	publish_nothing(wr);
 	wr->elsewhere = -1;
+	wr->looked_ns = 0;
 	wr->rc = 0;
 	if (wr->open)
 		open_loop_begin(wr->open, wr->run->rate, w->index, wr->run->nr_active,

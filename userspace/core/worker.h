@@ -40,7 +40,8 @@ struct worker_run {
 	/* Of the last phase. */
 	bool done; /* set by the control loop when the phase returned */
 	int rc;
-	int elsewhere; /* a CPU that it was on instead of its own; -1 = none */
+	int elsewhere;		    /* a CPU that it was on instead of its own; -1 = none */
+	uint64_t looked_ns;	    /* when that was looked at last */
 	uint64_t start_ns, stop_ns; /* of the window, as this worker saw it */
 	struct usage usage;	    /* within the window */
 	struct async_stats async;   /* ASYNC modules; histograms belong to the ring */

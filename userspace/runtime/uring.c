@@ -161,12 +161,12 @@ static bool queue_timeout(struct bench_async *a, uint64_t deadline_ns, unsigned 
 
 /* A timed wait starts and cancels a timer each time, which in a guest may cost two exits to the
  * hypervisor. For a deadline far away one TIMEOUT in the kernel serves many waits: it wakes the
- * last of them, early at worst. False when there was no room for it. */
-static bool arm_far(struct bench_async *a, uint64_t deadline_ns)
+ * last of them, early at worst. False when there is none, or was no room for it. */
+static bool arm_far(struct bench_async *a, uint64_t deadline_ns, bool far)
 {
 	if (a->armed_ns && a->armed_ns <= deadline_ns)
 		return true;
-	if (!queue_timeout(a, deadline_ns, 0, URING_SLOT_FAR))
+	if (!far || !queue_timeout(a, deadline_ns, 0, URING_SLOT_FAR))
 		return false;
 	a->armed_ns = deadline_ns;
 	return true;
@@ -192,7 +192,7 @@ static void wait_until(struct bench_async *a, uint64_t now_ns, uint64_t deadline
 		e->wait_nr = far;
 	} else if (deadline_ns == UINT64_MAX) {
 		return;
-	} else if (!a->iopoll && far && arm_far(a, deadline_ns)) {
+	} else if (!a->iopoll && arm_far(a, deadline_ns, far)) {
 		/* Making room in a full SQ may have reaped: then there is nothing to wait for. */
 		if (a->ready)
 			e->wait_nr = 0;

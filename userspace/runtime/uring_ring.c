@@ -278,6 +278,17 @@ int bench_async_add_file(struct bench_async *a, int fd)
 	return a->nr_files ? -ENOSPC : -EOPNOTSUPP;
 }
 
+void bench_async_remove_file(struct bench_async *a, int index)
+{
+	int none = -1;
+
+	if (index < 0 || (unsigned)index >= a->nr_files || !a->files[index])
+		return;
+	/* Emptying a place cannot fail; the table goes with the ring in any case. */
+	(void)io_uring_register_files_update(&a->ring, (unsigned)index, &none, 1);
+	a->files[index] = false;
+}
+
 int bench_async_add_buffers(struct bench_async *a, const struct iovec *iov, unsigned nr)
 {
 	int rc = io_uring_register_buffers(&a->ring, iov, nr);
@@ -291,18 +302,10 @@ int bench_async_add_buffers(struct bench_async *a, const struct iovec *iov, unsi
 
 void async_unregister(struct bench_async *a)
 {
-	int none = -1;
-
 	if (!a)
 		return;
-
-	for (unsigned i = 0; i < a->nr_files; i++) {
-		if (!a->files[i])
-			continue;
-		/* Emptying a place cannot fail; the table goes with the ring in any case. */
-		(void)io_uring_register_files_update(&a->ring, i, &none, 1);
-		a->files[i] = false;
-	}
+	for (unsigned i = 0; i < a->nr_files; i++)
+		bench_async_remove_file(a, (int)i);
 	if (a->buffers)
 		(void)io_uring_unregister_buffers(&a->ring);
 	a->buffers = false;

@@ -78,13 +78,16 @@ bool bench_async_has(const struct bench_async *a, enum bench_async_feature featu
 /* CLOCK_MONOTONIC ns, read once per turn after the reap. */
 uint64_t bench_async_now(const struct bench_async *a);
 
-/* Register a file or buffers with the ring, in enter(). Registration is an optimisation: where the
- * kernel refuses (old kernel, memlock limit) the functions fail with negative errno and the module
- * goes on with the plain descriptor or pointer.
- * bench_async_add_file() returns the index to use as fd together with BENCH_IO_FIXED_FILE.
+/* Register a file or buffers with the ring, on the worker's thread. Registration is an
+ * optimisation: where the kernel refuses (old kernel, memlock limit) the functions fail with
+ * negative errno and the module goes on with the plain descriptor or pointer.
+ * bench_async_add_file() returns the index to use as fd together with BENCH_IO_FIXED_FILE;
+ * bench_async_remove_file() makes that index free again, once no operation uses it. A file stays
+ * open until then, whoever closes its descriptor, and may stay so for a moment longer.
  * bench_async_add_buffers() makes buffer i of the array index i. Both are undone by the core after
  * leave(). */
 int bench_async_add_file(struct bench_async *a, int fd);
+void bench_async_remove_file(struct bench_async *a, int index); /* negative: nothing */
 int bench_async_add_buffers(struct bench_async *a, const struct iovec *iov, unsigned nr);
 
 /* Hand queued operations to the kernel as soon as there are nr of them, not only at the end of the
