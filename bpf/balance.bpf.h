@@ -72,6 +72,8 @@ static __always_inline void balance_move(struct probe_busy_cpu *b, __u64 to, __u
 		return;
 	before = atomic_add_return_old(&all->counts, after);
 	after += before;
+	if (!(before >> 32) && after >> 32)
+		all->more_ns = *now;
 	if (PROBE_BALANCE_LOSS(before) == PROBE_BALANCE_LOSS(after))
 		return;
 	at = window_clip(w, 0, *now);
@@ -98,6 +100,32 @@ static __always_inline void balance_set(__u32 cpu, __u32 depth, __u32 bank, __u6
 	is = READ_ONCE(b->busy);
 	if (is != PROBE_BUSY_UNKNOWN && is != to)
 		balance_move(b, to, bank, now);
+}
+
+/* The CPU, which counts as busy, was idle since then unseen. That is a loss, too, from when another one
+ * has had too much; what was before is not known any more. */
+static __always_inline void balance_was_idle(__u32 cpu, __u64 since, __u32 bank, __u64 now)
+{
+	__u32 key = bank * config.nr_cpus + cpu;
+	struct probe_busy_cpu *b;
+	struct probe_balance *all;
+	__u64 counts, others;
+
+	if (!config.balance || cpu >= config.nr_cpus)
+		return;
+	b = bpf_map_lookup_elem(&busy, &key);
+	all = bpf_map_lookup_elem(&balance, &bank);
+	if (!b || !all || b->busy == PROBE_BUSY_UNKNOWN || b->busy == PROBE_BUSY_IDLE)
+		return;
+	counts = READ_ONCE(all->counts);
+	others = counts - balance_share(b->busy);
+	/* Where somebody else idled, it is counted already. */
+	if ((__u32)others || !(others >> 32))
+		return;
+	if (since < all->more_ns)
+		since = all->more_ns;
+	if (since < now)
+		__sync_fetch_and_add(&all->lost_ns, window_clip(window_span(bank), since, now));
 }
 
 /* From userspace at the window's start: from now on the CPU counts. */

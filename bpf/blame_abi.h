@@ -147,7 +147,8 @@ struct probe_busy_cpu {
 /* Map "balance", element bank. */
 struct probe_balance {
 	__u64 counts; /* CPUs that idle, and << 32 those with more than one task; atomic */
-	__u64 pad[7];
+	__u64 more_ns; /* when the first of the latter came */
+	__u64 pad[6];
 	__u64 lost_ns; /* ends - beginnings of the times with both; from the window's start */
 	__u64 pad2[7];
 } __attribute__((aligned(64)));

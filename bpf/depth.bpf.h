@@ -177,15 +177,18 @@ static __always_inline __u64 depth_idle_since(struct rq *rq, bool raw, __u64 off
 /* Somebody is about to be queued on rq, whose clock the kernel has just read, and which is idle: so
  * it was empty until now. */
 static __always_inline void depth_was_idle(struct probe_depth *slot, struct rq *rq, bool raw,
-					   __u32 bank, __u64 *now)
+					   __u32 cpu, __u32 bank, __u64 *now)
 {
 	__u64 since;
 
 	if (!*now)
 		*now = bpf_ktime_get_ns();
 	since = depth_idle_since(rq, raw, *now - GET(raw, rq, clock));
-	if (since > slot->since_ns && since < *now)
-		depth_set(slot, window_span(bank), 0, 0, 0, 0, &since);
+	if (since <= slot->since_ns || since >= *now)
+		return;
+	if (!slot->idle_ns)
+		balance_was_idle(cpu, since, bank, *now);
+	depth_set(slot, window_span(bank), 0, 0, 0, 0, &since);
 }
 
 /* Something happened to rq: refresh. gone: how many more were runnable just before the event than
@@ -201,7 +204,7 @@ static __always_inline void depth_refresh(struct rq *rq, bool raw, int gone, int
 	if (!slot)
 		return;
 	if (gone < 0 && !d.running && slot->touched && slot->depth)
-		depth_was_idle(slot, rq, raw, bank, now);
+		depth_was_idle(slot, rq, raw, cpu, bank, now);
 	if (slot->touched && slot->depth == d.depth && slot->waiting == d.waiting)
 		return;
 	if (!slot->touched || slot->depth != d.depth)

@@ -520,10 +520,12 @@ int peek(__u64 *ctx)
 		return 0;
 	}
 	v = values_here(bank);
-	if (!d.depth && slot->depth && v && v->slot[SCHED_QUEUE_NS])
-		slot->idle_ns = depth_idle_since((struct rq *)q->rq, true,
-						 v->slot[SCHED_QUEUE_NS] -
-							 v->slot[SCHED_QUEUE_CLOCK]);
+	if (d.depth || !slot->depth || !v || !v->slot[SCHED_QUEUE_NS])
+		return 0;
+	slot->idle_ns = depth_idle_since((struct rq *)q->rq, true,
+					 v->slot[SCHED_QUEUE_NS] - v->slot[SCHED_QUEUE_CLOCK]);
+	if (slot->idle_ns > slot->since_ns)
+		balance_was_idle(cpu, slot->idle_ns, bank, bpf_ktime_get_ns());
 	return 0;
 }
 
