@@ -2,6 +2,8 @@
 /* The end of a window: operations drained and cancelled, and completions that must not be. */
 #include "unit/async_rig.h"
 
+#include <sys/stat.h>
+
 static void cancel_ends_what_would_never_end(void **state)
 {
 	struct bench_op *target, *cancel;
@@ -88,6 +90,37 @@ static void drain_waits_for_active_but_not_for_passive(void **state)
 	s = window();
 	assert_int_equal(s.completed, s.submitted);
 	close(fd);
+}
+
+/* A wait that is a kernel worker's is interrupted (EINTR), not taken back. No operation of ours
+ * waits so but now and then an accept; the opening of a FIFO always does. */
+static void cancel_of_what_a_kernel_worker_waits_in(void **state)
+{
+	char dir[] = "/tmp/bench-fifo-XXXXXX", path[64];
+	struct io_uring_sqe *sqe;
+	struct bench_op *op;
+	uint64_t data;
+
+	(void)state;
+	begin();
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	op = take("open");
+	op->passive = true;
+	bench_op_nop(a, op);
+	sqe = &a->sqes[(a->sq_tail - 1) & a->sq_mask];
+	data = sqe->user_data;
+	io_uring_prep_openat(sqe, AT_FDCWD, path, O_RDONLY, 0);
+	sqe->user_data = data;
+	sqe->flags |= IOSQE_ASYNC;
+	assert_int_equal(async_turn(a, NULL, bench_now_ns() + 20 * BENCH_NS_PER_MS), 0);
+	assert_int_equal(seen.nr, 0);
+	assert_int_equal(async_cancel(a, NULL, bench_now_ns() + LIMIT_NS), 0);
+	assert_int_equal(seen.nr, 1);
+	assert_int_equal(seen.res[0], -ECANCELED);
+	unlink(path);
+	rmdir(dir);
 }
 
 /* Its buffer is the kernel's until it is told that the read is over. */
@@ -206,6 +239,7 @@ int main(void)
 		WITH_RING(cancel_ends_what_would_never_end),
 		WITH_RING(cancel_of_a_timer),
 		WITH_RING(drain_waits_for_active_but_not_for_passive),
+		WITH_RING(cancel_of_what_a_kernel_worker_waits_in),
 		WITH_RING(cancel_of_a_read_without_an_offset),
 		WITH_RING(cancel_leaves_nothing_in_flight),
 		WITH_RING(stale_completion_is_an_error_not_a_crash),

@@ -9,6 +9,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* include/linux/errno.h of the kernel, which lets it out where nothing can be restarted. */
+#define KERNEL_ERESTARTSYS 512
+
 static inline unsigned cq_waiting(const struct bench_async *a)
 {
 	return __atomic_load_n(a->cq_ktail, __ATOMIC_ACQUIRE) - a->cq_head;
@@ -258,6 +261,17 @@ static inline bool belongs(const struct bench_op *op, uint64_t data, unsigned fl
 	       !(flags & IORING_CQE_F_MORE);
 }
 
+/* A request that a worker of the kernel waits in is interrupted when everything is canceled. */
+static inline int result_of(const struct bench_async *a, const struct io_uring_cqe *cqe)
+{
+	int res = cqe->res;
+
+	if (__builtin_expect(res < 0, 0) && a->refuse == -ECANCELED &&
+	    (res == -EINTR || res == -KERNEL_ERESTARTSYS))
+		return -ECANCELED;
+	return res;
+}
+
 /* What does not complete an operation that went to the kernel from here: the operation that receives
  * this message, or NULL when there is none (any more). */
 static struct bench_op *stranger(struct bench_async *a, const struct io_uring_cqe *cqe)
@@ -315,7 +329,7 @@ static unsigned reap(struct bench_async *a)
 		}
 		nr_ops++;
 		nr_passive += op->state != URING_OP_KERNEL;
-		op->res = cqe->res;
+		op->res = result_of(a, cqe);
 		op->cqe_flags = cqe->flags;
 		op->state ^= URING_OP_KERNEL ^ URING_OP_READY; /* PASSIVE stays */
 		*tail = op;
@@ -392,7 +406,7 @@ static void reap_at_once(struct bench_async *a, struct bench_worker *w)
 
 		if ((uint16_t)data >= a->depth || !belongs(op, data, cqe->flags))
 			break;
-		op->res = cqe->res;
+		op->res = result_of(a, cqe);
 		op->cqe_flags = cqe->flags;
 		a->cq_head++;
 		a->stats.completed += !(op->state & URING_OP_PASSIVE);
