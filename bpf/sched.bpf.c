@@ -506,6 +506,7 @@ int peek(__u64 *ctx)
 	struct probe_values_element *v;
 	struct probe_depth *slot;
 	struct depth_now d;
+	__u64 since;
 
 	if (bank == PROBE_NO_WINDOW || !q || !config.depth_exact || !q->rq)
 		return 0;
@@ -522,10 +523,12 @@ int peek(__u64 *ctx)
 	v = values_here(bank);
 	if (d.depth || !slot->depth || !v || !v->slot[SCHED_QUEUE_NS])
 		return 0;
-	slot->idle_ns = depth_idle_since((struct rq *)q->rq, true,
-					 v->slot[SCHED_QUEUE_NS] - v->slot[SCHED_QUEUE_CLOCK]);
-	if (slot->idle_ns > slot->since_ns)
-		balance_was_idle(cpu, slot->idle_ns, bank, bpf_ktime_get_ns());
+	since = depth_idle_since((struct rq *)q->rq, true,
+				 v->slot[SCHED_QUEUE_NS] - v->slot[SCHED_QUEUE_CLOCK]);
+	if (since <= slot->since_ns)
+		return 0;
+	slot->idle_ns = since;
+	balance_was_idle(cpu, since, bank, bpf_ktime_get_ns());
 	return 0;
 }
 

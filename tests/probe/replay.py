@@ -136,6 +136,8 @@ def main():
         most = max(1 - values["idle"], 0) + min(theirs_waiting, 1)
         nearest = min(max(values["depth"], min(theirs, most)), most)
         compare(f"depth of CPU {cpu}, which idled {100 * values['idle']:.0f} %", values["depth"], nearest, 1, 0.03)
+        if theirs <= most:
+            compare(f"waiting on CPU {cpu}", values["waiting"], theirs_waiting, 1, 0.02)
     compare("run-queue latency, sum in ms", probes["latency"]["sum"] / 1e6, latency / 1e6, 1)
     compare("off-CPU time, sum in ms", probes["offcpu"]["sum"] / 1e6, offcpu / 1e6, 1)
     return 1 if failed else 0

@@ -257,6 +257,24 @@ static inline double lost_events(struct probe_set *set)
 	return lost;
 }
 
+/* How long a CPU has idled since the host came up, s, in steps of a clock tick: proc_stat(5). */
+static inline double idle_s(int cpu)
+{
+	FILE *f = fopen("/proc/stat", "re");
+	unsigned long long idle, iowait;
+	double ret = NAN;
+	char line[512];
+	int at;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "cpu%d %*u %*u %*u %llu %llu", &at, &idle, &iowait) == 3 &&
+		    at == cpu)
+			ret = (double)(idle + iowait) / (double)sysconf(_SC_CLK_TCK);
+	if (f)
+		fclose(f);
+	return ret;
+}
+
 static inline int last_cpu(void)
 {
 	cpu_set_t set;

@@ -79,40 +79,19 @@ static void three_spinners_have_depth_three(void **state)
 	spinners_are_counted(3);
 }
 
-static double idle_jiffies(int cpu)
-{
-	unsigned long long user, nice, system, idle, iowait;
-	char line[256], want[16];
-	double ret = -1;
-	FILE *f = fopen("/proc/stat", "re");
-
-	snprintf(want, sizeof(want), "cpu%d %%llu", cpu);
-	while (f && fgets(line, sizeof(line), f)) {
-		int at;
-
-		if (sscanf(line, "cpu%d %llu %llu %llu %llu %llu", &at, &user, &nice, &system,
-			   &idle, &iowait) == 6 &&
-		    at == cpu && line[3] != ' ')
-			ret = (double)(idle + iowait);
-	}
-	if (f)
-		fclose(f);
-	return ret;
-}
-
 /* Whoever else runs: time at depth 0 is the time that the kernel accounts as idle. */
 static void time_at_depth_zero_is_idle_time(void **state)
 {
-	double tick = (double)sysconf(_SC_CLK_TCK), idle, length;
+	double idle, length;
 	int cpu = last_cpu();
 	json_t *m;
 
 	(void)state;
 	need_root();
 	length = -(double)bench_now_ns() / 1e9;
-	idle = -idle_jiffies(cpu);
+	idle = -idle_s(cpu);
 	m = set_measure(set, 1000 * MS, &cpu, 1);
-	idle = (idle + idle_jiffies(cpu)) / tick;
+	idle += idle_s(cpu);
 	length += (double)bench_now_ns() / 1e9;
 	printf("CPU %d: %.4f of the time at depth 0, %.2f s idle of %.2f s\n", cpu,
 	       at_depth(m, cpu, 0), idle, length);

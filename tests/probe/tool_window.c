@@ -21,23 +21,6 @@ static json_t *hist_json(const json_t *metrics, const char *name)
 			 hist(metrics, name, "sum"));
 }
 
-/* How long each CPU idled since the host came up, ns: proc_stat(5). */
-static void idle_read(uint64_t *ret_idle_ns)
-{
-	FILE *f = fopen("/proc/stat", "re");
-	unsigned long long idle, iowait;
-	char line[512];
-	unsigned cpu;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "cpu%u %*u %*u %*u %llu %llu", &cpu, &idle, &iowait) == 3 &&
-		    cpu < CPU_SETSIZE)
-			ret_idle_ns[cpu] = (idle + iowait) * (1000 * MS) /
-					   (uint64_t)sysconf(_SC_CLK_TCK);
-	if (f)
-		fclose(f);
-}
-
 static json_t *cpus_json(const json_t *metrics, const int *cpus, unsigned nr,
 			 const double *idle)
 {
@@ -47,12 +30,11 @@ static json_t *cpus_json(const json_t *metrics, const int *cpus, unsigned nr,
 		char name[16];
 
 		snprintf(name, sizeof(name), "%d", cpus[i]);
-		json_object_set_new(json, name,
-				    json_pack("{s:f, s:f, s:f}", "depth",
-					      on_cpu(metrics, "sched.runq_depth", cpus[i]),
-					      "waiting",
-					      on_cpu(metrics, "sched.runq_waiting", cpus[i]),
-					      "idle", idle[cpus[i]]));
+		json_object_set_new(
+			json, name,
+			json_pack("{s:f, s:f, s:f}", "depth",
+				  on_cpu(metrics, "sched.runq_depth", cpus[i]), "waiting",
+				  on_cpu(metrics, "sched.runq_waiting", cpus[i]), "idle", idle[i]));
 	}
 	return json;
 }
@@ -75,9 +57,8 @@ static unsigned load_start(struct loader *loaders, bool sleepers, struct probe_s
 
 int main(int argc, char **argv)
 {
-	static uint64_t idle_from[CPU_SETSIZE], idle_to[CPU_SETSIZE];
 	static struct loader loaders[LOADERS];
-	static double idle[CPU_SETSIZE];
+	static double idle[256];
 	json_t *tids = json_array(), *metrics, *out;
 	uint64_t length = (argc > 1 ? strtoull(argv[1], NULL, 10) : 500) * MS;
 	struct bench_window window;
@@ -97,11 +78,11 @@ int main(int argc, char **argv)
 	nr_loaders = load_start(loaders, argc > 2, set, tids);
 	window = set_window(set, 20 * MS, length);
 	sleep_until(window.start_ns);
-	idle_read(idle_from);
+	for (unsigned i = 0; i < nr; i++)
+		idle[i] = -idle_s(cpus[i]);
 	sleep_until(window.end_ns);
-	idle_read(idle_to);
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		idle[cpu] = (double)(idle_to[cpu] - idle_from[cpu]) / (double)length;
+	for (unsigned i = 0; i < nr; i++)
+		idle[i] = (idle[i] + idle_s(cpus[i])) * 1000 * MS / (double)length;
 	metrics = set_read(set, cpus, nr);
 	for (unsigned i = 0; i < nr_loaders; i++)
 		loader_stop(&loaders[i]);
