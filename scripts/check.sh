@@ -6,14 +6,16 @@
 #
 #   sh scripts/check.sh [PATTERN]   only the steps whose name contains PATTERN
 #
-# A step passes with exit 0, is skipped with exit 77, and fails with anything else. Its output goes
-# to build/check/STEP.log and is shown when it fails; skips are shown with their reason.
+# A step passes with exit 0, is skipped with exit 77, and fails with anything else, or when it takes longer
+# than $limit seconds. Its output goes to build/check/STEP.log and is shown when it fails; skips are shown
+# with their reason.
 set -u
 cd "$(dirname "$0")/.." || exit
 
 pattern=${1:-}
 logs=build/check
 jobs=$(nproc)
+limit=900
 passed=0 failed=0 skipped=0
 san=build/san-address,undefined
 tsan=build/san-thread
@@ -42,9 +44,9 @@ attempts() { # tries name command...
 	start=$(date +%s)
 	try=1
 	while :; do
-		"$@" >"$log" 2>&1 </dev/null
+		python3 scripts/limited.py "$limit" "$@" >"$log" 2>&1 </dev/null
 		code=$?
-		case $code in 0 | 77) break ;; esac
+		case $code in 0 | 77 | 124) break ;; esac
 		[ "$try" -lt "$tries" ] || break
 		cp "$log" "$log.$try"
 		try=$((try + 1))
@@ -66,22 +68,15 @@ attempts() { # tries name command...
 	return 0
 }
 
-lint() {
-	if ! command -v shellcheck >/dev/null; then
-		echo "shellcheck is not installed"
-		return 77
-	fi
-	# shellcheck disable=SC2046
-	shellcheck -x -S warning $(git ls-files '*.sh')
-}
-
 # What the tests use, and what they do not need is not built: half of the time would go there.
 step 'build gcc' make -j"$jobs" WERROR=1 all tests
 step 'build clang' make -j"$jobs" WERROR=1 CC=clang all
 step 'build asan+ubsan' make -j"$jobs" WERROR=1 SAN=address,undefined all tests
 step 'build tsan' make -j"$jobs" WERROR=1 SAN=thread "$tsan/bench" "$tsan/tests/unit/test_async_setup" \
 	"$tsan/tests/unit/test_loop" "$tsan/tests/unit/test_runtime"
-step 'lint shell' lint
+# shellcheck disable=SC2016
+step 'lint shell' sh -c 'command -v shellcheck >/dev/null || { echo "shellcheck is not installed"; exit 77; }
+git ls-files "*.sh" | xargs shellcheck -x -S warning'
 
 for t in tests/*/test_*.c; do
 	[ -e "$t" ] || continue
@@ -129,6 +124,7 @@ if [ -n "$guests" ]; then
 	trap 'sh tests/vm/lab.sh stop; exit 130' INT TERM
 	while [ ! -e "$lab/pid" ]; do sleep 0.1; done
 fi
+limit=3600 # a guest has a limit of its own, and waits for those before it
 for g in $guests; do
 	step "vm $g" sh tests/vm/lab.sh wait "$g"
 done
