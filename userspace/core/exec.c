@@ -91,10 +91,11 @@ static void tell_progress(struct exec_job *job, uint64_t round)
 	progress_clear(progress);
 }
 
-/* One run of the job in this round. */
+/* One run of the job in this round; in a series, of the rounds after it as well. */
 static int run_next(struct exec_job *job, uint64_t round, struct bench_err *err)
 {
 	struct exec_session *s = job->session;
+	uint64_t rounds = s->settings->warmup_runs + s->settings->common.trials;
 	struct observer *o = &job->observer;
 	enum run_kind kind = RUN_WARM_UP;
 	int prepare = job->spec->hooks[EXEC_PREPARE];
@@ -112,11 +113,11 @@ static int run_next(struct exec_job *job, uint64_t round, struct bench_err *err)
 		kind = o->control ? RUN_CONTROL : RUN_TIMED;
 	}
 	probe_stacks_group(s->run->probes, (unsigned)(job - s->jobs));
-	rc = rc ? rc : exec_run(job, kind, &c, err);
+	rc = rc ? rc : exec_run(job, kind, rounds - round, &c, err);
 	if (!rc && kind != RUN_WARM_UP && !c.end.exec_errno && c.end.start_ns && !c.timed_out && !s->run->stop)
 		observer_note(o, 1e9 / (double)child_wall_ns(&c), job->metrics);
 	if (!rc)
-		judge(job, &c, round + 1 == s->settings->warmup_runs + s->settings->common.trials);
+		judge(job, &c, round + 1 == rounds || job->nr_trials == s->settings->common.trials);
 	spawned_done(&c.at);
 	return rc;
 }
@@ -138,14 +139,18 @@ static void run_all(struct exec_session *s, unsigned *order)
 {
 	uint64_t warm = s->settings->warmup_runs, rounds = warm + s->settings->common.trials;
 
-	for (uint64_t round = 0; round < rounds && !s->run->stop; round++) {
+	for (uint64_t round = 0, done; round < rounds && !s->run->stop; round += done) {
+		done = 1;
 		shuffle(order, s->plan->nr);
 		for (unsigned i = 0; i < s->plan->nr; i++) {
 			struct exec_job *job = &s->jobs[order[i]];
 			unsigned nr = round < warm ? 1 : observer_trials(&job->observer, 1);
+			unsigned before = job->nr_trials;
 
 			while (nr-- && !s->run->stop && !strcmp(job->status, "ok"))
 				try_next(job, round);
+			if (job->nr_trials > before + 1)
+				done = job->nr_trials - before;
 		}
 	}
 }

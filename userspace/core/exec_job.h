@@ -13,8 +13,8 @@ struct child {
 	struct spawner *spawner;
 	struct spawned at;
 	bool answered; /* it has ended: */
-	int answer;    /* 0 or a negative errno */
-	struct spawn_end end;
+	int answer;    /* runs that there were, or a negative errno */
+	struct spawn_end end; /* of the last of them */
 	bool timed_out;
 };
 
@@ -25,7 +25,7 @@ struct exec_job {
 	struct bench_metric_set *metrics;
 	struct sampler *sampler; /* NULL without probes */
 	unsigned nr_trials;
-	bool brief; /* the last run was too short for readings of the host */
+	uint64_t wall_ns;   /* of the last run; 0 = there was none */
 	const char *status; /* "ok" so far */
 	char reason[400];
 	json_t *warnings; /* of the probes, in its last trial; NULL = none */
@@ -43,6 +43,7 @@ struct exec_session {
 	struct host_sample host;	   /* after the last run; at_ns 0 = none */
 	uint64_t told_ns;		   /* when progress was told */
 	struct child *child;		   /* that is waited for; NULL = none */
+	struct spawn_end ends[SPAWN_RUNS]; /* of its runs */
 	int code;			   /* to pass on */
 	int *cpus;			   /* all allowed ones */
 	unsigned nr_cpus;
@@ -63,9 +64,11 @@ uint64_t child_wall_ns(const struct child *c);
 int exec_watch(struct exec_session *s);
 void exec_unwatch(struct exec_session *s);
 
-/* One run of the job. 0 when the command was run, whatever its exit status, and when it cannot be
- * (c->end.exec_errno). */
-int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct bench_err *err);
+/* One run of the job, or several of a short command, left at most: the timed ones count in
+ * job->nr_trials. c is the last of them. 0 when the command was run, whatever its exit status, and
+ * when it cannot be (c->end.exec_errno). */
+int exec_run(struct exec_job *job, enum run_kind kind, uint64_t left, struct child *c,
+	     struct bench_err *err);
 /* One run of a hook; with to_the_end an interruption does not stop it. 0 when it ended well or was
  * interrupted. */
 int exec_run_hook(struct exec_session *s, enum exec_hook hook, int command, bool to_the_end,

@@ -25,6 +25,8 @@
 #define SAME_NS BENCH_NS_PER_MS
 /* Steal and stalls are told in ticks of 10 ms: of a shorter run they say nothing. */
 #define TOLD_NS (20 * BENCH_NS_PER_MS)
+/* How long runs of a short command go on by themselves. */
+#define SERIES_NS (100 * BENCH_NS_PER_MS)
 
 /* The kernel counts resident pages per CPU in batches of 32 or more, and exec(2) touches some. */
 #define RSS_GRAIN (512 * 1024)
@@ -45,8 +47,10 @@ static void on_answer(void *arg, short revents)
 		exec_unwatch(s);
 		return;
 	}
-	c->answer = spawner_ended(s->spawner, &c->end);
+	c->answer = spawner_ended(s->spawner, s->ends);
 	c->answered = c->answer != -EAGAIN;
+	if (c->answer > 0)
+		c->end = s->ends[c->answer - 1];
 }
 
 int exec_watch(struct exec_session *s)
@@ -96,7 +100,7 @@ static int child_wait(struct exec_session *s, struct child *c, bool to_the_end, 
 	/* What ended it (^C, say) was sent to us as well, and may not have been looked at. */
 	if (!rc && c->end.status && !s->run->stop)
 		(void)loop_run(loop, &s->run->stop, bench_now_ns());
-	rc = rc ? rc : c->answer;
+	rc = rc || c->answer > 0 ? rc : c->answer;
 	rc = rc ? rc : c->end.error;
 	/* It had ended when it became late; only the word of it came afterwards. */
 	if (c->timed_out && c->end.exit_ns && c->end.exit_ns < deadline_ns)
@@ -154,6 +158,26 @@ static void put_usage(struct exec_job *job, const struct child *c)
 	put(job, "maxrss", "B", BENCH_BETTER_LOWER, (double)rss, peak);
 }
 
+static bool is_brief(const struct exec_job *job)
+{
+	return job->wall_ns && job->wall_ns < TOLD_NS;
+}
+
+/* How many runs in a row need nothing from here in between. */
+static unsigned series(const struct exec_job *job, enum run_kind kind, uint64_t left)
+{
+	const struct exec_session *s = job->session;
+	uint64_t nr;
+
+	if (kind != RUN_TIMED || !is_brief(job) || s->plan->nr > 1 ||
+	    job->spec->hooks[EXEC_PREPARE] >= 0 || s->settings->timeout_ns || s->packages ||
+	    s->run->counters || s->run->probes || s->run->sampling || s->run->trace)
+		return 1;
+	nr = SERIES_NS / job->wall_ns;
+	nr = nr < left ? nr : left;
+	return nr < SPAWN_RUNS ? (unsigned)nr : SPAWN_RUNS;
+}
+
 static void collect(struct exec_job *job, const struct child *c, struct counter_session *session,
 		    const struct collect_span *span)
 {
@@ -175,7 +199,20 @@ static void collect(struct exec_job *job, const struct child *c, struct counter_
 		probe_put(run->probes, s->cpus, s->nr_cpus, job->metrics);
 	if (span->host[0].at_ns)
 		host_put(&span->host[0], &span->host[1], job->metrics);
+	job->wall_ns = child_wall_ns(c);
 	job->nr_trials++;
+}
+
+/* The runs of a series before its last ended well. */
+static void collect_series(struct exec_job *job, const struct child *c)
+{
+	const struct collect_span none = { 0 };
+	struct child earlier = *c;
+
+	for (int i = 0; i < c->answer - 1; i++) {
+		earlier.end = job->session->ends[i];
+		collect(job, &earlier, NULL, &none);
+	}
 }
 
 /* Counters and probes on the command that stands at its gate. */
@@ -230,7 +267,6 @@ static void take(struct exec_job *job, const struct child *c, struct counter_ses
 	if (c->end.exec_errno || !c->end.start_ns || c->timed_out || run->stop)
 		return;
 	collect(job, c, session, span);
-	job->brief = child_wall_ns(c) < TOLD_NS;
 	tell_viewer(job);
 	json_decref(job->warnings);
 	job->warnings = run->probes ? json_array() : NULL;
@@ -245,7 +281,7 @@ static void look_at_host(const struct exec_job *job, struct collect_span *span)
 	const struct exec_session *s = job->session;
 
 	span->host[0].at_ns = 0;
-	if (job->brief)
+	if (is_brief(job))
 		return;
 	if (s->host.at_ns && bench_now_ns() - s->host.at_ns < SAME_NS)
 		span->host[0] = s->host;
@@ -254,7 +290,7 @@ static void look_at_host(const struct exec_job *job, struct collect_span *span)
 }
 
 /* To its gate, with counters and probes on it. Where there are none it begins at once. */
-static int begin(struct exec_job *job, enum run_kind kind, struct child *c,
+static int begin(struct exec_job *job, enum run_kind kind, uint64_t left, struct child *c,
 		 struct counter_session **ret_session, struct bench_err *err)
 {
 	struct exec_session *s = job->session;
@@ -262,7 +298,7 @@ static int begin(struct exec_job *job, enum run_kind kind, struct child *c,
 	int rc;
 
 	if (!gate)
-		return spawner_run(c->spawner, job->spec->command, err);
+		return spawner_run(c->spawner, job->spec->command, series(job, kind, left), err);
 	rc = spawner_start(c->spawner, job->spec->command, &c->at, err);
 	if (rc)
 		return rc;
@@ -275,7 +311,8 @@ static int begin(struct exec_job *job, enum run_kind kind, struct child *c,
 	return rc;
 }
 
-int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct bench_err *err)
+int exec_run(struct exec_job *job, enum run_kind kind, uint64_t left, struct child *c,
+	     struct bench_err *err)
 {
 	bool timed = kind == RUN_TIMED;
 	struct counter_session *session = NULL;
@@ -287,7 +324,7 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 
 	if (timed)
 		look_at_host(job, &span);
-	rc = begin(job, kind, c, &session, err);
+	rc = begin(job, kind, left, c, &session, err);
 	if (rc)
 		goto out;
 	job->window = (struct bench_window){ .start_ns = bench_now_ns(), .end_ns = UINT64_MAX };
@@ -313,6 +350,8 @@ int exec_run(struct exec_job *job, enum run_kind kind, struct child *c, struct b
 		sampling_stop(run->sampling);
 		trace_end(run->trace, &job->window, !rc && !c->end.exec_errno && !run->stop);
 	}
+	if (timed)
+		collect_series(job, c);
 	if (rc)
 		bench_fail(err, rc, "waiting for the command: %s", strerror(-rc));
 	else if (timed)
@@ -350,7 +389,7 @@ int exec_run_hook(struct exec_session *s, enum exec_hook hook, int command, bool
 	int rc;
 
 	child_init(&c, s->spawner);
-	rc = spawner_run(s->spawner, (unsigned)command, err);
+	rc = spawner_run(s->spawner, (unsigned)command, 1, err);
 	if (!rc) {
 		rc = child_wait(s, &c, to_the_end, UINT64_MAX);
 		if (rc)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The caller's side. Each request is one packet, answered by one packet.
+// The caller's side. Each request to start is one packet, answered by one packet.
 #include "core/spawner.h"
 
 #include <errno.h>
@@ -12,16 +12,17 @@
 
 #include "core/tree.h"
 
-static int receive(int sock, void *buf, size_t len, int flags)
+/* Packets of whole records. Returns how many, or a negative errno. */
+static int receive(int sock, void *buf, size_t size, size_t max, int flags)
 {
 	ssize_t got;
 
 	do
-		got = recv(sock, buf, len, flags);
+		got = recv(sock, buf, size * max, flags);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
-	return (size_t)got == len ? 0 : -EPIPE;
+	return got && (size_t)got % size == 0 ? (int)((size_t)got / size) : -EPIPE;
 }
 
 /* fd -1 = none. */
@@ -88,9 +89,9 @@ void spawner_close(struct spawner *s)
 	*s = (struct spawner){ .sock = -1 };
 }
 
-int spawner_run(struct spawner *s, unsigned command, struct bench_err *err)
+int spawner_run(struct spawner *s, unsigned command, unsigned nr, struct bench_err *err)
 {
-	const struct spawn_request req = { .op = SPAWN_START, .command = command };
+	const struct spawn_request req = { .op = SPAWN_START, .command = command, .nr = nr };
 	int rc = request(s, &req, -1);
 
 	return rc ? bench_fail(err, rc, "the process that starts the command is gone") : 0;
@@ -101,7 +102,7 @@ static int explain_start(struct spawner *s, struct bench_err *err)
 {
 	struct spawn_end end;
 
-	if (receive(s->sock, &end, sizeof(end), 0))
+	if (receive(s->sock, &end, sizeof(end), 1, 0) < 0)
 		return bench_fail(err, -EPIPE, "the process that starts the command is gone");
 	if (end.error)
 		return bench_fail(err, end.error, "vfork: %s", strerror(-end.error));
@@ -111,7 +112,7 @@ static int explain_start(struct spawner *s, struct bench_err *err)
 int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawned,
 		  struct bench_err *err)
 {
-	const struct spawn_request req = { .op = SPAWN_START, .command = command };
+	const struct spawn_request req = { .op = SPAWN_START, .command = command, .nr = 1 };
 	struct spawned c = { .pid = -1, .gate = -1 };
 	int gate[2], rc;
 
@@ -120,8 +121,8 @@ int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawn
 	c.gate = gate[0];
 	rc = request(s, &req, gate[1]);
 	close(gate[1]);
-	rc = rc ? rc : receive(c.gate, &c.pid, sizeof(c.pid), 0);
-	if (rc) {
+	rc = rc ? rc : receive(c.gate, &c.pid, sizeof(c.pid), 1, 0);
+	if (rc < 0) {
 		rc = explain_start(s, err);
 		spawned_done(&c);
 		return rc;
@@ -168,9 +169,9 @@ int spawner_stop(struct spawner *s, int signo, bool from_terminal)
 	return rc;
 }
 
-int spawner_ended(struct spawner *s, struct spawn_end *ret_end)
+int spawner_ended(struct spawner *s, struct spawn_end *ret_ends)
 {
-	return receive(s->sock, ret_end, sizeof(*ret_end), MSG_DONTWAIT);
+	return receive(s->sock, ret_ends, sizeof(*ret_ends), SPAWN_RUNS, MSG_DONTWAIT);
 }
 
 void spawned_done(struct spawned *c)

@@ -19,6 +19,8 @@
 
 /* What is left of an interrupted run this long after the signal is killed. */
 #define SPAWN_GRACE_MS 2000
+/* Runs that one request can ask for. */
+#define SPAWN_RUNS 64
 
 struct spawner {
 	pid_t pid; /* 0 = none */
@@ -56,9 +58,12 @@ int spawner_open(struct spawner *s, const struct spawn_commands *commands, struc
 /* Ends the helper. A run that was started and did not end or stop is killed. */
 void spawner_close(struct spawner *s);
 
-/* Start a command. It is answered once, when it has ended: its tree is accounted then, and what still
- * runs goes on. */
-int spawner_run(struct spawner *s, unsigned command, struct bench_err *err);
+/* Start a command. When it has ended its tree is accounted, and what still runs goes on. Where nr
+ * is more than 1 it is started again at once, so many times in all, without a way to the caller and
+ * back: that takes as long as a short command. A run that does not end with status 0, leaves
+ * something running or is stopped is the last one. nr: 1 to SPAWN_RUNS. All of them are answered
+ * together, once. */
+int spawner_run(struct spawner *s, unsigned command, unsigned nr, struct bench_err *err);
 /* The same up to its gate, where counters and probes can be put on it: two more messages, and a
  * process that has to be woken up for each. */
 int spawner_start(struct spawner *s, unsigned command, struct spawned *ret_spawned,
@@ -69,8 +74,9 @@ void spawned_go(struct spawned *c);
  * terminal. A command that hangs in execve(2) is killed at once, because the helper waits for that to
  * return. Means nothing when the answer is under way. */
 int spawner_stop(struct spawner *s, int signo, bool from_terminal);
-/* The answer, once s->sock is readable. -EAGAIN when there is none, -EPIPE when the helper is gone. */
-int spawner_ended(struct spawner *s, struct spawn_end *ret_end);
+/* The answer, once s->sock is readable: how each run ended, in SPAWN_RUNS places. Returns how many
+ * runs there were; -EAGAIN when there is no answer, -EPIPE when the helper is gone. */
+int spawner_ended(struct spawner *s, struct spawn_end *ret_ends);
 void spawned_done(struct spawned *c);
 
 /* --- core/spawner_serve.c: the helper process --- */
@@ -82,6 +88,7 @@ enum spawn_op { SPAWN_START, SPAWN_STOP };
 struct spawn_request {
 	enum spawn_op op;
 	unsigned command;   /* SPAWN_START */
+	unsigned nr;	    /* SPAWN_START: runs */
 	int signo;	    /* SPAWN_STOP */
 	bool from_terminal; /* SPAWN_STOP */
 };

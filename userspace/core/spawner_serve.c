@@ -41,7 +41,9 @@ struct server {
 	uint64_t deadline_ns, give_up_ns;
 	struct tree known; /* what was there before this run */
 	struct tree tree;
-	struct spawn_end end;
+	unsigned command, nr, nr_ended; /* runs that were asked for, and what is done of them */
+	struct spawn_end ends[SPAWN_RUNS];
+	struct spawn_end end; /* of this run */
 	/* By the command's process, on its way to execve(2): */
 	volatile uint64_t start_ns;
 	volatile int exec_errno;
@@ -155,18 +157,6 @@ static int look(const struct server *s, struct tree *tree, const struct tree *wi
 	return 0;
 }
 
-static void answer(struct server *s)
-{
-	s->phase = IDLE;
-	if (!s->exited && !s->end.exit_ns)
-		s->end.exit_ns = bench_now_ns(); /* given up: it hangs in the kernel */
-	s->end.start_ns = s->start_ns;
-	s->end.exec_errno = s->exec_errno;
-	if (s->abandoned)
-		_exit(0);
-	(void)!send(s->config->sock, &s->end, sizeof(s->end), MSG_NOSIGNAL);
-}
-
 /* What the command holds before it is executed is what the helper holds. */
 static uint64_t held_bytes(void)
 {
@@ -176,8 +166,15 @@ static uint64_t held_bytes(void)
 	return (uint64_t)usage.ru_maxrss * 1024; /* KiB (man getrusage) */
 }
 
-static void start(struct server *s, unsigned command, int gate)
+static void answer(struct server *s)
 {
+	s->ends[s->nr_ended++] = s->end;
+	(void)!send(s->config->sock, s->ends, s->nr_ended * sizeof(s->ends[0]), MSG_NOSIGNAL);
+}
+
+static void start(struct server *s, int gate)
+{
+	unsigned command = s->command;
 	pid_t pid = -1;
 
 	s->end = (struct spawn_end){ .error = 0 };
@@ -200,7 +197,8 @@ static void start(struct server *s, unsigned command, int gate)
 			s->end.error = -errno;
 	}
 	if (pid < 0) {
-		(void)!send(s->config->sock, &s->end, sizeof(s->end), MSG_NOSIGNAL);
+		s->phase = IDLE;
+		answer(s);
 		return;
 	}
 	s->end.rss_floor = held_bytes();
@@ -218,6 +216,26 @@ static void signal_tree(const struct server *s, int signo, bool from_terminal)
 			kill(s->tree.pids[i], signo);
 }
 
+/* A run is over: the next one, or the answer. */
+static void ended(struct server *s)
+{
+	bool well = s->phase == RUNNING && !s->exec_errno && !s->end.status && !s->end.nr_running;
+
+	s->phase = IDLE;
+	if (!s->exited && !s->end.exit_ns)
+		s->end.exit_ns = bench_now_ns(); /* given up: it hangs in the kernel */
+	s->end.start_ns = s->start_ns;
+	s->end.exec_errno = s->exec_errno;
+	if (s->abandoned)
+		_exit(0);
+	if (!well || s->nr_ended + 1 >= s->nr) {
+		answer(s);
+		return;
+	}
+	s->ends[s->nr_ended++] = s->end;
+	start(s, -1);
+}
+
 /* What still runs counts with what it has used so far. */
 static void account_running(struct server *s)
 {
@@ -233,7 +251,7 @@ static void step(struct server *s)
 
 	if (s->phase == RUNNING && s->exited) {
 		account_running(s);
-		answer(s);
+		ended(s);
 		return;
 	}
 	if (s->phase != STOPPING && s->phase != KILLING)
@@ -241,7 +259,7 @@ static void step(struct server *s)
 	(void)look(s, &s->tree, &s->known);
 	if (!s->tree.nr || (s->phase == KILLING && now >= s->give_up_ns)) {
 		s->end.nr_running = s->tree.nr;
-		answer(s);
+		ended(s);
 		return;
 	}
 	if (now < s->deadline_ns)
@@ -303,7 +321,10 @@ static void on_request(struct server *s)
 	}
 	switch (req.op) {
 	case SPAWN_START:
-		start(s, req.command, fd);
+		s->command = req.command;
+		s->nr = req.nr < SPAWN_RUNS ? req.nr : SPAWN_RUNS;
+		s->nr_ended = 0;
+		start(s, fd);
 		break;
 	case SPAWN_STOP:
 		stop(s, req.signo, req.from_terminal, SPAWN_GRACE_MS);
