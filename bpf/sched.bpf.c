@@ -168,12 +168,15 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 			    .bank = bank,
 			    .blocked = blocked,
 			    .dead = !!(state & TASK_DEAD) };
+	out = GET(raw, prev, pid) ? memo_thread(v, prev, raw) : NULL;
 	if (config.blame) {
+		/* What it ran unseen in this slice was no wait in it. */
+		if (!raw && out && out->serial == w->serial && out->state == PROBE_WAITING)
+			thread_missed(out, v, &e);
 		from = blame_switch(bank, prev, next, steal, now, raw);
 		if (config.causes && from && READ_ONCE(windows.histories))
 			slice_add(GET(raw, prev, pid), from, now);
 	}
-	out = GET(raw, prev, pid) ? memo_thread(v, prev, raw) : NULL;
 	if (out)
 		thread_goes(out, v, &e, raw);
 	t = GET(raw, next, pid) ? memo_thread(v, next, raw) : NULL;

@@ -39,9 +39,15 @@ def tell(session):
         print(text(f"{where}/stack") or text(f"{where}/wchan"))
 
 
+def default_signals():
+    for signo in signal.SIGINT, signal.SIGQUIT:
+        signal.signal(signo, signal.SIG_DFL)
+
+
 def main():
     limit, command = float(sys.argv[1]), sys.argv[2:]
-    child = subprocess.Popen(command, start_new_session=True)
+    # As from a terminal, whoever started this: in the background of a script SIGINT is ignored.
+    child = subprocess.Popen(command, start_new_session=True, preexec_fn=default_signals)
 
     def end(signo, _):
         os.killpg(child.pid, signal.SIGKILL)

@@ -267,8 +267,10 @@ unsigned metric_list(struct text *t, const char *name, const char *prefix, unsig
 			printed++;
 		}
 	}
+	/* Several lists may stand in one row: each says of what there is more. */
 	if (nr > printed)
-		text_item(t, TEXT_DIM, "and %u more; see the JSON", nr - printed);
+		text_item(t, TEXT_DIM, "and %u more %s", nr - printed,
+			  prefix ? prefix : "in the JSON");
 	free(list);
 	return printed;
 }
