@@ -109,19 +109,40 @@ static void ask_silent(struct probe_set *set)
 	(void)track_visit(set, set->track, "visit", 0, 0); /* else those threads stay unknown */
 }
 
+/* A window that is closed early: its end is published before it comes, or what programs account
+ * between a reading of the clock and the store of it would lie beyond the end. */
+#define CLOSE_LEAD_NS (2 * BENCH_NS_PER_MS)
+
+static void end_soon(struct probe_span *span)
+{
+	uint64_t end;
+
+	if (span->end_ns <= bench_now_ns() + CLOSE_LEAD_NS)
+		return;
+	do {
+		end = bench_now_ns() + CLOSE_LEAD_NS;
+		span->end_ns = end;
+	} while (bench_now_ns() >= end); /* held up in between */
+}
+
+static void wait_for_end(const struct probe_span *span)
+{
+	const struct timespec end = { .tv_sec = (time_t)(span->end_ns / BENCH_NS_PER_SEC),
+				      .tv_nsec = (long)(span->end_ns % BENCH_NS_PER_SEC) };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
+		;
+}
+
 void window_close(struct probe_set *set)
 {
 	struct probe_span *span = &set->windows->span[window_bank(set)];
-	uint64_t now;
 
+	end_soon(span);
 	ask_silent(set);
 	ledger_end(set);
 	fault_end(set);
-	now = bench_now_ns();
-	if (span->end_ns > now) {
-		set->open_end_ns = span->end_ns;
-		span->end_ns = now;
-	}
+	wait_for_end(span);
 	set->end_ns = span->end_ns > set->start_ns ? span->end_ns : set->start_ns;
 	__atomic_store_n(&set->windows->current, PROBE_NO_WINDOW, __ATOMIC_SEQ_CST);
 	window_sync(set);
