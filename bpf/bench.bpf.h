@@ -31,6 +31,8 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 #define barrier() asm volatile("" ::: "memory")
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 #define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 
@@ -167,6 +169,30 @@ static __always_inline __u64 window_clip(const volatile struct probe_span *w, __
 	return positive(to - from);
 }
 
+/* A time as the window has it. What began in the window, at an ns of these, took
+ * positive(till - began) of it so far. */
+struct moment {
+	__u64 ns;   /* not before the window's start */
+	__u64 till; /* nor after its end */
+};
+
+static __always_inline struct moment window_moment(const volatile struct probe_span *w, __u64 now)
+{
+	struct moment m;
+	__u64 start = w->start_ns, end = w->end_ns;
+
+	m.ns = start + positive(now - start);
+	m.till = end - positive(end - m.ns);
+	return m;
+}
+
+/* What came before the window has its start. */
+static __always_inline bool window_inside(const volatile struct probe_span *w,
+					  const struct moment *m)
+{
+	return m->ns > w->start_ns && m->ns < w->end_ns;
+}
+
 /* --- values --- */
 
 /* Atomic, for events that another event of the same CPU can interrupt. */
@@ -208,9 +234,18 @@ static __always_inline void value_add(__u64 *slot, __u64 n)
 		return window_has(window_span(bank), bpf_ktime_get_ns()) ? v->slot : NULL;         \
 	}
 
-/* Position of the highest set bit of value, which is not 0: all bits below it set, then counted
- * (Warren, Hacker's Delight, 5-1 and 5-3). Without a branch, because the verifier walks every
- * combination of branches; __builtin_clzll() makes clang 14 crash. */
+/* By the upper six bits of a number that has all bits below its highest one set, times this
+ * constant, a de Bruijn sequence: where that one is (Leiserson, Prokop, Randall, Using de Bruijn
+ * Sequences to Index a 1 in a Computer Word, 1998). */
+#define BIT_SEQUENCE 0x03f79d71b4cb0a89ull
+static const __u8 bit_positions[64] SEC(".rodata.bits") = {
+	0,  47, 1,  56, 48, 27, 2,  60, 57, 49, 41, 37, 28, 16, 3,  61, 54, 58, 35, 52, 50, 42,
+	21, 44, 38, 32, 29, 23, 17, 11, 4,  62, 46, 55, 26, 59, 40, 36, 15, 53, 34, 51, 20, 43,
+	31, 22, 10, 45, 25, 39, 14, 33, 19, 30, 9,  24, 13, 18, 8,  12, 7,  6,	5,  63,
+};
+
+/* Position of the highest set bit of value, which is not 0. Without a branch, because the verifier
+ * walks every combination of branches; __builtin_clzll() makes clang 14 crash. */
 static __always_inline __u32 bit_highest(__u64 value)
 {
 	value |= value >> 1;
@@ -219,10 +254,7 @@ static __always_inline __u32 bit_highest(__u64 value)
 	value |= value >> 8;
 	value |= value >> 16;
 	value |= value >> 32;
-	value -= (value >> 1) & 0x5555555555555555ull;
-	value = (value & 0x3333333333333333ull) + ((value >> 2) & 0x3333333333333333ull);
-	value = (value + (value >> 4)) & 0x0f0f0f0f0f0f0f0full;
-	return (__u32)((value * 0x0101010101010101ull) >> 56) - 1;
+	return bit_positions[value * BIT_SEQUENCE >> 58];
 }
 
 static __always_inline __u32 hist_index(__u64 value)

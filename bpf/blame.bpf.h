@@ -12,6 +12,7 @@
 
 #include "bench.bpf.h"
 #include "blame_abi.h"
+#include "depth.bpf.h"
 
 struct kernfs_node {
 	__u64 id;
@@ -45,10 +46,11 @@ static __always_inline struct probe_blame *blame_of(__u32 bank, __u32 cpu)
 	return cpu < config.nr_cpus ? bpf_map_lookup_elem(&blame, &key) : NULL;
 }
 
-/* now, inside the window and counted from its start. */
-static __always_inline __u64 blame_clock(const volatile struct probe_span *w, __u64 now)
+/* m counted from the window's start, which is what the word counts in. */
+static __always_inline __u64 blame_clock(const volatile struct probe_span *w,
+					 const struct moment *m)
 {
-	return window_clip(w, 0, now);
+	return m->till - w->start_ns;
 }
 
 /* What tracked threads have waited for this CPU in the window until at (of blame_clock()). */
@@ -61,40 +63,41 @@ static __always_inline __u64 blame_integral(const struct probe_blame *b, __u64 a
 
 /* A tracked thread begins to wait for a CPU. Returns what its wait_cpu shall be. */
 static __always_inline __u32 blame_arrive(const volatile struct probe_span *w, __u32 bank,
-					  __u32 cpu, __u64 now)
+					  __u32 cpu, const struct moment *m)
 {
 	struct probe_blame *b = blame_of(bank, cpu);
 
 	if (!b)
 		return 0;
-	__sync_fetch_and_add(&b->word, PROBE_WAIT_ONE(blame_clock(w, now)));
+	__sync_fetch_and_add(&b->word, PROBE_WAIT_ONE(blame_clock(w, m)));
 	return cpu + 1;
 }
 
 /* It waits there no longer. wait_cpu 0: nobody saw it begin, at from. */
 static __always_inline void blame_depart(const volatile struct probe_span *w, __u32 bank,
-					 __u32 wait_cpu, __u64 from, __u64 now)
+					 __u32 wait_cpu, __u64 from, const struct moment *m)
 {
 	struct probe_blame *b;
 
-	if (wait_cpu) {
+	if (likely(wait_cpu)) {
 		b = blame_of(bank, wait_cpu - 1);
 		if (b)
-			__sync_fetch_and_add(&b->word, -PROBE_WAIT_ONE(blame_clock(w, now)));
+			__sync_fetch_and_add(&b->word, -PROBE_WAIT_ONE(blame_clock(w, m)));
 		return;
 	}
 	b = blame_of(bank, bpf_get_smp_processor_id());
 	if (b)
-		__sync_fetch_and_add(&b->unknown_ns, window_clip(w, from, now));
+		__sync_fetch_and_add(&b->unknown_ns, positive(m->till - from));
 }
 
 /* A tracked thread changes its state. queue: the CPU that it will wait for, where it will. */
 static __always_inline void blame_wait(struct probe_thread *t, const volatile struct probe_span *w,
-				       __u32 bank, __u32 from, __u32 to, __u32 queue, __u64 now)
+				       __u32 bank, __u32 from, __u32 to, __u32 queue,
+				       const struct moment *m)
 {
 	if (from == PROBE_WAITING)
-		blame_depart(w, bank, t->wait_cpu, t->since_ns, now);
-	t->wait_cpu = to == PROBE_WAITING ? blame_arrive(w, bank, queue, now) : 0;
+		blame_depart(w, bank, t->wait_cpu, t->since_ns, m);
+	t->wait_cpu = to == PROBE_WAITING ? blame_arrive(w, bank, queue, m) : 0;
 }
 
 /* It waits for another CPU from now on. Where a wake-up placed it, it does not wait yet. */
@@ -102,11 +105,13 @@ static __always_inline void blame_migrate(struct probe_thread *t,
 					  const volatile struct probe_span *w, __u32 bank,
 					  __u32 queue, __u64 now)
 {
+	struct moment m = window_moment(w, now);
+
 	if (t->serial != w->serial || t->state != PROBE_WAITING || !t->wait_cpu ||
 	    t->wait_cpu == queue + 1)
 		return;
-	blame_depart(w, bank, t->wait_cpu, 0, now);
-	t->wait_cpu = blame_arrive(w, bank, queue, now);
+	blame_depart(w, bank, t->wait_cpu, 0, &m);
+	t->wait_cpu = blame_arrive(w, bank, queue, &m);
 }
 
 /* --- who it is charged to --- */
@@ -141,10 +146,10 @@ static __always_inline void blame_pid(struct probe_blame *b, struct task_struct 
 	}
 	for (int i = 0; i < PROBE_THIEF_TRIES; i++, at++) {
 		thief = &b->thieves[at & (PROBE_THIEVES - 1)];
-		if (thief->pid != pid && thief->pid)
+		if (unlikely(thief->pid != pid) && thief->pid)
 			continue;
 		/* Exec changes the name: it is read again while what comes is not little. */
-		if (task && (!thief->comm[0] || ns > thief->ns >> 4))
+		if (task && unlikely(!thief->comm[0] || ns > thief->ns >> 4))
 			thief_name(thief, task);
 		thief->ns += ns;
 		thief->pid = pid;
@@ -182,33 +187,36 @@ static __always_inline __u64 blame_exec_before(struct task_struct *task, bool ra
 	return GET(raw, exec, se.prev_sum_exec_runtime);
 }
 
-/* A switch, as blame_slice() is told of it. */
-struct blame_event {
-	__u64 now, steal;   /* steal: the host's share of this CPU until now */
-	__u64 prev, next;   /* addresses */
-	__u64 ran, before;  /* prev, of blame_exec() */
+/* A switch, as switch_account() is told of it. */
+struct event {
+	struct moment at;
+	__u64 steal;	   /* the host's share of this CPU until now */
+	__u64 prev, next;  /* addresses */
+	__u64 ran, before; /* prev, of blame_exec() */
 	__u64 next_ran;
-	__u64 from; /* answer: when the slice began if somebody waited in it, else 0 */
+	__u64 from; /* answer: when the slice began if a tracked thread waited in it, else 0 */
+	struct depth_event depth;
 	__u32 bank, pid, next_pid;
+	__u32 blocked, dead; /* prev: 1 or 0 */
 	__u32 pad; /* before 6.3 nothing that is not initialised may be handed on */
 };
-_Static_assert(sizeof(struct blame_event) == 80 && __builtin_offsetof(struct blame_event, pad) == 76,
+_Static_assert(sizeof(struct event) == 112 && __builtin_offsetof(struct event, pad) == 108,
 	       "no holes");
 
 /* Switches may be missed (thread.bpf.h), and then prev did not run all of the slice. What it ran
  * for, what the task ran for that was seen to begin the slice, and the rest, which somebody unseen
  * did. Small differences are those of the kernel's clock. */
-static __always_inline __s64 blame_unseen(struct probe_blame *b, const struct blame_event *e,
-					  __s64 ns, __u64 slice)
+static __always_inline __s64 blame_unseen(struct probe_blame *b, const struct event *e, __s64 ns,
+					  __u64 slice)
 {
 	struct task_struct *task = (void *)b->task;
 	struct task_struct___exec *first = (void *)task;
 	__u64 ran = e->ran, other = 0, rest;
 	__s64 part;
 
-	if (ns <= 0 || !b->since_ns || (b->owner && !b->exec_ns))
+	if (unlikely(ns <= 0 || !b->since_ns || (b->owner && !b->exec_ns)))
 		return ns;
-	if (e->pid == b->owner) {
+	if (likely(e->pid == b->owner)) {
 		ran -= b->exec_ns;
 	} else {
 		ran -= e->before;
@@ -217,19 +225,19 @@ static __always_inline __s64 blame_unseen(struct probe_blame *b, const struct bl
 		else if ((__u32)BPF_CORE_READ(task, pid) == b->owner)
 			other = BPF_CORE_READ(first, se.sum_exec_runtime) - b->exec_ns;
 	}
-	if (ran > slice)
+	if (unlikely(ran > slice))
 		return ns;
 	if (other > slice - ran)
 		other = slice - ran;
 	rest = slice - ran - other;
 	if (rest < 100000 || rest < slice / 8)
 		rest = 0;
-	if (e->pid != b->owner) {
+	if (unlikely(e->pid != b->owner)) {
 		part = blame_share(ns, slice - ran - rest, slice);
 		blame_pid(b, NULL, b->owner, part);
 		ns -= part;
 	}
-	if (rest) {
+	if (unlikely(rest)) {
 		part = blame_share(ns, rest, slice);
 		__sync_fetch_and_add(&b->unknown_ns, part);
 		b->unseen_ns += part;
@@ -239,7 +247,7 @@ static __always_inline __s64 blame_unseen(struct probe_blame *b, const struct bl
 }
 
 /* At sched_switch, before prev and next change their states: prev's slice ends. */
-static __always_inline void blame_slice(struct blame_event *e)
+static __always_inline void blame_slice(struct event *e)
 {
 	struct probe_blame *b = blame_of(e->bank, bpf_get_smp_processor_id());
 	__u64 wait, slice, stolen;
@@ -247,18 +255,18 @@ static __always_inline void blame_slice(struct blame_event *e)
 
 	if (!b)
 		return;
-	wait = blame_integral(b, blame_clock(window_span(e->bank), e->now));
+	wait = blame_integral(b, blame_clock(window_span(e->bank), &e->at));
 	e->from = wait == b->wait_ns ? 0 : b->since_ns ?: window_span(e->bank)->start_ns;
 	irq = b->hard_ns + b->soft_ns;
 	ns = PROBE_WAIT_DIFF(wait, b->wait_ns) - (irq - b->irq_ns);
 	if (ns) {
-		slice = e->now - b->since_ns;
+		slice = e->at.ns - b->since_ns;
 		stolen = e->steal - b->steal_ns;
 		if (!b->since_ns || stolen > 1ull << 40)
 			stolen = 0;
 		if (stolen > slice)
 			stolen = slice;
-		host = ns > 0 && stolen ? blame_share(ns, stolen, slice) : 0;
+		host = ns > 0 && unlikely(stolen) ? blame_share(ns, stolen, slice) : 0;
 		b->host_ns += host;
 		ns -= host;
 		if (e->pid)
@@ -267,45 +275,11 @@ static __always_inline void blame_slice(struct blame_event *e)
 	}
 	b->wait_ns = wait;
 	b->irq_ns = irq;
-	b->since_ns = e->now;
+	b->since_ns = e->at.ns;
 	b->steal_ns = e->steal;
 	b->owner = e->next_pid;
 	b->task = e->next;
 	b->exec_ns = e->next_ran;
-}
-
-/* A function of its own for the verifier, which walks it once. Not in raw_tp programs: before 5.12 such
- * a function takes no pointers. */
-__noinline int blame_slice_typed(struct blame_event *e)
-{
-	if (e)
-		blame_slice(e);
-	return 0;
-}
-
-/* Returns when the slice began if somebody waited in it, else 0. */
-static __always_inline __u64 blame_switch(__u32 bank, struct task_struct *prev,
-					  struct task_struct *next, __u64 steal, __u64 now,
-					  bool raw)
-{
-	struct blame_event e = {
-		.now = now,
-		.steal = steal,
-		.prev = (__u64)prev,
-		.next = (__u64)next,
-		.ran = blame_exec(prev, raw),
-		.before = blame_exec_before(prev, raw),
-		.next_ran = blame_exec(next, raw),
-		.bank = bank,
-		.pid = GET(raw, prev, pid),
-		.next_pid = GET(raw, next, pid),
-	};
-
-	if (raw)
-		blame_slice(&e);
-	else
-		blame_slice_typed(&e);
-	return e.from;
 }
 
 #endif

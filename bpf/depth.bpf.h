@@ -56,14 +56,13 @@ static __always_inline struct probe_queue *depth_queue(__u32 cpu)
 	return bpf_map_lookup_elem(&queues, &cpu);
 }
 
-/* Add the interval from the last change until now to the slot. */
-static __always_inline void depth_account(struct probe_depth *d,
-					  const volatile struct probe_span *w, __u64 now)
+/* Add the interval from the last change until m to the slot. */
+static __always_inline void depth_account(struct probe_depth *d, const struct moment *m)
 {
-	__u64 ns = window_clip(w, d->since_ns, now);
+	__u64 ns = positive(m->till - d->since_ns);
 	__u32 at = d->depth < PROBE_DEPTHS ? d->depth : PROBE_DEPTHS - 1;
 
-	if (now < d->since_ns)
+	if (unlikely(m->ns < d->since_ns))
 		d->backwards++;
 	if (!ns)
 		return;
@@ -74,31 +73,45 @@ static __always_inline void depth_account(struct probe_depth *d,
 		d->max = d->depth;
 }
 
-/* The state is now (depth, waiting); until now it was what the slot says, or, when this is the
- * first event in the window, (before_depth, before_waiting) since the window began. *now is 0 until
- * somebody needed the clock. */
-static __always_inline void depth_set(struct probe_depth *d, const volatile struct probe_span *w,
-				      __u32 before_depth, __u32 before_waiting, __u32 new_depth,
-				      __u32 new_waiting, __u64 *now)
+/* A change of the depth of a CPU, and what it was before if this is the first one in the window. */
+struct depth_event {
+	__u32 before, before_waiting;
+	__u32 depth, waiting;
+};
+
+/* The state is now as e says; until now it was what the slot says, or, when this is the first event
+ * in the window, what it was before e since the window began. */
+static __always_inline void depth_apply(struct probe_depth *d, const struct depth_event *e,
+					const volatile struct probe_span *w, const struct moment *m)
 {
-	if (d->touched && d->depth == new_depth && d->waiting == new_waiting)
+	d->seq++;
+	barrier();
+	if (unlikely(!d->touched)) {
+		d->depth = e->before;
+		d->waiting = e->before_waiting;
+		d->since_ns = w->start_ns;
+		d->touched = 1;
+	}
+	depth_account(d, m);
+	d->depth = e->depth;
+	d->waiting = e->waiting;
+	d->since_ns = m->ns;
+	barrier();
+	d->seq++;
+}
+
+/* The same, unless it is so already. *now is 0 until somebody needed the clock. */
+static __always_inline void depth_set(struct probe_depth *d, const struct depth_event *e,
+				      __u32 bank, __u64 *now)
+{
+	struct moment m;
+
+	if (d->touched && d->depth == e->depth && d->waiting == e->waiting)
 		return;
 	if (!*now)
 		*now = bpf_ktime_get_ns();
-	d->seq++;
-	barrier();
-	if (!d->touched) {
-		d->depth = before_depth;
-		d->waiting = before_waiting;
-		d->since_ns = 0; /* clipped to the window's start */
-	}
-	depth_account(d, w, *now);
-	d->touched = 1;
-	d->depth = new_depth;
-	d->waiting = new_waiting;
-	d->since_ns = *now;
-	barrier();
-	d->seq++;
+	m = window_moment(window_span(bank), *now);
+	depth_apply(d, e, window_span(bank), &m);
 }
 
 /* --- exact --- */
@@ -137,30 +150,6 @@ static __always_inline struct depth_now depth_read(struct rq *rq, bool raw)
 	return d;
 }
 
-/* What depth_refresh() has found. */
-struct depth_event {
-	__u64 now;
-	__u32 bank, pad;
-	__u32 before, before_waiting;
-	__u32 depth, waiting;
-};
-
-static __always_inline void depth_apply(struct probe_depth *slot, struct depth_event *e)
-{
-	depth_set(slot, window_span(e->bank), e->before, e->before_waiting, e->depth, e->waiting,
-		  &e->now);
-}
-
-/* A function of its own for the verifier, which walks it once (not in raw_tp programs: before 5.12 it
- * takes no pointers). balance_set() is not part of it: userspace can take its atomic operations out
- * of programs, but not out of what they call. */
-__noinline int depth_change(struct probe_depth *slot, struct depth_event *e)
-{
-	if (slot && e)
-		depth_apply(slot, e);
-	return 0;
-}
-
 /* The switch to the idle task may be hidden from every program (some hosts do that to tasks of their
  * own), and no event follows until somebody is woken. When the CPU became idle its queue knows.
  * offset: how much less its clock says than ours. 0 = not known. */
@@ -179,6 +168,7 @@ static __always_inline __u64 depth_idle_since(struct rq *rq, bool raw, __u64 off
 static __always_inline void depth_was_idle(struct probe_depth *slot, struct rq *rq, bool raw,
 					   __u32 cpu, __u32 bank, __u64 *now)
 {
+	static const struct depth_event none;
 	__u64 since;
 
 	if (!*now)
@@ -188,37 +178,61 @@ static __always_inline void depth_was_idle(struct probe_depth *slot, struct rq *
 		return;
 	if (!slot->idle_ns)
 		balance_was_idle(cpu, since, bank, *now);
-	depth_set(slot, window_span(bank), 0, 0, 0, 0, &since);
+	depth_set(slot, &none, bank, &since);
 }
 
-/* Something happened to rq: refresh. gone: how many more were runnable just before the event than
- * now. was_running: a task, not idle, was on that CPU before it. */
-static __always_inline void depth_refresh(struct rq *rq, bool raw, int gone, int was_running,
-					  __u32 bank, __u64 *now)
+/* Is the queue of cpu, now as d has it, other than it was? gone: how many more were runnable just
+ * before the event than now. was_running: a task, not idle, was on that CPU before it. */
+static __always_inline bool depth_became(struct probe_depth *slot, const struct depth_now *d,
+					 __u32 cpu, int gone, int was_running, __u32 bank,
+					 __u64 *now, struct depth_event *ret)
+{
+	if (slot->touched && slot->depth == d->depth && slot->waiting == d->waiting)
+		return false;
+	if (!slot->touched || slot->depth != d->depth)
+		balance_set(cpu, d->depth, bank, now);
+	ret->depth = d->depth;
+	ret->waiting = d->waiting;
+	ret->before = (int)d->depth + gone > 0 ? d->depth + gone : 0;
+	ret->before_waiting = depth_less(ret->before, was_running);
+	return true;
+}
+
+/* Somebody was queued on rq, or taken off it, or runs no longer though still on it. */
+static __always_inline void depth_refresh(struct rq *rq, bool raw, int gone, __u32 bank, __u64 *now)
 {
 	struct depth_now d = depth_read(rq, raw);
-	struct depth_event e = { .bank = bank };
 	__u32 cpu = GET(raw, rq, cpu);
 	struct probe_depth *slot = depth_slot(bank, cpu);
+	struct depth_event e;
 
 	if (!slot)
 		return;
 	if (gone < 0 && !d.running && slot->touched && slot->depth)
 		depth_was_idle(slot, rq, raw, cpu, bank, now);
-	if (slot->touched && slot->depth == d.depth && slot->waiting == d.waiting)
-		return;
-	if (!slot->touched || slot->depth != d.depth)
-		balance_set(cpu, d.depth, bank, now);
-	e.now = *now;
-	e.depth = d.depth;
-	e.waiting = d.waiting;
-	e.before = (int)d.depth + gone > 0 ? d.depth + gone : 0;
-	e.before_waiting = depth_less(e.before, was_running < 0 ? d.running : was_running);
-	if (raw)
-		depth_apply(slot, &e);
-	else
-		depth_change(slot, &e);
-	*now = e.now;
+	if (depth_became(slot, &d, cpu, gone, d.running, bank, now, &e))
+		depth_set(slot, &e, bank, now);
+}
+
+/* At a switch of this CPU, whose queue is rq, from a task that has left it or has not: next is
+ * current already, and on it. Returns where to depth_apply() ret, or NULL. balance_set() is not
+ * part of that: userspace can take its atomic operations out of programs, but not out of what they
+ * call. */
+static __always_inline struct probe_depth *depth_switched(struct rq *rq, bool raw, bool left,
+							  bool was_running, bool running,
+							  __u32 bank, __u64 *now,
+							  struct depth_event *ret)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct probe_depth *slot = depth_slot(bank, cpu);
+	struct depth_now d;
+
+	if (!slot)
+		return NULL;
+	d.depth = depth_less(GET(raw, rq, nr_running), rq_delayed(rq, raw));
+	d.running = running;
+	d.waiting = depth_less(d.depth, running);
+	return depth_became(slot, &d, cpu, left, was_running, bank, now, ret) ? slot : NULL;
 }
 
 /* --- events --- */
@@ -250,6 +264,7 @@ static __always_inline void depth_move(__u32 cpu, int delta, int running, __u32 
 {
 	struct probe_queue *q = depth_queue(cpu);
 	struct probe_depth *slot;
+	struct depth_event e;
 	__u32 depth, waiting;
 	__u64 arrived;
 
@@ -273,8 +288,11 @@ static __always_inline void depth_move(__u32 cpu, int delta, int running, __u32 
 	if (!slot)
 		return;
 	balance_set(cpu, q->count, bank, now);
-	depth_set(slot, window_span(bank), depth, waiting, q->count,
-		  depth_less(q->count, q->running), now);
+	e.before = depth;
+	e.before_waiting = waiting;
+	e.depth = q->count;
+	e.waiting = depth_less(q->count, q->running);
+	depth_set(slot, &e, bank, now);
 }
 
 /* A wake-up counts only from off the queue: waking a task that is still queued or on a CPU also

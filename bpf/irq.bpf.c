@@ -89,9 +89,11 @@ static __always_inline bool here_get(struct here *h, __u32 program)
 static __always_inline void irq_begin(struct here *h, struct probe_irq_open *open, __u32 source,
 				      __u64 now)
 {
+	struct moment m = window_moment(h->w, now);
+
 	open->start_ns = now;
 	open->hard_ns = h->clock->hardirq_ns;
-	open->wait_ns = blame_integral(h->blame, blame_clock(h->w, now));
+	open->wait_ns = blame_integral(h->blame, blame_clock(h->w, &m));
 	open->hard_wait = h->blame->hard_ns;
 	open->source = source;
 }
@@ -108,7 +110,8 @@ static __always_inline struct irq_cost irq_end(struct here *h, const struct prob
 {
 	__u64 ns = window_clip(h->w, open->start_ns, now);
 	__u64 nested = READ_ONCE(h->clock->hardirq_ns) - open->hard_ns;
-	__u64 wait = blame_integral(h->blame, blame_clock(h->w, now));
+	struct moment m = window_moment(h->w, now);
+	__u64 wait = blame_integral(h->blame, blame_clock(h->w, &m));
 	struct irq_cost cost;
 
 	cost.ns = ns > nested ? ns - nested : 0;

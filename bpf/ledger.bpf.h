@@ -85,6 +85,7 @@ struct epitem {
 
 /* The same task, with the fields that only this file reads. */
 struct task_struct___ledger {
+	void *stack;
 	unsigned int flags;
 	unsigned in_iowait : 1;
 	struct files_struct *files;
@@ -344,10 +345,43 @@ static __always_inline __u32 iowait_cause(struct task_struct *task, const struct
 	return PROBE_BLOCKED_DISK;
 }
 
-/* Why is this task blocked? It is current, or it is asleep; memory: it is current. raw: for a raw_tp
- * program. */
+/* Where a task's saved registers are on its kernel stack: the same place in all; 0 = not known yet.
+ */
+struct probe_regs {
+	__u64 offset;
+} regs_at SEC(".data.regs") = {};
+
+/* Asks the kernel, once: that costs as much as the rest of what is done here. */
+static __always_inline void syscall_ask(struct task_struct *task, struct syscall_now *ret)
+{
+	struct task_struct___ledger *l = (void *)task;
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	__u64 address = 0;
+
+	syscall_of(regs, ret);
+	/* Through memory it is a number: the verifier of 6.12 and older subtracts nothing from
+	 * such a pointer. */
+	if (!bpf_probe_read_kernel(&address, sizeof(address), &regs))
+		WRITE_ONCE(regs_at.offset, address - (__u64)l->stack);
+}
+
+/* cast: the task is one by its number only, which is as good for all but the kernel's functions. */
+static __always_inline void syscall_read(struct task_struct *task, bool cast, bool raw,
+					 struct syscall_now *ret)
+{
+	struct task_struct___ledger *l = (void *)task;
+	__u64 offset = READ_ONCE(regs_at.offset);
+
+	if (!raw && config.typed_regs && likely(offset))
+		syscall_of(typed((__u64)l->stack + offset, config.typed_regs), ret);
+	else
+		syscall_ask(cast ? bpf_get_current_task_btf() : task, ret);
+}
+
+/* Why is this task blocked? It is current, or it is asleep; memory: it is current. cast: as in
+ * syscall_read(). raw: for a raw_tp program. */
 static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_thread *t,
-					__u32 state, bool memory, bool raw)
+					__u32 state, bool memory, bool cast, bool raw)
 {
 	struct task_struct___ledger *l = (void *)task;
 	bool deep = state & TASK_UNINTERRUPTIBLE && !(state & TASK_NOLOAD);
@@ -361,7 +395,7 @@ static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_t
 		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;
 	if (!config.regs)
 		return iowait_cause(task, t, false);
-	syscall_read(task, &s);
+	syscall_read(task, cast, raw, &s);
 	/* Before the test for I/O: a wait for completions counts as one whatever it is for. */
 	if (s.class == SYSCALL_URING)
 		return uring_cause(t);
@@ -393,15 +427,20 @@ static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_t
 static __noinline __u32 blocked_cause(struct task_struct *task, struct probe_thread *t,
 				      __u32 state)
 {
-	return blocked_on(task, t, state, false, false);
+	return blocked_on(task, t, state, false, false, false);
 }
 
 /* Of the current task, which leaves its CPU. A function of its own for the verifier, which
- * walks it once. */
-__noinline int blocked_now(struct probe_thread *t, __u32 state)
+ * walks it once; it takes an address, because no such pointer can be passed to one. */
+__noinline int blocked_now(struct probe_thread *t, __u64 task, __u32 state)
 {
-	if (t)
-		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true, false);
+	if (!t)
+		return 0;
+	if (config.typed_task)
+		t->blocked =
+			blocked_on(typed(task, config.typed_task), t, state, true, true, false);
+	else
+		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true, false, false);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ static __always_inline struct probe_thread *memo_thread(struct probe_values_elem
 	__u32 epoch = READ_ONCE(windows.epoch), slot;
 	struct probe_tag *tag;
 
-	if (memo->task == (__u64)task && memo->epoch == epoch) {
+	if (likely(memo->task == (__u64)task && memo->epoch == epoch)) {
 		slot = memo->slot;
 	} else {
 		barrier();

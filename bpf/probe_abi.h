@@ -98,7 +98,7 @@ struct probe_config {
 	__u32 raw;	      /* programs have their raw_tp form */
 	__u32 blame;	      /* waits are charged to who has the CPU */
 	/* For typed.bpf.h: numbers of these types; 0 = an address cannot be given a type. */
-	__u32 typed_kiocb, typed_socket;
+	__u32 typed_kiocb, typed_socket, typed_regs, typed_task;
 	struct probe_net_config net;
 	__u32 balance;	      /* work conservation is asked for, and can be had */
 };

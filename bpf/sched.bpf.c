@@ -68,7 +68,7 @@ static __always_inline void switch_audit(struct probe_values_element *v, struct 
 	__u64 seq = GET(raw, rq, nr_switches), last = v->slot[SCHED_SEQ];
 
 	v->slot[SCHED_SEEN]++;
-	if (last && seq - last - 1 < 1u << 20)
+	if (unlikely(seq != last + 1) && last && seq - last - 1 < 1u << 20)
 		v->slot[SCHED_LOST] += seq - last - 1;
 	v->slot[SCHED_SEQ] = seq;
 }
@@ -92,24 +92,63 @@ static __always_inline __u64 switch_state(__u64 *ctx, struct task_struct *prev, 
  * walks all that follows once for each way through this. prev is current, which is the same task in
  * the type that helpers take, in either form of the program (5.11, older than config.regs). */
 static __always_inline void switch_after(__u64 *ctx, struct probe_thread *t,
-					 struct task_struct *prev, bool raw, bool dead, __u64 state,
-					 const struct now *n)
+					 struct task_struct *prev, bool raw, __u64 state,
+					 struct probe_values_element *v, const struct event *e)
 {
-	if (dead) {
-		thread_bury(t, prev, n->v, window_clip(n->w, t->born_ns, n->ns));
+	const volatile struct probe_span *w = window_span(e->bank);
+
+	if (unlikely(e->dead)) {
+		thread_bury(t, prev, v, window_clip(w, t->born_ns, e->at.ns));
 		return;
 	}
 	if (!config.regs)
 		t->blocked = iowait_cause(prev, t, raw);
 	else if (raw)
-		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true, true);
+		t->blocked = blocked_on(bpf_get_current_task_btf(), t, state, true, false, true);
 	else
-		blocked_now(t, state);
-	if (t->ring)
+		blocked_now(t, e->prev, state);
+	if (unlikely(t->ring))
 		history_blocked(t);
 	/* A kernel worker without work is no riddle. */
-	if (READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER && !(t->flags & PROBE_FLAG_IO_WORKER))
-		stack_take(ctx, t, n);
+	if (unlikely(READ_ONCE(t->blocked) == PROBE_BLOCKED_OTHER) &&
+	    !(t->flags & PROBE_FLAG_IO_WORKER))
+		stack_take(ctx, t, v, w, &e->at);
+}
+
+/* Outside a window only the depth from events goes on. */
+static __always_inline void switch_unseen(struct task_struct *prev, struct task_struct *next,
+					  bool blocked, bool raw)
+{
+	__u64 now = 0;
+
+	if (config.depth_events)
+		depth_switch(prev, next, blocked, raw, PROBE_NO_WINDOW, &now);
+}
+
+/* The queue of this CPU. Returns its depth if that changed, as e->depth says, else NULL. */
+static __always_inline struct probe_depth *switch_queue(struct probe_values_element *v,
+							struct task_struct *prev,
+							struct task_struct *next, bool raw,
+							struct event *e, __u64 *now)
+{
+	struct cfs_rq *cfs;
+	struct rq *rq;
+
+	if (!bpf_core_field_exists(next->se.cfs_rq->rq))
+		return NULL;
+	cfs = GET(raw, next, se.cfs_rq);
+	rq = cfs ? GET(raw, cfs, rq) : NULL;
+	if (!rq)
+		return NULL;
+	if (window_has(window_span(e->bank), *now))
+		switch_audit(v, rq, raw);
+	if (bpf_core_field_exists(rq->prev_steal_time_rq))
+		e->steal = GET(raw, rq, prev_steal_time_rq);
+	if (!config.depth_exact)
+		return NULL;
+	/* Whoever blocks counts until here. */
+	return depth_switched(rq, raw, e->blocked, e->pid != 0, e->next_pid != 0, e->bank, now,
+			      &e->depth);
 }
 
 static __always_inline int on_switch(__u64 *ctx, bool raw)
@@ -119,74 +158,56 @@ static __always_inline int on_switch(__u64 *ctx, bool raw)
 	const volatile struct probe_span *w;
 	struct probe_values_element *v;
 	__u32 bank = window_bank();
-	struct probe_thread *t, *out;
-	struct cfs_rq *cfs;
-	__u64 state, now, steal = 0, from;
-	struct rq *rq;
-	struct event e;
-	struct now n;
+	struct probe_thread *in, *out;
+	struct probe_depth *depth;
+	struct event e = {};
+	__u64 state, now;
 	bool blocked;
 
-	if (bank == PROBE_NO_WINDOW) {
-		if (!config.depth_events)
-			return 0;
-		state = switch_state(ctx, prev, raw);
-		blocked = switch_blocked(preempt, prev, state, raw);
-		now = 0;
-		depth_switch(prev, next, blocked, raw, bank, &now);
+	if (bank == PROBE_NO_WINDOW && !config.depth_events)
 		return 0;
-	}
 	state = switch_state(ctx, prev, raw);
 	blocked = switch_blocked(preempt, prev, state, raw);
+	if (bank == PROBE_NO_WINDOW) {
+		switch_unseen(prev, next, blocked, raw);
+		return 0;
+	}
 	v = values_here(bank);
 	if (!v)
 		return 0;
 	v->runs[RUN_SWITCH]++;
 	w = window_span(bank);
 	now = bpf_ktime_get_ns();
-
 	if (config.depth_events)
 		depth_switch(prev, next, blocked, raw, bank, &now);
-	if (bpf_core_field_exists(next->se.cfs_rq->rq)) {
-		cfs = GET(raw, next, se.cfs_rq);
-		rq = cfs ? GET(raw, cfs, rq) : NULL;
-		if (rq) {
-			if (window_has(w, now))
-				switch_audit(v, rq, raw);
-			if (bpf_core_field_exists(rq->prev_steal_time_rq))
-				steal = GET(raw, rq, prev_steal_time_rq);
-			/* Whoever blocks counts until here. */
-			if (config.depth_exact)
-				depth_refresh(rq, raw, blocked, GET(raw, prev, pid) != 0, bank,
-					      &now);
-		}
+	e.prev = (__u64)prev;
+	e.next = (__u64)next;
+	e.bank = bank;
+	e.pid = GET(raw, prev, pid);
+	e.next_pid = GET(raw, next, pid);
+	e.blocked = blocked;
+	e.dead = !!(state & TASK_DEAD);
+	if (config.blame) {
+		e.ran = blame_exec(prev, raw);
+		e.before = blame_exec_before(prev, raw);
+		e.next_ran = blame_exec(next, raw);
 	}
+	depth = switch_queue(v, prev, next, raw, &e, &now);
+	e.at = window_moment(w, now);
 
 	/* The idle task is one per CPU with the same pid 0: never followed. */
-	e = (struct event){ .ns = now,
-			    .steal = steal,
-			    .bank = bank,
-			    .blocked = blocked,
-			    .dead = !!(state & TASK_DEAD) };
-	out = GET(raw, prev, pid) ? memo_thread(v, prev, raw) : NULL;
-	if (config.blame) {
+	out = e.pid ? memo_thread(v, prev, raw) : NULL;
+	in = e.next_pid ? memo_thread(v, next, raw) : NULL;
+	if (raw) {
+		account(out, in, v, depth, &e, true);
+	} else {
 		/* What it ran unseen in this slice was no wait in it. */
-		if (!raw && out && out->serial == w->serial && out->state == PROBE_WAITING)
+		if (out && unlikely(out->state != PROBE_RUNNING) && out->serial == w->serial)
 			thread_missed(out, v, &e);
-		from = blame_switch(bank, prev, next, steal, now, raw);
-		if (config.causes && from && READ_ONCE(windows.histories))
-			slice_add(GET(raw, prev, pid), from, now);
+		switch_account(out, in, v, depth, &e);
 	}
-	if (out)
-		thread_goes(out, v, &e, raw);
-	t = GET(raw, next, pid) ? memo_thread(v, next, raw) : NULL;
-	if (t)
-		(void)(raw ? comes(t, v, &e, true) : thread_comes(t, v, &e));
-	v->slot[SCHED_LAST_NS] = now;
-	if (config.causes && out && blocked) {
-		n = (struct now){ .v = v, .w = w, .ns = now };
-		switch_after(ctx, out, prev, raw, state & TASK_DEAD, state, &n);
-	}
+	if (config.causes && out && blocked)
+		switch_after(ctx, out, prev, raw, state, v, &e);
 	return 0;
 }
 PROBE_TRACEPOINT(sched_switch, on_switch)
@@ -219,8 +240,8 @@ static __always_inline __u64 queue_clock(struct probe_values_element *v, struct 
 static __always_inline void wake_thread(struct task_struct *task, bool raw, bool born, __u32 bank,
 					__u64 *now, struct probe_values_element *v)
 {
-	struct now n = { .v = v, .w = window_span(bank), .bank = bank };
 	struct probe_thread *t = memo_thread(v, task, raw);
+	struct now n;
 	struct change c;
 	bool first;
 
@@ -228,28 +249,30 @@ static __always_inline void wake_thread(struct task_struct *task, bool raw, bool
 		return;
 	if (!*now)
 		*now = bpf_ktime_get_ns();
-	n.ns = *now;
+	n = (struct now){ .v = v, .w = window_span(bank), .bank = bank };
+	n.all = ledger_of(t, v);
+	n.at = window_moment(n.w, *now);
 	n.queue = task_cpu(task, raw);
 	t->seq++;
 	barrier();
 	if (born) {
 		/* Its life, as far as anyone waits for it, begins here. */
 		t->born_ns = *now;
-		thread_begin(t, n.w, NULL, 0, PROBE_WAITING);
-		t->since_ns = *now;
+		thread_begin(t, n.w, bank, 0, PROBE_WAITING, raw);
+		t->since_ns = n.at.ns;
 		t->off_ns = 0;
 		if (config.blame)
-			t->wait_cpu = blame_arrive(n.w, bank, n.queue, *now);
+			t->wait_cpu = blame_arrive(n.w, bank, n.queue, &n.at);
 	} else {
-		first = thread_begin(t, n.w, NULL, 0, PROBE_BLOCKED);
+		first = thread_begin(t, n.w, bank, 0, PROBE_BLOCKED, raw);
 		/* It went to sleep before the window: it still is where it did. */
-		if (config.causes && first && !raw)
+		if (config.causes && unlikely(first) && !raw)
 			t->blocked = blocked_cause(task, t, TASK_UNINTERRUPTIBLE);
-		if (first && t->ring)
-			history_begin(t, &n);
+		if (unlikely(first) && t->ring)
+			history_begin(t, n.queue);
 		if (t->state == PROBE_BLOCKED) {
-			c = change_now(&n, PROBE_WAITING, *now);
-			thread_change(t, v, &c, PROBE_BLOCKED);
+			c = change_now(&n, PROBE_WAITING);
+			thread_change(t, v, n.all, NULL, &c, PROBE_BLOCKED);
 		}
 	}
 	barrier();
@@ -286,7 +309,7 @@ static __always_inline int wake(__u64 *ctx, bool raw, bool born)
 		rq = cfs ? GET(raw, cfs, rq) : NULL;
 		now = rq ? queue_clock(v, rq, raw) : 0;
 		if (rq && !now && bpf_core_field_exists(task->se.sched_delayed))
-			depth_refresh(rq, raw, -1, -1, bank, &now);
+			depth_refresh(rq, raw, -1, bank, &now);
 	}
 	wake_thread(task, raw, born, bank, &now, v);
 	return 0;
@@ -335,7 +358,7 @@ static __always_inline int on_nr_running(__u64 *ctx, bool raw)
 	v->runs[RUN_NR_RUNNING]++;
 	if (change < 0 && queue_leaving(rq, raw))
 		return 0;
-	depth_refresh(rq, raw, -change, -1, bank, &now);
+	depth_refresh(rq, raw, -change, bank, &now);
 	if (change > 0)
 		queue_clock_set(v, rq, raw, now);
 	return 0;
@@ -347,9 +370,9 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 	struct task_struct *task = (void *)ctx[0];
 	struct probe_values_element *v;
 	__u32 bank = window_bank();
+	const volatile struct probe_span *w;
 	struct probe_thread *t;
 	__u64 now = 0;
-	struct now n;
 
 	if (config.depth_events)
 		depth_migrate(task, (int)ctx[1], raw, bank, &now);
@@ -364,17 +387,17 @@ static __always_inline int on_migrate(__u64 *ctx, bool raw)
 		return 0;
 	if (!now)
 		now = bpf_ktime_get_ns();
-	n = (struct now){ .v = v, .w = window_span(bank), .bank = bank, .queue = (__u32)ctx[1] };
+	w = window_span(bank);
 	if (config.blame)
-		blame_migrate(t, n.w, bank, n.queue, now);
-	if (t->ring && t->state == PROBE_WAITING && t->serial == n.w->serial) {
+		blame_migrate(t, w, bank, (__u32)ctx[1], now);
+	if (t->ring && t->state == PROBE_WAITING && t->serial == w->serial) {
 		t->seq++;
 		barrier();
-		history_again(t, &n, now);
+		history_again(t, (__u32)ctx[1], now);
 		barrier();
 		t->seq++;
 	}
-	if (window_has(n.w, now))
+	if (window_has(w, now))
 		v->slot[SCHED_MIGRATIONS]++;
 	return 0;
 }
@@ -470,12 +493,9 @@ int on_sample(struct sample_regs *ctx)
 	if (t->serial != window_span(bank)->serial) {
 		t->seq++;
 		barrier();
-		thread_begin(t, window_span(bank), clock, clock->steal_base, PROBE_RUNNING);
-		if (t->ring) {
-			struct now n = { .v = v, .w = window_span(bank) };
-
-			history_begin(t, &n);
-		}
+		thread_clear(t, bank, clock->steal_base, PROBE_RUNNING);
+		if (t->ring)
+			history_begin(t, 0);
 		barrier();
 		t->seq++;
 	}

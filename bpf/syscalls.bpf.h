@@ -181,13 +181,11 @@ struct syscall_now {
 	__u64 arg[3];
 };
 
-static __always_inline void syscall_read(struct task_struct *task, struct syscall_now *ret)
+static __always_inline void syscall_of(const struct pt_regs *regs, struct syscall_now *ret)
 {
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
-	long nr;
+	long nr = REGS_NR(regs);
 
 	ret->class = SYSCALL_OTHER;
-	nr = REGS_NR(regs);
 	ret->arg[0] = REGS_ARG0(regs);
 	ret->arg[1] = REGS_ARG1(regs);
 	ret->arg[2] = REGS_ARG2(regs);

@@ -47,11 +47,12 @@ struct probe_ledger_state {
 struct now {
 	struct probe_values_element *v;
 	const volatile struct probe_span *w;
+	struct probe_ledger *all;      /* that the thread belongs to */
+	struct probe_cpu_clock *clock; /* of this CPU; NULL = nobody runs or ran in this event */
+	struct moment at;
+	__u64 steal; /* the host's share of this CPU so far */
 	__u32 bank;
 	__u32 queue; /* the CPU that is waited for from now on */
-	struct probe_cpu_clock *clock; /* of this CPU; NULL = nobody runs or ran in this event */
-	__u64 ns;
-	__u64 steal; /* the host's share of this CPU so far */
 };
 
 /* The job's ledger, or the one of io_uring's kernel workers, on this CPU. */
@@ -63,16 +64,13 @@ static __always_inline struct probe_ledger *ledger_of(const struct probe_thread 
 	return (struct probe_ledger *)&v->slot[slot];
 }
 
-/* In a new window the thread's times start from zero; what it did until its first event there
- * follows from that event: it cannot be switched out unless it ran. clock: of the CPU that it ran
- * on. True = this was its first event. */
-static __always_inline bool thread_begin(struct probe_thread *t,
-					 const volatile struct probe_span *w,
-					 const struct probe_cpu_clock *clock, __u64 steal,
+/* Its times start from zero; see thread_begin(). */
+static __always_inline void thread_clear(struct probe_thread *t, __u32 bank, __u64 steal,
 					 __u32 state)
 {
-	if (t->serial == w->serial)
-		return false;
+	const volatile struct probe_span *w = window_span(bank);
+	const struct probe_cpu_clock *clock = cpu_clock_here();
+
 	__builtin_memset(&t->ledger, 0, sizeof(t->ledger));
 	t->switches[0] = 0;
 	t->switches[1] = 0;
@@ -80,8 +78,8 @@ static __always_inline bool thread_begin(struct probe_thread *t,
 	t->blocked = PROBE_BLOCKED_OTHER;
 	t->wait_cpu = 0;
 	t->stack = 0;
-	t->since_ns = t->born_ns; /* clipped to the window's start */
-	t->off_ns = state == PROBE_RUNNING ? 0 : t->born_ns + 1;
+	t->since_ns = window_moment(w, t->born_ns).ns;
+	t->off_ns = state == PROBE_RUNNING ? 0 : t->since_ns;
 	if (clock && state == PROBE_RUNNING) {
 		t->cpu = bpf_get_smp_processor_id();
 		t->taken_at[PROBE_TAKEN_HARDIRQ] = clock->hardirq_base;
@@ -90,6 +88,30 @@ static __always_inline bool thread_begin(struct probe_thread *t,
 			clock->steal_known == w->serial ? clock->steal_base : steal;
 	}
 	t->serial = w->serial;
+}
+
+/* Rare, and so a function of its own, which the verifier walks once. Not in raw_tp programs, here
+ * as below: before 5.12 such a function takes no pointers. */
+__noinline int thread_clear_typed(struct probe_thread *t, __u32 bank, __u64 steal, __u32 state)
+{
+	if (t)
+		thread_clear(t, bank, steal, state);
+	return 0;
+}
+
+/* In a new window the thread's times start from zero; what it did until its first event there
+ * follows from that event: it cannot be switched out unless it ran, on this CPU. True = this was
+ * its first event. */
+static __always_inline bool thread_begin(struct probe_thread *t,
+					 const volatile struct probe_span *w, __u32 bank,
+					 __u64 steal, __u32 state, bool raw)
+{
+	if (likely(t->serial == w->serial))
+		return false;
+	if (raw)
+		thread_clear(t, bank, steal, state);
+	else
+		thread_clear_typed(t, bank, steal, state);
 	return true;
 }
 
@@ -102,11 +124,11 @@ static __always_inline __u64 take(__u64 now, __u64 then, __u64 *left)
 	return ns;
 }
 
-/* A slice of CPU time ends, of which interrupts and the host took some. */
-static __always_inline void slice_end(struct probe_thread *t, struct probe_ledger *all, __u64 left,
-				      __u64 steal, __u64 *ret_taken)
+/* A slice of CPU time ends, of which interrupts and the host took some; most have none of that. */
+static __always_inline void slice_end(struct probe_thread *t, struct probe_ledger *all,
+				      const struct probe_cpu_clock *clock, __u64 left, __u64 steal,
+				      __u64 *ret_taken)
 {
-	const struct probe_cpu_clock *clock = cpu_clock_here();
 	__u64 now[PROBE_TAKEN];
 
 	if (!clock)
@@ -114,6 +136,9 @@ static __always_inline void slice_end(struct probe_thread *t, struct probe_ledge
 	now[PROBE_TAKEN_HARDIRQ] = clock->hardirq_ns;
 	now[PROBE_TAKEN_SOFTIRQ] = clock->softirq_ns;
 	now[PROBE_TAKEN_STEAL] = steal;
+	if (likely(now[0] == t->taken_at[0] && now[1] == t->taken_at[1] &&
+		   now[2] == t->taken_at[2]))
+		return;
 	for (int i = 0; i < PROBE_TAKEN; i++) {
 		ret_taken[i] = take(now[i], t->taken_at[i], &left);
 		t->ledger.taken_ns[i] += ret_taken[i];
@@ -163,20 +188,22 @@ static __always_inline void history_blocked(const struct probe_thread *t)
 }
 
 /* A transition to the state that it is in already, at at_ns. */
-static __always_inline void history_again(struct probe_thread *t, const struct now *n, __u64 at_ns)
+static __always_inline void history_again(struct probe_thread *t, __u32 queue, __u64 at_ns)
 {
 	static const __u64 none[PROBE_TAKEN];
 	__u64 since = t->since_ns;
 
 	t->since_ns = at_ns;
-	history_add(t, n->queue, none);
+	history_add(t, queue, none);
 	t->since_ns = since;
 }
 
 /* What it did when the window opened; nothing was written down before. */
-static __always_inline void history_begin(struct probe_thread *t, const struct now *n)
+static __always_inline void history_begin(struct probe_thread *t, __u32 queue)
 {
-	history_again(t, n, t->since_ns < n->w->start_ns ? n->w->start_ns : t->since_ns);
+	static const __u64 none[PROBE_TAKEN];
+
+	history_add(t, queue, none);
 }
 
 /* A slice of this CPU ends in which a tracked thread waited: who had it. */
@@ -210,9 +237,10 @@ static __always_inline void worst_note(const struct probe_thread *t, struct prob
 	((__u64 *)w->comm)[1] = ((const __u64 *)t->comm)[1];
 }
 
-/* A thread changes its state, at at_ns. */
+/* A thread changes its state. */
 struct change {
-	__u64 at_ns, steal;
+	struct moment at;
+	__u64 steal;
 	__u32 bank, queue; /* as in struct now */
 	__u32 state;
 	__u32 pad;
@@ -220,15 +248,16 @@ struct change {
 
 /* It has been in its state, old, until then, and is in another from then on. */
 static __always_inline void thread_change(struct probe_thread *t, struct probe_values_element *v,
+					  struct probe_ledger *all,
+					  const struct probe_cpu_clock *clock,
 					  const struct change *c, __u32 old)
 {
 	const volatile struct probe_span *w = window_span(c->bank);
-	__u64 ns = window_clip(w, t->since_ns, c->at_ns);
-	struct probe_ledger *all = ledger_of(t, v);
+	__u64 ns = positive(c->at.till - t->since_ns);
 	__u64 taken[PROBE_TAKEN] = {};
 	__u32 cause;
 
-	if (c->at_ns < t->since_ns)
+	if (unlikely(c->at.ns < t->since_ns))
 		v->slot[SCHED_BACKWARDS]++;
 	t->ledger.time_ns[old & (PROBE_STATES - 1)] += ns;
 	all->time_ns[old & (PROBE_STATES - 1)] += ns;
@@ -236,7 +265,7 @@ static __always_inline void thread_change(struct probe_thread *t, struct probe_v
 		cause = t->blocked & (PROBE_BLOCKED_CAUSES - 1);
 		t->ledger.blocked_ns[cause] += ns;
 		all->blocked_ns[cause] += ns;
-		if (t->stack)
+		if (unlikely(t->stack))
 			stack_close(t, w, ns);
 		/* Else its wake-up was not seen: when it was is not known. */
 		if (c->state == PROBE_WAITING)
@@ -244,72 +273,69 @@ static __always_inline void thread_change(struct probe_thread *t, struct probe_v
 	} else if (old == PROBE_WAITING) {
 		worst_note(t, v, PROBE_WORST_RUNQUEUE, ns);
 	} else if (old == PROBE_RUNNING) {
-		slice_end(t, all, ns, c->steal, taken);
+		slice_end(t, all, clock, ns, c->steal, taken);
 	}
 	if (config.blame)
-		blame_wait(t, w, c->bank, old, c->state, c->queue, c->at_ns);
+		blame_wait(t, w, c->bank, old, c->state, c->queue, &c->at);
 	t->state = c->state;
-	t->since_ns = c->at_ns;
-	if (t->ring)
+	t->since_ns = c->at.ns;
+	if (unlikely(t->ring))
 		history_add(t, c->queue, taken);
 }
 
-/* From any state; rare. A function of its own for the verifier, which walks it once. Not in raw_tp
- * programs, here as below: before 5.12 such a function takes no pointers. */
+/* From any state; rare. */
 __noinline int thread_change_any(struct probe_thread *t, struct probe_values_element *v,
 				 const struct change *c)
 {
 	if (t && v && c)
-		thread_change(t, v, c, t->state);
+		thread_change(t, v, ledger_of(t, v), cpu_clock_here(), c, t->state);
 	return 0;
 }
 
-static __always_inline struct change change_now(const struct now *n, __u32 state, __u64 at_ns)
+static __always_inline struct change change_now(const struct now *n, __u32 state)
 {
-	return (struct change){ .at_ns = at_ns,
-				.steal = n->steal,
-				.bank = n->bank,
-				.queue = n->queue,
-				.state = state };
+	return (struct change){
+		.at = n->at, .steal = n->steal, .bank = n->bank, .queue = n->queue, .state = state
+	};
 }
 
-static __always_inline void thread_repaired(const struct now *n, __u64 from, __u64 until)
+static __always_inline void thread_repaired(const struct now *n, __u64 from)
 {
 	n->v->slot[SCHED_REPAIRED]++;
-	n->v->slot[SCHED_AMBIGUOUS] += window_clip(n->w, from, until);
+	n->v->slot[SCHED_AMBIGUOUS] += positive(n->at.till - from);
 }
 
 /* It begins to run. A few scheduler events never reach any program, so the state that it comes from
  * may be wrong: a blocked one was woken unseen, a running one was switched out unseen. Nobody knows
- * when, so the time stays where it was, and is counted as ambiguous. */
-static __always_inline void thread_in(struct probe_thread *t, const struct now *n, __u64 at_ns,
+ * when, so the time stays where it was, and is counted as ambiguous. rare: for code that must be
+ * small, not fast. */
+static __always_inline void thread_in(struct probe_thread *t, const struct now *n, bool rare,
 				      bool raw)
 {
-	struct change c = change_now(n, PROBE_RUNNING, at_ns);
-	struct probe_ledger *all = ledger_of(t, n->v);
+	struct change c = change_now(n, PROBE_RUNNING);
 	__u64 ns;
 
-	if (t->state == PROBE_WAITING) {
-		ns = window_clip(n->w, t->since_ns, at_ns);
+	if (likely(t->state == PROBE_WAITING)) {
+		ns = positive(n->at.till - t->since_ns);
 		if (ns) {
 			hist_record(&n->v->slot[SCHED_LATENCY], ns);
 			t->ledger.waits++;
-			all->waits++;
+			n->all->waits++;
 		}
 	} else {
-		thread_repaired(n, t->since_ns, at_ns);
+		thread_repaired(n, t->since_ns);
 	}
 	if (t->off_ns) {
-		ns = window_clip(n->w, t->off_ns, at_ns);
+		ns = positive(n->at.till - t->off_ns);
 		if (ns)
 			hist_record(&n->v->slot[SCHED_OFFCPU], ns);
 	}
 	t->off_ns = 0;
 	t->cpu = bpf_get_smp_processor_id();
 	if (raw)
-		thread_change(t, n->v, &c, t->state);
-	else if (t->state == PROBE_WAITING)
-		thread_change(t, n->v, &c, PROBE_WAITING);
+		thread_change(t, n->v, n->all, n->clock, &c, t->state);
+	else if (!rare && likely(t->state == PROBE_WAITING))
+		thread_change(t, n->v, n->all, n->clock, &c, PROBE_WAITING);
 	else
 		thread_change_any(t, n->v, &c);
 	if (n->clock) {
@@ -317,141 +343,139 @@ static __always_inline void thread_in(struct probe_thread *t, const struct now *
 		t->taken_at[PROBE_TAKEN_SOFTIRQ] = n->clock->softirq_ns;
 		t->taken_at[PROBE_TAKEN_STEAL] = n->steal;
 	}
-	if (window_has(n->w, at_ns)) {
+	if (window_inside(n->w, &n->at)) {
 		t->ledger.ins++;
-		all->ins++;
+		n->all->ins++;
 	}
 }
 
-/* A switch as the functions below are told of it. */
-struct event {
-	__u64 ns, steal;
-	__u32 bank;
-	__u32 blocked, dead; /* the one that leaves: 1 or 0 */
-	__u32 pad; /* before 6.3 nothing that is not initialised may be handed on */
-};
-_Static_assert(sizeof(struct event) == 32 && __builtin_offsetof(struct event, pad) == 28, "no holes");
+/* It leaves its CPU, and its switch-in was missed: no earlier than its own and this CPU's last
+ * event. */
+static __always_inline void missed(struct probe_thread *t, const struct now *n, bool raw)
+{
+	struct now then = *n;
+	__u64 in = n->v->slot[SCHED_LAST_NS];
 
-static __always_inline struct now event_now(struct probe_values_element *v, const struct event *e)
+	if (in < t->since_ns)
+		in = t->since_ns;
+	then.at = window_moment(n->w, in);
+	thread_in(t, &then, true, raw);
+	thread_repaired(n, in);
+}
+
+static __always_inline struct now event_now(struct probe_thread *t, struct probe_values_element *v,
+					    struct probe_cpu_clock *clock, const struct event *e)
 {
 	return (struct now){
 		.v = v,
 		.w = window_span(e->bank),
+		.all = ledger_of(t, v),
+		.clock = clock,
+		.at = e->at,
+		.steal = e->steal,
 		.bank = e->bank,
 		.queue = bpf_get_smp_processor_id(),
-		.clock = cpu_clock_here(),
-		.ns = e->ns,
-		.steal = e->steal,
 	};
-}
-
-/* It leaves its CPU, and its switch-in was missed: no earlier than its own and this CPU's last event. */
-static __always_inline void missed(struct probe_thread *t, struct probe_values_element *v,
-				   const struct event *e, bool raw)
-{
-	struct now n = event_now(v, e);
-	__u64 in = v->slot[SCHED_LAST_NS];
-
-	if (in < t->since_ns)
-		in = t->since_ns;
-	thread_in(t, &n, in, raw);
-	thread_repaired(&n, in, n.ns);
 }
 
 /* Rare, hence a function of its own. */
 __noinline int thread_missed(struct probe_thread *t, struct probe_values_element *v,
 			     const struct event *e)
 {
+	struct now n;
+
 	if (!t || !v || !e)
 		return 0;
+	n = event_now(t, v, cpu_clock_here(), e);
 	t->seq++;
 	barrier();
-	missed(t, v, e, false);
+	missed(t, &n, false);
 	barrier();
 	t->seq++;
 	return 0;
 }
 
+/* It runs, as far as is known; raw: if not, its switch-in was missed. */
 static __always_inline void thread_out(struct probe_thread *t, const struct now *n,
 				       const struct event *e, bool raw)
 {
-	struct probe_ledger *all = ledger_of(t, n->v);
-	struct change c;
 	__u32 kind = e->blocked ? 0 : 1;
+	struct change c;
 
 	if (t->state != PROBE_RUNNING && raw)
-		missed(t, n->v, e, true);
+		missed(t, n, true);
 	t->blocked = PROBE_BLOCKED_OTHER; /* until more is known */
 	/* Waiting, blocked and dead follow each other; the verifier need not know which it is. */
-	c = change_now(n, PROBE_WAITING + e->blocked + (2 - e->blocked) * e->dead, n->ns);
-	thread_change(t, n->v, &c, PROBE_RUNNING);
-	t->off_ns = e->dead ? 0 : n->ns;
-	if (window_has(n->w, n->ns)) {
+	c = change_now(n, PROBE_WAITING + e->blocked + (2 - e->blocked) * e->dead);
+	thread_change(t, n->v, n->all, n->clock, &c, PROBE_RUNNING);
+	t->off_ns = e->dead ? 0 : n->at.ns;
+	if (window_inside(n->w, &n->at)) {
 		t->switches[kind]++;
 		n->v->slot[SCHED_SWITCHES + kind]++;
 		t->ledger.outs++;
-		all->outs++;
+		n->all->outs++;
 	}
 }
 
-/* 1 when its switch-in was missed: then nothing else is done. */
-static __always_inline int leaves(struct probe_thread *t, struct probe_values_element *v,
-				  const struct event *e, bool raw)
+static __always_inline void leaves(struct probe_thread *t, struct probe_values_element *v,
+				   struct probe_cpu_clock *clock, const struct event *e, bool raw)
 {
-	struct now n = event_now(v, e);
-	int again;
+	struct now n = event_now(t, v, clock, e);
 
 	t->seq++;
 	barrier();
-	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_RUNNING) && t->ring)
-		history_begin(t, &n);
-	again = !raw && t->state != PROBE_RUNNING;
-	if (!again)
-		thread_out(t, &n, e, raw);
+	if (thread_begin(t, n.w, n.bank, n.steal, PROBE_RUNNING, raw) && t->ring)
+		history_begin(t, n.queue);
+	thread_out(t, &n, e, raw);
 	barrier();
 	t->seq++;
-	return again;
 }
 
-static __always_inline int comes(struct probe_thread *t, struct probe_values_element *v,
-				 const struct event *e, bool raw)
+static __always_inline void comes(struct probe_thread *t, struct probe_values_element *v,
+				  struct probe_cpu_clock *clock, const struct event *e, bool raw)
 {
-	struct now n = event_now(v, e);
+	struct now n = event_now(t, v, clock, e);
 
 	t->seq++;
 	barrier();
-	if (thread_begin(t, n.w, n.clock, n.steal, PROBE_WAITING) && t->ring)
-		history_begin(t, &n);
-	thread_in(t, &n, n.ns, raw);
+	if (thread_begin(t, n.w, n.bank, n.steal, PROBE_WAITING, raw) && t->ring)
+		history_begin(t, n.queue);
+	thread_in(t, &n, false, raw);
 	barrier();
 	t->seq++;
+}
+
+/* All that a switch is charged with. out, in: the threads that leave and come; NULL = not followed.
+ * depth: of this CPU; NULL = it did not change. */
+static __always_inline void account(struct probe_thread *out, struct probe_thread *in,
+				    struct probe_values_element *v, struct probe_depth *depth,
+				    struct event *e, bool raw)
+{
+	struct probe_cpu_clock *clock = cpu_clock_here();
+
+	if (depth)
+		depth_apply(depth, &e->depth, window_span(e->bank), &e->at);
+	if (config.blame) {
+		blame_slice(e);
+		if (config.causes && e->from && READ_ONCE(windows.histories))
+			slice_add(e->pid, e->from, e->at.ns);
+	}
+	if (out)
+		leaves(out, v, clock, e, raw);
+	if (in)
+		comes(in, v, clock, e, raw);
+	v->slot[SCHED_LAST_NS] = e->at.ns;
+}
+
+/* A function of its own for the verifier, which walks it once instead of once for every way that
+ * leads to it. */
+__noinline int switch_account(struct probe_thread *out, struct probe_thread *in,
+			      struct probe_values_element *v, struct probe_depth *depth,
+			      struct event *e)
+{
+	if (v && e)
+		account(out, in, v, depth, e, false);
 	return 0;
-}
-
-/* The next two are functions of their own for the verifier, which walks each of them once instead of
- * once for every way that leads to it. */
-__noinline int thread_leaves(struct probe_thread *t, struct probe_values_element *v,
-			     const struct event *e)
-{
-	return t && v && e ? leaves(t, v, e, false) : 0;
-}
-
-__noinline int thread_comes(struct probe_thread *t, struct probe_values_element *v,
-			    const struct event *e)
-{
-	return t && v && e ? comes(t, v, e, false) : 0;
-}
-
-/* Not one function: before 6.13 what is called has 512 bytes of stack together with its callers. */
-static __always_inline void thread_goes(struct probe_thread *t, struct probe_values_element *v,
-					const struct event *e, bool raw)
-{
-	if (raw) {
-		(void)leaves(t, v, e, true);
-	} else if (thread_leaves(t, v, e)) {
-		thread_missed(t, v, e);
-		(void)thread_leaves(t, v, e);
-	}
 }
 
 /* --- the dead --- */
@@ -501,20 +525,22 @@ static __noinline int thread_bury(struct probe_thread *t, struct task_struct *ta
 
 /* What nobody can name is shown: a stack now and then, because one costs as much as all the rest
  * of this event together several times over. */
-static __always_inline void stack_take(__u64 *ctx, struct probe_thread *t, const struct now *n)
+static __always_inline void stack_take(__u64 *ctx, struct probe_thread *t,
+				       struct probe_values_element *v,
+				       const volatile struct probe_span *w, const struct moment *at)
 {
 	struct probe_stack *s;
 	__u32 key;
 
-	if (!config.stacks || !window_has(n->w, n->ns) ||
-	    n->ns - n->v->slot[SCHED_STACK_NS] < PROBE_STACK_EVERY_NS)
+	if (!config.stacks || !window_inside(w, at) ||
+	    at->ns - v->slot[SCHED_STACK_NS] < PROBE_STACK_EVERY_NS)
 		return;
-	n->v->slot[SCHED_STACK_NS] = n->ns;
+	v->slot[SCHED_STACK_NS] = at->ns;
 	key = __sync_fetch_and_add(&ledger_state.stacks, 1) & (PROBE_STACKS - 1);
 	s = bpf_map_lookup_elem(&stacks, &key);
 	if (!s)
 		return;
-	s->serial = n->w->serial;
+	s->serial = w->serial;
 	s->ns = 0;
 	s->bytes = bpf_get_stack(ctx, s->ip, sizeof(s->ip), 0);
 	t->stack = key + 1;

@@ -98,6 +98,8 @@ void mode_find(struct probe_set *set)
 	if (!set->mode.raw && !mode_forced("casts") && typed_possible(set->kernel)) {
 		set->mode.typed_kiocb = kernel_type(set->kernel, "kiocb", BTF_KIND_STRUCT, 0);
 		set->mode.typed_socket = kernel_type(set->kernel, "socket", BTF_KIND_STRUCT, 0);
+		set->mode.typed_regs = kernel_type(set->kernel, "pt_regs", BTF_KIND_STRUCT, 0);
+		set->mode.typed_task = kernel_type(set->kernel, "task_struct", BTF_KIND_STRUCT, 0);
 	}
 	mode_find_net(set);
 }

@@ -206,6 +206,8 @@ struct probe_config config_make(const struct probe_set *set)
 		.uring_punt_args = set->mode.uring_punt_args,
 		.typed_kiocb = set->mode.typed_kiocb,
 		.typed_socket = set->mode.typed_socket,
+		.typed_regs = set->mode.typed_regs,
+		.typed_task = set->mode.typed_task,
 		.net = set->mode.net,
 	};
 }

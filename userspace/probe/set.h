@@ -80,7 +80,7 @@ struct probe_mode {
 	/* As in struct probe_config; found out once, because searching the types takes a while. */
 	unsigned block_rq_arg, cqe_arg, uring_punt_args;
 	struct probe_net_config net;
-	uint32_t typed_kiocb, typed_socket;
+	uint32_t typed_kiocb, typed_socket, typed_regs, typed_task;
 	bool realtime;	   /* PREEMPT_RT: softirqs are threads */
 	bool atomics;	   /* that return the old value (5.12) */
 	bool causes;	   /* wall.time or wall.time_of is asked for */
