@@ -60,28 +60,6 @@ static int net_alloc(struct bench_worker *w)
 	return 0;
 }
 
-/* Are both ends on one CPU? */
-static bool net_one_cpu(const struct bench_job *job)
-{
-	return job->nr_workers == NET_WORKERS && job->cpus && job->cpus[0] >= 0 &&
-	       job->cpus[0] == job->cpus[1];
-}
-
-/* Hand a short message over together with the receive beside it? That is half of the system calls.
- * Where the ends take turns on one CPU this is a fifth of the time of a transaction; with more
- * connections less, and nothing from about 32. On two CPUs the call between the two is time in which
- * the other end gets on: to wait for both lets the CPUs fall idle, which costs up to half of the
- * throughput (2 connections). */
-static bool net_pairs(const struct bench_worker *w)
-{
-	const struct net_params *p = w->job->params;
-	const struct net_state *n = w->state;
-
-	if (p->mode != NET_RR || (uint64_t)n->depth * n->size > NET_SHORT)
-		return false;
-	return n->engine != &net_plain || (n->nr <= NET_PAIRS_MAX && net_one_cpu(w->job));
-}
-
 static int net_enter(struct bench_worker *w)
 {
 	const struct net_params *p = w->job->params;
@@ -106,7 +84,7 @@ static int net_enter(struct bench_worker *w)
 					 "flows=%" PRIu64 ",depth=%u need %u operations, more than "
 					 "the %u that a ring holds here",
 					 p->flows, n->depth, ops, bench_async_depth(w->async));
-	n->pairs = net_pairs(w);
+	n->soon = p->mode == NET_RR && (uint64_t)n->depth * n->size <= NET_SHORT;
 	if (w->passive) /* its operations have no latency that anybody looks at */
 		bench_async_set_stamps(w->async, false);
 	net_divide(n, p, bench_async_depth(w->async) - ops);

@@ -10,15 +10,13 @@
 
 /* A message up to this size fits a socket buffer, whose smallest default is 16 KiB, at once. */
 #define NET_SHORT 4096u
-/* Connections of one ring for whose messages the call beside each counts. */
-#define NET_PAIRS_MAX 16u
 
 struct net_flow {
 	int fd, ctl;		 /* struct net_ends_fds; -1 = not connected */
 	int file;		 /* plain: index of fd with the ring; negative = has none */
 	uint32_t sent, received; /* plain: of the messages being transferred */
 	unsigned char seq;	 /* client: first byte of a request, which the response repeats */
-	unsigned char busy;	 /* plain: operations whose completion is to come */
+	bool busy;		 /* plain: an operation is under way */
 	bool sending, receiving; /* others: an operation of this kind is under way */
 	unsigned char *buf;
 	uint64_t submit_ns;    /* plain client: when the request was handed over; 0 = not yet */
@@ -64,7 +62,7 @@ struct net_state {
 		**idle_tail; /* paced: those that can take a message, longest first */
 	unsigned nr, depth;
 	uint32_t size, buf_size;
-	bool pairs; /* rr: send and receive are handed over together */
+	bool soon; /* pipe: a message is short enough to be sent while it is handed over */
 	bool multishot, provided, zerocopy;
 	uint64_t total;	 /* bytes of this window; client: sent, server: received */
 	uint64_t within; /* server: received before the window's end */

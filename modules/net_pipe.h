@@ -138,7 +138,7 @@ static void net_pipe_push(struct bench_worker *w, struct net_flow *f)
 		bench_op_send_zc(w->async, op, f->fd, f->buf + at, (uint32_t)len, MSG_WAITALL);
 	else
 		bench_op_send(w->async, op, f->fd, f->buf + at, (uint32_t)len,
-			      MSG_NOSIGNAL | MSG_WAITALL, n->pairs ? BENCH_IO_SOON : 0);
+			      MSG_NOSIGNAL | MSG_WAITALL, n->soon ? BENCH_IO_SOON : 0);
 }
 
 /* --- receiving --- */

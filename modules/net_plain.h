@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* net, the cheapest way: rr keeps one request outstanding in each flow, stream one message of each
- * flow being sent.
- *
- * Where it pays (net_pairs()) a short rr message is handed over together with the receive of what
- * follows it, in one io_uring_enter. They may share a buffer, because the other end answers only
- * when it has the whole message.
- */
+ * flow being sent. A receive is handed over when what it answers is sent, not together with it:
+ * that would be half of the system calls, but it lets the thread sleep before the answer is there.
+ * On two CPUs both fall idle, which costs up to half of the throughput (2 flows); on one CPU each
+ * message has to wake its receiver (2 wake-ups a transaction for 1.2), which is worth the calls or
+ * more. */
 #ifndef MODULES_NET_PLAIN_H
 #define MODULES_NET_PLAIN_H
 
@@ -31,12 +30,11 @@ static void net_send(struct bench_worker *w, struct bench_op *op)
 	struct net_flow *f = op->user;
 
 	op->done = net_sent;
-	op->passive = n->pairs; /* the receive beside it stands for both */
-	f->busy++;
+	op->passive = false;
+	f->busy = true;
 	/* MSG_WAITALL: the kernel goes on by itself after a part of a large message. */
 	bench_op_send(w->async, op, net_file(f), f->buf + f->sent, n->size - f->sent,
-		      MSG_NOSIGNAL | MSG_WAITALL,
-		      net_file_flags(f) | (n->pairs ? BENCH_IO_SOON : 0));
+		      MSG_NOSIGNAL | MSG_WAITALL, net_file_flags(f));
 }
 
 static void net_recv(struct bench_worker *w, struct bench_op *op)
@@ -48,27 +46,17 @@ static void net_recv(struct bench_worker *w, struct bench_op *op)
 
 	op->done = net_received;
 	op->passive = w->passive; /* a server waits for its client without end */
-	f->busy++;
+	f->busy = true;
 	bench_op_recv(w->async, op, net_file(f), f->buf + f->received, len, 0, net_file_flags(f));
 }
 
-/* Send the message of a flow, and receive what follows it: at once, or when it is sent. op is for
- * the latter. */
+/* Send the message of a flow; op will receive the answer, too. */
 static void net_exchange(struct bench_worker *w, struct bench_op *op)
 {
-	const struct net_state *n = w->state;
 	struct net_flow *f = op->user;
-	struct bench_op *first = n->pairs ? bench_op_get(w->async) : op;
 
 	f->sent = f->received = 0;
-	if (!first) {
-		bench_worker_fail(w, -EBUSY, "no free operation for %u flows", n->nr);
-		return;
-	}
-	first->user = f;
-	net_send(w, first);
-	if (n->pairs)
-		net_recv(w, op);
+	net_send(w, op);
 }
 
 /* The next message of a client's flow. */
@@ -96,7 +84,7 @@ static void net_sent(struct bench_worker *w, struct bench_op *op)
 	struct net_state *n = w->state;
 	struct net_flow *f = op->user;
 
-	f->busy--;
+	f->busy = false;
 	if (op->res <= 0) {
 		net_failed(w, "send", op->res);
 		return;
@@ -110,8 +98,6 @@ static void net_sent(struct bench_worker *w, struct bench_op *op)
 		net_send(w, op);
 		return;
 	}
-	if (n->pairs)
-		return;
 	if (p->mode == NET_RR) {
 		net_recv(w, op);
 		return;
@@ -125,7 +111,7 @@ static void net_received(struct bench_worker *w, struct bench_op *op)
 	struct net_state *n = w->state;
 	struct net_flow *f = op->user;
 
-	f->busy--;
+	f->busy = false;
 	if (op->res <= 0) {
 		if (op->res < 0 || !w->passive)
 			net_failed(w, "receive", op->res);
