@@ -21,6 +21,31 @@ check_one_line 'a short key' 2 'at least|16 to' "$BENCH" peer --listen 127.0.0.1
 check_one_line 'an address that is none' 2 'give ADDR:PORT' "$BENCH" peer --listen nowhere --key key
 check_one_line 'an address of others' 2 'Cannot assign' "$BENCH" peer --listen 192.0.2.1:0 --key key
 check 'help' 0 'listen=ADDR:PORT' "$BENCH" peer --help
+# One that takes the connection and says nothing; one whose queue is full, so that it does not even take it.
+for runtime in uring blocking; do
+	for backlog in 8 0; do
+		python3 - "$backlog" "$BENCH" -q --runtime=$runtime --key key <<'PY' >out
+import signal, socket, subprocess, sys, time
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen(int(sys.argv[1]))
+others = [socket.socket() for _ in range(0 if sys.argv[1] != "0" else 3)]
+for o in others:
+    o.setblocking(False)
+    o.connect_ex(s.getsockname())
+module = "net" if "--runtime=uring" in sys.argv else "net_sync"
+p = subprocess.Popen(sys.argv[2:] + ["%s,peer=127.0.0.1:%d" % (module, s.getsockname()[1])],
+                     stderr=subprocess.PIPE, text=True,
+                     preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+time.sleep(1)
+p.send_signal(signal.SIGINT)
+start = time.monotonic()
+err = p.communicate(timeout=30)[1]
+print(p.returncode, "at once" if time.monotonic() - start < 2 else "late", err.count("\n"), err.split(": ")[-1].strip())
+PY
+		expect "$runtime, a server that is silent (queue of $backlog), ^C" "$(cat out)" '130 at once 1 interrupted'
+	done
+done
 
 if [ "$(id -u)" != 0 ] || ! command -v nsenter >/dev/null || ! command -v ip >/dev/null; then
 	skip 'two hosts' 'needs root, ip and nsenter'

@@ -202,7 +202,7 @@ void execution_init(struct execution *x, struct run *run, const struct plan_job 
 					.progress = run->settings->quiet ? NULL : note_progress };
 	if ((plan->spec->common.peer && remote_open(&x->remote, run, plan, &err)) ||
 	    prepare(x, &err))
-		execution_fail(x, "failed", err.msg);
+		execution_fail(x, run->stop ? "interrupted" : "failed", err.msg);
 }
 
 int execution_check(struct execution *x, int rc)

@@ -123,25 +123,34 @@ static int ask(struct remote *r, json_t *message, json_t **ret_answer)
 	return rc ? rc : hear(r, ANSWER_NS, ret_answer);
 }
 
+/* Nothing is lost when the user ends it here. */
+static struct remote_waiting waiting(const struct remote *r)
+{
+	return (struct remote_waiting){ .loop = runtime_loop(r->run->runtime),
+					.stop = &r->run->stop };
+}
+
 static int connect_to(struct remote *r, const struct sockaddr_in *addr)
 {
-	int one = 1, rc = 0, ms = (int)(CONNECT_NS / BENCH_NS_PER_MS), error = 0;
 	unsigned gone_ms = (unsigned)(RAN_NS / BENCH_NS_PER_MS);
-	struct pollfd pfd = { .events = POLLOUT };
+	struct remote_waiting wait = waiting(r);
+	int one = 1, rc = 0, error = 0;
 	socklen_t len = sizeof(error);
 
 	r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (r->fd < 0)
 		return failed(r, -errno, strerror(errno));
-	pfd.fd = r->fd;
 	if (connect(r->fd, (const struct sockaddr *)addr, sizeof(*addr)) && errno != EINPROGRESS)
 		rc = -errno;
-	else if (poll(&pfd, 1, ms) <= 0)
-		rc = -ETIMEDOUT;
-	else if (getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
+	else
+		rc = remote_ready(&wait, r->fd, POLLOUT, bench_now_ns() + CONNECT_NS);
+	if (!rc && (getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &error, &len) || error))
 		rc = error ? -error : -errno;
 	if (rc)
-		return failed(r, rc, rc == -ETIMEDOUT ? "no answer to the connection" : strerror(-rc));
+		return failed(r, rc,
+			      r->run->stop	 ? "interrupted"
+			      : rc == -ETIMEDOUT ? "no answer to the connection"
+						 : strerror(-rc));
 	(void)setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	/* A host that vanishes is noticed. */
 	(void)setsockopt(r->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone_ms, sizeof(gone_ms));
@@ -150,15 +159,17 @@ static int connect_to(struct remote *r, const struct sockaddr_in *addr)
 
 static int greet(struct remote *r)
 {
+	struct remote_waiting turning = waiting(r);
+	struct wire_wait wait = { remote_ready, &turning };
 	struct wire_key key;
 	int rc = wire_key_read(&key, r->run->settings->key, &r->err);
 
 	if (rc)
 		return rc;
-	rc = wire_connect(&r->wire, r->fd, &key, bench_now_ns() + CONNECT_NS);
+	rc = wire_connect(&r->wire, r->fd, &key, &wait, bench_now_ns() + CONNECT_NS);
 	sodium_memzero(&key, sizeof(key));
 	if (rc)
-		return failed(r, rc, wire_error(rc));
+		return failed(r, rc, r->run->stop ? "interrupted" : wire_error(rc));
 	return ask(r, json_pack("{s:s, s:i, s:s}", "do", "hello", "protocol", REMOTE_PROTOCOL,
 				"version", bench_version()), NULL);
 }

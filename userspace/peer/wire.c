@@ -108,8 +108,11 @@ static int put_bytes(int fd, const void *data, size_t len, uint64_t deadline_ns)
 	return 0;
 }
 
-static int get_bytes(int fd, void *data, size_t len, uint64_t deadline_ns)
+static int get_bytes(const struct wire *wire, void *data, size_t len, uint64_t deadline_ns)
 {
+	const struct wire_wait *wait = wire->wait;
+	int fd = wire->fd;
+
 	for (size_t at = 0; at < len;) {
 		ssize_t n = recv(fd, (char *)data + at, len - at, MSG_DONTWAIT);
 		int rc;
@@ -122,7 +125,8 @@ static int get_bytes(int fd, void *data, size_t len, uint64_t deadline_ns)
 			return -ECONNRESET;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		rc = wait_for(fd, POLLIN, deadline_ns);
+		rc = wait ? wait->ready(wait->arg, fd, POLLIN, deadline_ns)
+			  : wait_for(fd, POLLIN, deadline_ns);
 		if (rc)
 			return rc;
 	}
@@ -139,7 +143,7 @@ static int start(struct wire *wire, const struct wire_key *key, const unsigned c
 	mac(session, key, "bench peer 1 to server", client, server);
 	crypto_secretstream_xchacha20poly1305_init_push(&wire->out, header, session);
 	rc = put_bytes(wire->fd, header, HEADER, deadline_ns);
-	rc = rc ? rc : get_bytes(wire->fd, header, HEADER, deadline_ns);
+	rc = rc ? rc : get_bytes(wire, header, HEADER, deadline_ns);
 	mac(session, key, "bench peer 1 to client", client, server);
 	if (!rc && crypto_secretstream_xchacha20poly1305_init_pull(&wire->in, header, session))
 		rc = -EBADMSG;
@@ -199,24 +203,34 @@ int wire_greet(struct wire_greeting *g, const struct wire_key *key, int fd, stru
 	}
 }
 
-int wire_connect(struct wire *ret_wire, int fd, const struct wire_key *key, uint64_t deadline_ns)
+static int connect_wire(struct wire *wire, const struct wire_key *key, uint64_t deadline_ns)
 {
 	unsigned char hello[WIRE_HELLO], answer[WIRE_HELLO], proof[WIRE_MAC];
 	int rc;
 
-	*ret_wire = (struct wire){ .fd = fd, .max = WIRE_ANSWER_MAX };
 	randombytes_buf(hello, WIRE_NONCE);
 	mac(hello + WIRE_NONCE, key, "bench peer 1 hello", hello, NULL);
-	rc = put_bytes(fd, hello, sizeof(hello), deadline_ns);
-	rc = rc ? rc : get_bytes(fd, answer, sizeof(answer), deadline_ns);
+	rc = put_bytes(wire->fd, hello, sizeof(hello), deadline_ns);
+	rc = rc ? rc : get_bytes(wire, answer, sizeof(answer), deadline_ns);
 	/* It closes without a word when the key is not its own. */
 	if (rc)
 		return rc == -ECONNRESET ? -EACCES : rc;
 	if (!proves(answer + WIRE_NONCE, key, "bench peer 1 server", hello, answer))
 		return -EACCES;
 	mac(proof, key, "bench peer 1 client", hello, answer);
-	rc = put_bytes(fd, proof, sizeof(proof), deadline_ns);
-	return rc ? rc : start(ret_wire, key, hello, answer, deadline_ns);
+	rc = put_bytes(wire->fd, proof, sizeof(proof), deadline_ns);
+	return rc ? rc : start(wire, key, hello, answer, deadline_ns);
+}
+
+int wire_connect(struct wire *ret_wire, int fd, const struct wire_key *key,
+		 const struct wire_wait *wait, uint64_t deadline_ns)
+{
+	int rc;
+
+	*ret_wire = (struct wire){ .fd = fd, .wait = wait, .max = WIRE_ANSWER_MAX };
+	rc = connect_wire(ret_wire, key, deadline_ns);
+	ret_wire->wait = NULL;
+	return rc;
 }
 
 int wire_send(struct wire *wire, const json_t *message, uint64_t deadline_ns)
@@ -248,7 +262,7 @@ int wire_receive(struct wire *wire, json_t **ret_message, uint64_t deadline_ns)
 	unsigned char head[4], *in = NULL, *text = NULL, tag;
 	unsigned long long len = 0;
 	uint32_t size = 0;
-	int rc = get_bytes(wire->fd, head, sizeof(head), deadline_ns);
+	int rc = get_bytes(wire, head, sizeof(head), deadline_ns);
 
 	if (rc)
 		return rc;
@@ -258,7 +272,7 @@ int wire_receive(struct wire *wire, json_t **ret_message, uint64_t deadline_ns)
 		return -EMSGSIZE;
 	in = malloc(size);
 	text = malloc(size);
-	rc = in && text ? get_bytes(wire->fd, in, size, deadline_ns) : -ENOMEM;
+	rc = in && text ? get_bytes(wire, in, size, deadline_ns) : -ENOMEM;
 	if (!rc && crypto_secretstream_xchacha20poly1305_pull(&wire->in, text, &len, &tag, in, size,
 							      NULL, 0))
 		rc = -EBADMSG;

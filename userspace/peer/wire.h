@@ -47,8 +47,16 @@ struct wire_greeting {
 	bool answered; /* the hello was good; the proof is to come */
 };
 
+/* How to wait until fd is ready for events (POLLIN, ...): 0; -ETIMEDOUT; or another errno, which
+ * ends what waited. */
+struct wire_wait {
+	int (*ready)(void *arg, int fd, short events, uint64_t deadline_ns);
+	void *arg;
+};
+
 struct wire {
 	int fd; /* a connected socket; who closes it is the caller's */
+	const struct wire_wait *wait; /* for what is read; NULL = poll(2) */
 	crypto_secretstream_xchacha20poly1305_state out, in;
 	uint32_t max; /* bytes of a message that is taken */
 };
@@ -56,8 +64,10 @@ struct wire {
 /* Read what is there on a socket that does not block. 1: the client is who it says, and wire is
  * ready; 0: more is to come; -EACCES: it is not; another errno: it is gone. */
 int wire_greet(struct wire_greeting *g, const struct wire_key *key, int fd, struct wire *ret_wire);
-/* Client's side, all of it. -EACCES: the other side has another key, or none; -ETIMEDOUT. */
-int wire_connect(struct wire *ret_wire, int fd, const struct wire_key *key, uint64_t deadline_ns);
+/* Client's side, all of it. wait: as in struct wire, during this call. -EACCES: the other side has
+ * another key, or none; -ETIMEDOUT. */
+int wire_connect(struct wire *ret_wire, int fd, const struct wire_key *key,
+		 const struct wire_wait *wait, uint64_t deadline_ns);
 
 /* Times are CLOCK_MONOTONIC ns. Both return 0; -ETIMEDOUT; -ECONNRESET: it was closed; -EBADMSG: not
  * from who has the key, or not in order; -EMSGSIZE; or another errno. */
