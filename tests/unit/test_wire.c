@@ -32,7 +32,7 @@ static void *client_main(void *arg)
 {
 	struct client *c = arg;
 
-	c->rc = wire_connect(&c->wire, c->fd, &c->key, SOON);
+	c->rc = wire_connect(&c->wire, c->fd, &c->key, NULL, SOON);
 	return NULL;
 }
 
@@ -234,6 +234,32 @@ static void a_half_message_is_waited_for_until_the_deadline(void **state)
 	close_both(tap);
 }
 
+static int gives_up(void *arg, int fd, short events, uint64_t deadline_ns)
+{
+	(void)fd;
+	(void)deadline_ns;
+	assert_int_equal(events, POLLIN);
+	++*(unsigned *)arg;
+	return -ECANCELED;
+}
+
+/* The other side says nothing. */
+static void who_waits_may_give_up(void **state)
+{
+	struct wire_key key = key_of("the same");
+	unsigned asked = 0;
+	struct wire_wait wait = { gives_up, &asked };
+	struct wire wire;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(wire_connect(&wire, fds[0], &key, &wait, SOON), -ECANCELED);
+	assert_int_equal(asked, 1);
+	assert_null(wire.wait);
+	close_both(fds);
+}
+
 static void keys_are_files_of_their_owner(void **state)
 {
 	char path[] = "/tmp/bench-key-XXXXXX";
@@ -268,6 +294,7 @@ int main(void)
 		cmocka_unit_test(a_repeated_or_a_missing_message_is_refused),
 		cmocka_unit_test(a_length_beyond_the_limit_is_not_read),
 		cmocka_unit_test(a_half_message_is_waited_for_until_the_deadline),
+		cmocka_unit_test(who_waits_may_give_up),
 		cmocka_unit_test(keys_are_files_of_their_owner),
 	};
 
