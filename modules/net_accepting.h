@@ -62,7 +62,7 @@ static void net_conn_begin(struct bench_worker *w, struct net_flow *f, struct be
 {
 	const struct net_shared *s = w->job->shared;
 
-	f->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	f->fd = socket(s->link.addr.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (f->fd < 0) {
 		bench_worker_fail(w, -errno, "socket: %s", strerror(errno));
 		return;
@@ -70,8 +70,7 @@ static void net_conn_begin(struct bench_worker *w, struct net_flow *f, struct be
 	op->user = f;
 	op->done = net_conn_made;
 	f->under_way++;
-	bench_op_connect(w->async, op, f->fd, (const struct sockaddr *)&s->link.addr,
-			 sizeof(s->link.addr));
+	bench_op_connect(w->async, op, f->fd, &s->link.addr.sa, bench_inet_len(&s->link.addr));
 }
 
 /* --- server: op goes with its connection from accept to close; op->user is a place of its own ---

@@ -3,7 +3,6 @@
 #ifndef MODULES_NET_CLIENT_H
 #define MODULES_NET_CLIENT_H
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,10 +30,10 @@ static inline int net_connect(struct bench_worker *w)
 {
 	const struct net_params *p = w->job->params;
 	const struct net_shared *s = w->job->shared;
-	const struct sockaddr_in *addr = &s->link.addr;
-	char text[INET_ADDRSTRLEN] = "?";
+	const union bench_inet *addr = &s->link.addr;
+	char text[BENCH_INET_TEXT];
 	int one = (int)p->nodelay;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return bench_worker_fail(w, -errno,
@@ -42,14 +41,14 @@ static inline int net_connect(struct bench_worker *w)
 					 "descriptors; see ulimit -n)",
 					 strerror(errno));
 	net_set_timeout(fd, NET_TIMEOUT_MS);
-	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) ||
+	if (connect(fd, &addr->sa, bench_inet_len(addr)) ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))) {
 		int e = errno;
 
 		close(fd);
-		(void)inet_ntop(AF_INET, &addr->sin_addr, text, sizeof(text)); /* has room */
+		bench_inet_print(addr, text);
 		return bench_worker_fail(
-			w, -e, "connect to %s port %u: %s", text, ntohs(addr->sin_port),
+			w, -e, "connect to %s port %u: %s", text, bench_inet_port(addr),
 			e == EINPROGRESS || e == EAGAIN ? "timed out" : strerror(e));
 	}
 	net_set_timeout(fd, 0);

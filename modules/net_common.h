@@ -147,7 +147,7 @@ static inline void net_client_window(struct bench_worker *w, int fd)
 	struct net_shared *s = w->job->shared;
 
 	if (fd >= 0)
-		s->info.mtu = net_path_mtu(fd);
+		s->info.mtu = net_path_mtu(&s->link, fd);
 	net_path_name(p, &s->link, s->info.path, sizeof(s->info.path));
 	net_cpu_take(&s->cpu[0]);
 }

@@ -28,7 +28,7 @@ struct net_info {
 	double fairness; /* Jain's index; 0 = one flow, or nothing moved */
 	uint64_t napi;	 /* connections whose packets come from a card with NAPI */
 	unsigned mtu;
-	char path[64];
+	char path[96];
 };
 
 static inline int net_info_new(struct net_info *info)

@@ -4,7 +4,6 @@
 #ifndef MODULES_NET_LINK_H
 #define MODULES_NET_LINK_H
 
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -20,7 +19,7 @@
 struct net_link {
 	/* From the server, once per job, after setup() of its end and before begin() of the
 	 * client's: where it listens. */
-	struct sockaddr_in addr;
+	union bench_inet addr;
 	/* From the client, after end() of each window and before the server's report(). */
 	atomic_bool client_failed; /* at once: the server need not wait for its connections */
 	_Atomic uint64_t tx __attribute__((aligned(64))); /* bytes sent in this window, complete */

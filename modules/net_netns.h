@@ -34,12 +34,12 @@ static inline int net_netns_open(const char *name, struct bench_err *err)
 
 /* socket(2) in the namespace of this name, NULL = ours. The descriptor, or negative errno and why.
  */
-static inline int net_socket(const char *netns, int type, struct bench_err *err)
+static inline int net_socket(const char *netns, int family, int type, struct bench_err *err)
 {
 	int there, home, fd, rc = 0;
 
 	if (!netns) {
-		fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+		fd = socket(family, type | SOCK_CLOEXEC, 0);
 		return fd >= 0 ? fd : bench_fail(err, -errno, "socket: %s", strerror(errno));
 	}
 	there = net_netns_open(netns, err);
@@ -52,7 +52,7 @@ static inline int net_socket(const char *netns, int type, struct bench_err *err)
 				strerror(errno));
 		goto out;
 	}
-	fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	fd = socket(family, type | SOCK_CLOEXEC, 0);
 	rc = fd >= 0 ? fd
 		     : bench_fail(err, -errno, "socket in netns=%s: %s", netns, strerror(errno));
 	if (setns(home, CLONE_NEWNET)) {

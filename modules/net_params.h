@@ -4,12 +4,12 @@
 #ifndef MODULES_NET_PARAMS_H
 #define MODULES_NET_PARAMS_H
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <unistd.h>
 
+#include "bench/inet.h"
 #include "bench/module.h"
 #include "net_netns.h"
 
@@ -23,18 +23,18 @@ enum { NET_CLIENT, NET_SERVER, NET_WORKERS };
 
 struct net_params {
 	uint64_t mode, proto, size, port, nodelay, busy_poll_ns;
-	const char *address; /* IPv4 of the server; NULL = 127.0.0.1, or any to a lone server */
+	const char *address; /* of the server; NULL = 127.0.0.1, or any to a lone server */
 	const char *netns;   /* of the server's end; NULL = ours */
 	uint64_t ends;	     /* enum bench_end; no option: net_split() sets it */
-	const char *client;  /* lone server: IPv4 of the client, the only one to be served */
+	const char *client;  /* lone server: address of the client, the only one to be served */
 	/* net only */
 	uint64_t flows, depth, probe, recv, accept, zerocopy;
 };
 
 /* A stream's server receives up to this much at once, at least; iperf3's. */
 #define NET_STREAM_BUFFER (128u << 10)
-/* The most that fits an IPv4 datagram (65535 less 28 bytes of headers), and what fits one frame of
- * an Ethernet without fragments (1500 less those), iperf3's default rounded down. */
+/* The most that fits an IPv4 datagram (65535 less 28 bytes of headers; IPv6 takes 20 more), and
+ * what fits one frame of an Ethernet without fragments (1500 less 48 of IPv6), rounded down. */
 #define NET_UDP_MAX 65507u
 #define NET_UDP_STREAM 1400u
 /* A datagram carries its number. */
@@ -68,8 +68,8 @@ static const char *const net_protos[] = { "tcp", "udp", NULL };
 		{ .name = "address",                                                               \
 		  .type = BENCH_OPT_STRING,                                                        \
 		  .offset = offsetof(struct net_params, address),                                  \
-		  .help = "IPv4 address of this host that the server listens on (default "         \
-			  "127.0.0.1)" },                                                          \
+		  .help = "address of this host that the server listens on, IPv4 or IPv6 "         \
+			  "(default 127.0.0.1)" },                                                 \
 		{ .name = "netns",                                                                 \
 		  .type = BENCH_OPT_STRING,                                                        \
 		  .offset = offsetof(struct net_params, netns),                                    \
@@ -159,7 +159,7 @@ static inline uint64_t net_buffer(const struct bench_worker *w)
 static inline int net_validate_common(const struct net_params *p, struct bench_err *err)
 {
 	uint64_t size = net_size(p);
-	struct in_addr addr;
+	union bench_inet addr;
 	int fd;
 
 	if (p->proto == NET_UDP && p->mode == NET_CONNECT)
@@ -172,12 +172,12 @@ static inline int net_validate_common(const struct net_params *p, struct bench_e
 				  "to %u bytes",
 				  size, NET_UDP_MIN, NET_UDP_MAX);
 	if (p->netns && !p->address)
-		return bench_fail(
-			err, -EINVAL,
-			"netns=%s needs address=, the IPv4 address that the server has there",
-			p->netns);
-	if (p->address && inet_pton(AF_INET, p->address, &addr) != 1)
-		return bench_fail(err, -EINVAL, "address=%s is no IPv4 address", p->address);
+		return bench_fail(err, -EINVAL,
+				  "netns=%s needs address=, the address that the server has there",
+				  p->netns);
+	if (p->address && bench_inet_parse(&addr, p->address))
+		return bench_fail(err, -EINVAL, "address=%s is no address, or not of this host",
+				  p->address);
 	if (p->netns) {
 		fd = net_netns_open(p->netns, err);
 		if (fd < 0)

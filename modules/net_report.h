@@ -56,7 +56,10 @@ static inline void net_report_server(struct bench_job *job, uint64_t trial_ns)
 			(double)atomic_load(&link->rx_window) * 1e9 / (double)trial_ns);
 	if (atomic_load(&link->mismatch) && p->ends == BENCH_END_SERVER)
 		snprintf(job->invalid, sizeof(job->invalid),
-			 "the server received %.0f bytes, the client sent %.0f", rx, tx);
+			 p->mode == NET_CONNECT
+				 ? "the server accepted %.0f connections, the client made %.0f"
+				 : "the server received %.0f bytes, the client sent %.0f",
+			 rx, tx);
 	if (p->mode == NET_CONNECT)
 		net_put(job, "net.accepted", "count", BENCH_BETTER_NONE, rx);
 	else if (atomic_load(&link->mismatch))

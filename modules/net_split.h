@@ -4,25 +4,20 @@
 #ifndef MODULES_NET_SPLIT_H
 #define MODULES_NET_SPLIT_H
 
-#include <arpa/inet.h>
-
 #include "net_server.h"
 
 static inline int net_split(void *params, enum bench_end end, const char *address,
 			    const char *other, struct bench_err *err)
 {
 	struct net_params *p = params;
-	struct in_addr ip;
+	union bench_inet ip;
 
 	/* A plan that is made again has split it before. */
 	if (p->netns || (p->address && p->ends == BENCH_END_BOTH))
 		return bench_fail(err, -EINVAL, "%s= is for a server's end on this host, not with peer=",
 				  p->netns ? "netns" : "address");
-	if (p->mode == NET_CONNECT)
-		return bench_fail(err, -EINVAL,
-				  "mode=connect needs both ends on this host, without peer=");
-	if (inet_pton(AF_INET, address, &ip) != 1)
-		return bench_fail(err, -EINVAL, "%s is no IPv4 address; the ends need one", address);
+	if (bench_inet_parse(&ip, address))
+		return bench_fail(err, -EINVAL, "%s is no address; the ends need one", address);
 	p->ends = end;
 	p->address = address;
 	p->client = other;
@@ -43,7 +38,7 @@ static inline unsigned net_tell(const struct bench_job *job, uint64_t *values)
 		values[NET_SAY_DONE] = atomic_load(&link->done);
 		return NET_SAYS_CLIENT;
 	}
-	values[NET_SAY_PORT] = ntohs(link->addr.sin_port);
+	values[NET_SAY_PORT] = bench_inet_port(&link->addr);
 	values[NET_SAY_RX] = atomic_load(&link->rx);
 	values[NET_SAY_RX_WINDOW] = atomic_load(&link->rx_window);
 	return NET_SAYS_SERVER;
@@ -55,9 +50,8 @@ static inline void net_hear(struct bench_job *job, const uint64_t *values, unsig
 	struct net_link *link = &((struct net_shared *)job->shared)->link;
 
 	if (p->ends == BENCH_END_CLIENT && nr == NET_SAYS_SERVER) {
-		link->addr.sin_family = AF_INET;
-		(void)inet_pton(AF_INET, p->address, &link->addr.sin_addr); /* split() looked */
-		link->addr.sin_port = htons((uint16_t)values[NET_SAY_PORT]);
+		(void)bench_inet_parse(&link->addr, p->address); /* split() looked */
+		bench_inet_set_port(&link->addr, (uint16_t)values[NET_SAY_PORT]);
 		atomic_store(&link->rx, values[NET_SAY_RX]);
 		atomic_store(&link->rx_window, values[NET_SAY_RX_WINDOW]);
 	} else if (p->ends == BENCH_END_SERVER && nr == NET_SAYS_CLIENT) {

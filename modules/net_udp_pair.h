@@ -4,9 +4,7 @@
 #ifndef MODULES_NET_UDP_PAIR_H
 #define MODULES_NET_UDP_PAIR_H
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -25,21 +23,23 @@
 static inline int net_udp_socket(struct bench_worker *w, int ctl, uint16_t *ret_port)
 {
 	const struct net_params *p = w->job->params;
-	struct sockaddr_in addr;
+	const struct net_shared *s = w->job->shared;
+	union bench_inet addr = { 0 };
 	socklen_t len = sizeof(addr);
 	int bytes = NET_UDP_BUFFER, fd;
 	struct bench_err err = { 0 };
 
-	fd = net_socket(net_is_server(w) ? p->netns : NULL, SOCK_DGRAM, &err);
+	fd = net_socket(net_is_server(w) ? p->netns : NULL, s->link.addr.sa.sa_family, SOCK_DGRAM,
+			&err);
 	if (fd < 0)
 		return bench_worker_fail(w, fd, "UDP %s", err.msg);
 	/* Cannot fail: more than is allowed is cut to what is. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	if (getsockname(ctl, (struct sockaddr *)&addr, &len) == 0) {
-		addr.sin_port = 0;
-		if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
-		    getsockname(fd, (struct sockaddr *)&addr, &len) == 0) {
-			*ret_port = addr.sin_port;
+	if (getsockname(ctl, &addr.sa, &len) == 0) {
+		bench_inet_set_port(&addr, 0);
+		if (bind(fd, &addr.sa, bench_inet_len(&addr)) == 0 &&
+		    getsockname(fd, &addr.sa, &len) == 0) {
+			*ret_port = htons(bench_inet_port(&addr));
 			return fd;
 		}
 	}
@@ -52,7 +52,7 @@ static inline int net_udp_socket(struct bench_worker *w, int ctl, uint16_t *ret_
 static inline int net_udp_pair(struct bench_worker *w, int ctl)
 {
 	struct timeval limit = { .tv_sec = NET_TIMEOUT_MS / 1000 };
-	struct sockaddr_in peer;
+	union bench_inet peer = { 0 };
 	socklen_t len = sizeof(peer);
 	uint16_t mine = 0, other = 0;
 	int fd = net_udp_socket(w, ctl, &mine);
@@ -62,9 +62,9 @@ static inline int net_udp_pair(struct bench_worker *w, int ctl)
 	(void)setsockopt(ctl, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (send(ctl, &mine, sizeof(mine), MSG_NOSIGNAL) == sizeof(mine) &&
 	    recv(ctl, &other, sizeof(other), MSG_WAITALL) == sizeof(other) &&
-	    getpeername(ctl, (struct sockaddr *)&peer, &len) == 0) {
-		peer.sin_port = other;
-		if (connect(fd, (struct sockaddr *)&peer, sizeof(peer)) == 0)
+	    getpeername(ctl, &peer.sa, &len) == 0) {
+		bench_inet_set_port(&peer, ntohs(other));
+		if (connect(fd, &peer.sa, bench_inet_len(&peer)) == 0)
 			return fd;
 	}
 	close(fd);

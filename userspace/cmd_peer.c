@@ -21,9 +21,11 @@ static const char *const file_word[] = { "FILE", NULL };
 static const char *const list_word[] = { "LIST", NULL };
 
 static const struct bench_option peer_options[] = {
-	{ "listen", BENCH_OPT_STRING, offsetof(struct peer_command, listen), 0, 0, NULL, address_word,
-	  "IPv4 address of this host and port, such as 0.0.0.0:5210; port 0 is any free one", NULL,
-	  0 },
+	{ "listen", BENCH_OPT_STRING, offsetof(struct peer_command, listen), 0, 0, NULL,
+	  address_word,
+	  "address of this host and port, such as 0.0.0.0:5210 or [::]:5210; port 0 is any free "
+	  "one",
+	  NULL, 0 },
 	{ "key", BENCH_OPT_STRING, offsetof(struct peer_command, key), 0, 0, NULL, file_word,
 	  "file with the key that clients must have, 16 bytes at least", NULL, 0 },
 	{ "cpus", BENCH_OPT_STRING, offsetof(struct peer_command, cpus), 0, 0, NULL, list_word,
@@ -87,7 +89,7 @@ int cmd_peer(int argc, char **argv)
 	struct peer_command command = { 0 };
 	struct peer_listener listener = { .fd = -1, .signal_fd = -1, .serve = serve, .arg = &command };
 	struct bench_err err = { 0 };
-	char text[INET_ADDRSTRLEN];
+	char text[BENCH_INET_TEXT];
 	int code = 0, rc = read_command(&cli, argc, argv, &command, &err);
 
 	if (!rc && command.help) {
@@ -100,8 +102,9 @@ int cmd_peer(int argc, char **argv)
 		code = refuse(&err);
 		goto out;
 	}
-	(void)inet_ntop(AF_INET, &listener.addr.sin_addr, text, sizeof(text)); /* has room */
-	printf("listening on %s:%u\n", text, ntohs(listener.addr.sin_port));
+	bench_inet_print(&listener.addr, text);
+	printf(strchr(text, ':') ? "listening on [%s]:%u\n" : "listening on %s:%u\n", text,
+	       bench_inet_port(&listener.addr));
 	fflush(stdout);
 	rc = peer_serve(&listener);
 	code = rc > 0 ? 128 + rc : EXIT_FAILED;

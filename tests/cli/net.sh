@@ -35,7 +35,7 @@ check_one_line 'a namespace without address' 2 'needs address=' "$BENCH" net,net
 check_one_line 'a namespace that is not there' 2 'no such network namespace' \
 	"$BENCH" net,netns=bench-none,address=10.0.0.1
 check_one_line 'more than a ring holds' 2 'a ring holds 1024' "$BENCH" net,flows=64,depth=16
-check_one_line 'no address' 2 'no IPv4 address' "$BENCH" net_sync,address=nowhere
+check_one_line 'no address' 2 'address=nowhere is no address' "$BENCH" net_sync,address=nowhere
 
 # --- every way over loopback ---
 
@@ -80,6 +80,17 @@ else
 fi
 
 # --- a shaped peer ---
+
+# --- IPv6 ---
+
+if [ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6; then
+	for job in net net,mode=stream,proto=udp net,mode=connect net_sync,mode=connect net_sync,proto=udp; do
+		b -o six.json --force "$job,address=::1"
+		expect "IPv6: $job" "$code $(json six.json 'd["jobs"][0]["status"]')" '0 ok'
+	done
+else
+	skip 'IPv6' 'lo has no address of it'
+fi
 
 if ! ip netns add "$far" 2>/dev/null || ! ip link add "$near" type veth peer name "$near"p 2>/dev/null ||
 	! ip link set "$near"p netns "$far" || ! ip addr add $net.1/30 dev "$near" ||

@@ -14,7 +14,9 @@ check_one_line 'peer= of a module with one end' 2 "module 'cpu' has no end" "$BE
 check_one_line 'peer= without a port' 2 'give HOST:PORT' "$BENCH" -q --key key net,peer=127.0.0.1
 check_one_line 'nobody there' 2 'peer 127.0.0.1:1: Connection refused' "$BENCH" -q --key key net,peer=127.0.0.1:1
 check_one_line 'both runtimes' 2 'one runtime' "$BENCH" -q --runtime=uring,blocking --key key net,peer=127.0.0.1:1
-check_one_line 'what needs one host' 2 'mode=connect' "$BENCH" -q --key key net,mode=connect,peer=127.0.0.1:1
+check_one_line 'what needs one host' 2 'netns= is for' "$BENCH" -q --key key net,netns=x,address=127.0.0.1,peer=127.0.0.1:1
+check_one_line 'IPv6 without brackets' 2 'in brackets' "$BENCH" -q --key key net,peer=::1:5210
+check_one_line 'and to listen' 2 'give ADDR:PORT' "$BENCH" peer --listen ::1:5210 --key key
 check_one_line 'peer without its options' 2 'give --listen' "$BENCH" peer
 check_one_line 'a key that others can read' 2 'chmod 600' "$BENCH" peer --listen 127.0.0.1:0 --key open
 check_one_line 'a short key' 2 'at least|16 to' "$BENCH" peer --listen 127.0.0.1:0 --key short
@@ -63,7 +65,8 @@ clean() {
 trap clean EXIT
 ip netns add "$a" && ip netns add "$b" && ip link add ve0 netns "$a" type veth peer name ve1 netns "$b" &&
 	ip -n "$a" addr add 10.77.0.1/24 dev ve0 && ip -n "$b" addr add 10.77.0.2/24 dev ve1 &&
-	ip -n "$a" link set ve0 up && ip -n "$b" link set ve1 up && ip -n "$b" link set lo up || {
+	ip -n "$a" addr add 10.77.0.3/24 dev ve0 && ip -n "$a" link set ve0 up && ip -n "$b" link set ve1 up &&
+	ip -n "$a" link set lo up && ip -n "$b" link set lo up || {
 	skip 'two hosts' 'no network namespaces here'
 	finish
 }
@@ -72,15 +75,16 @@ client() { # KEY arguments...
 	shift
 	run nsenter --net="/run/netns/$a" "$BENCH" --key "$k" --duration=100ms --warmup=50ms --trials=2 -q "$@"
 }
-start_peer() { # options...
-	nsenter --net="/run/netns/$b" "$BENCH" peer --listen 10.77.0.2:0 --key key "$@" >peer.out 2>peer.err &
+start_peer() { # [address] options...
+	case ${1-} in '' | -*) host=10.77.0.2 ;; *) host=$1 && shift ;; esac
+	nsenter --net="/run/netns/$b" "$BENCH" peer --listen "$host:0" --key key "$@" >peer.out 2>peer.err &
 	peer=$!
 	for _ in $(seq 100); do
 		grep -q listening peer.out && break
 		sleep 0.05
 	done
 	port=$(sed -n 's/^listening on .*://p' peer.out)
-	at=10.77.0.2:$port
+	at=$host:$port
 }
 stop_peer() {
 	kill "$peer"
@@ -114,6 +118,18 @@ client key -o two.json "net,mode=stream,peer=$at" "net_sync,mode=rr,proto=udp,pe
 expect 'several jobs' "$code $(json two.json '[(j["status"], j["peer"]["job"]["status"]) for j in d["jobs"]]')" \
 	"0 [('ok', 'ok'), ('ok', 'ok'), ('ok', 'ok')]"
 expect 'CPUs of the other end' "$(json two.json 'd["jobs"][2]["peer"]["job"]["placement"]')" '[1]'
+client key -o connect.json --duration=1s --trials=2 "net,mode=connect,flows=4,port=5219,peer=$at" &
+measuring=$!
+sleep 1
+expect 'strangers do not reach a job' \
+	"$(nsenter --net="/run/netns/$a" python3 "$here/peer_fuzz.py" 10.77.0.2 5219 "$work/key" workload)" 0
+wait $measuring
+expect 'connections made' "$(json connect.json '[(j["status"], j["peer"]["job"]["status"]) for j in d["jobs"]]')" "[('ok', 'ok')]"
+client key -o accept.json "net,mode=connect,accept=multishot,peer=$at"
+expect 'and by one accept' "$code $(json accept.json '[(j["status"], j["peer"]["job"]["status"]) for j in d["jobs"]]')" \
+	"0 [('ok', 'ok')]"
+expect 'each taken there' \
+	"$(json accept.json '[0.9 < m["value"] / (metric(0, "ops")["value"] * 0.1) < 1.2 for m in d["jobs"][0]["peer"]["job"]["metrics"] if m["name"] == "net.accepted"]')" '[True]'
 client key -o none --counters=cycles -n "net,peer=$at"
 expect 'a plan asks nobody' "$code" 0
 check_one_line 'CPUs that are not there' 2 'peer .*CPU 999' nsenter --net="/run/netns/$a" "$BENCH" --key key -q "net,peer=$at,peer_cpus=999"
@@ -134,6 +150,7 @@ before=$(size)
 expect 'garbage is given nothing' "$(fuzz garbage)" 0
 expect 'nor a browser' "$(fuzz http)" 0
 expect 'nor a wrong key' "$(fuzz wrong_key)" 0
+expect 'a crowd keeps nobody out' "$(fuzz crowd)" kept
 expect 'slow ones are left' "$(fuzz slow)" 'closed within 10 s: True'
 expect 'a recording leads nowhere' "$(fuzz replay)" 'fresh: True, then 0 bytes'
 expect 'nor do messages that do not decrypt' "$(fuzz cut)" 0
@@ -188,5 +205,24 @@ for sig in KILL STOP; do
 	wait $victim 2>/dev/null
 done
 stop_peer
-expect 'nothing of it is left' "$(pgrep -f "listen 10.77.0.2:0" | wc -l)" 0
+
+# IPv6: no wait for the check that nobody else has the address.
+if ip -n "$a" addr add fd77::1/64 dev ve0 nodad 2>/dev/null && ip -n "$b" addr add fd77::2/64 dev ve1 nodad 2>/dev/null; then
+	start_peer '[fd77::2]'
+	client key -o six.json "net,peer=$at" "net_sync,peer=$at" "net,mode=stream,proto=udp,peer=$at" "net,mode=connect,peer=$at"
+	expect 'IPv6' "$code $(json six.json '[(j["status"], j["peer"]["job"]["status"]) for j in d["jobs"]]')" \
+		"0 [('ok', 'ok'), ('ok', 'ok'), ('ok', 'ok'), ('ok', 'ok')]"
+	expect 'its path' "$(json six.json '[(m["labels"]["path"], m["value"]) for m in d["jobs"][0]["metrics"] if m["name"] == "net.path_mtu"]')" \
+		"[('network to fd77::2', 1500)]"
+	stop_peer
+	# One that takes both kinds knows an IPv4 client as one.
+	start_peer '[::]'
+	client key -o both.json "net,peer=10.77.0.2:$port" "net,peer=[fd77::2]:$port"
+	expect 'both kinds' "$code $(grep -c 'for 10.77.0.1$\|for fd77::1$' peer.err) $(json both.json '[(j["status"], j["peer"]["job"]["status"]) for j in d["jobs"]]')" \
+		"0 2 [('ok', 'ok'), ('ok', 'ok')]"
+	stop_peer
+else
+	skip 'IPv6' 'the kernel has none'
+fi
+expect 'nothing of it is left' "$(pgrep -f 'listen [^ ]*:0 --key key' | wc -l)" 0
 finish

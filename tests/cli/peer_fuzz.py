@@ -20,8 +20,8 @@ def mac(key, purpose, *parts):
     return hmac.new(key, purpose.encode() + b"\0" + b"".join(parts), hashlib.sha256).digest()
 
 
-def connect():
-    s = socket.create_connection((HOST, PORT), timeout=10)
+def connect(source=None, timeout=10):
+    s = socket.create_connection((HOST, PORT), timeout=timeout, source_address=source and (source, 0))
     s.settimeout(10)
     return s
 
@@ -99,6 +99,32 @@ def half_open():
     return "done"
 
 
+def crowd():
+    """Many from one address: who came before from another one keeps the place."""
+    with connect() as first:
+        held = [connect("10.77.0.3") for _ in range(40)]
+        first.settimeout(0.5)
+        try:
+            return f"closed after {len(first.recv(1))} bytes"
+        except TimeoutError:
+            return "kept"
+        finally:
+            for s in held:
+                s.close()
+
+
+def workload():
+    """The port of a job, from an address that is not its client's: how many connections."""
+    taken = 0
+    for _ in range(8):
+        try:
+            connect("10.77.0.3", 0.2).close()
+            taken += 1
+        except OSError:
+            pass
+    return taken
+
+
 def replay():
     """A good first message again: a fresh answer each time, and no way on from there."""
     nonce, message = hello(KEY)
@@ -137,4 +163,4 @@ def cut():
 
 
 print({"garbage": garbage, "http": http, "wrong_key": wrong_key, "slow": slow, "half_open": half_open,
-       "replay": replay, "cut": cut}[CASE]())
+       "replay": replay, "cut": cut, "crowd": crowd, "workload": workload}[CASE]())

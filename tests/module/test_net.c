@@ -193,7 +193,7 @@ static void port_in_use_is_an_error_that_names_it(void **state)
 	assert_int_equal(rig_params(&first, ""), 0);
 	assert_int_equal(net_setup(&first.job, &first.err), 0);
 	s = first.job.shared;
-	port = ntohs(s->link.addr.sin_port);
+	port = bench_inet_port(&s->link.addr);
 	snprintf(text, sizeof(text), "port=%u", port);
 
 	rig_init(&second, &bench_module_net_sync, 2);

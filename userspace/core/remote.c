@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "core/remote.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -16,6 +14,7 @@
 #include <unistd.h>
 
 #include "bench/clock.h"
+#include "core/inet.h"
 #include "core/option.h"
 #include "core/remote_wait.h"
 #include "core/result.h"
@@ -50,18 +49,25 @@ struct remote {
 	struct bench_err err;
 };
 
-static int lookup(const char *peer, struct sockaddr_in *ret_addr, struct bench_err *err)
+/* A name that has addresses of both kinds stands for the IPv4 one: each time for the same. */
+static int lookup(const char *peer, union bench_inet *ret_addr, struct bench_err *err)
 {
 	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM }, *found = NULL;
-	const char *colon = strrchr(peer, ':');
+	const char *port;
 	char host[256];
-	int rc;
+	int rc = inet_endpoint(peer, host, sizeof(host), &port);
 
-	snprintf(host, sizeof(host), "%.*s", (int)(colon - peer), peer);
-	rc = getaddrinfo(host, colon + 1, &hints, &found);
+	if (rc)
+		return bench_fail(err, rc, "peer=%s: give HOST:PORT, an IPv6 address in brackets",
+				  peer);
+	rc = strchr(host, ':') ? EAI_NONAME : getaddrinfo(host, port, &hints, &found);
+	hints.ai_family = AF_INET6;
+	if (rc)
+		rc = getaddrinfo(host, port, &hints, &found);
 	if (rc)
 		return bench_fail(err, -EINVAL, "peer=%s: %s", peer, gai_strerror(rc));
-	memcpy(ret_addr, found->ai_addr, sizeof(*ret_addr));
+	*ret_addr = (union bench_inet){ 0 };
+	memcpy(ret_addr, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
 	return 0;
 }
@@ -69,13 +75,13 @@ static int lookup(const char *peer, struct sockaddr_in *ret_addr, struct bench_e
 int remote_split(struct plan_job *job, struct bench_err *err)
 {
 	const struct bench_module *m = job->spec->module;
-	struct sockaddr_in addr;
+	union bench_inet addr;
 	struct bench_err why = { 0 };
-	char text[INET_ADDRSTRLEN];
+	char text[BENCH_INET_TEXT];
 	int rc = lookup(job->spec->common.peer, &addr, &why);
 
 	if (!rc) {
-		(void)inet_ntop(AF_INET, &addr.sin_addr, text, sizeof(text)); /* has room */
+		bench_inet_print(&addr, text);
 		job->address = strdup(text);
 		rc = job->address ? m->split(job->spec->params, BENCH_END_CLIENT, job->address, NULL,
 					     &why) :
@@ -130,17 +136,17 @@ static struct remote_waiting waiting(const struct remote *r)
 					.stop = &r->run->stop };
 }
 
-static int connect_to(struct remote *r, const struct sockaddr_in *addr)
+static int connect_to(struct remote *r, const union bench_inet *addr)
 {
 	unsigned gone_ms = (unsigned)(RAN_NS / BENCH_NS_PER_MS);
 	struct remote_waiting wait = waiting(r);
 	int one = 1, rc = 0, error = 0;
 	socklen_t len = sizeof(error);
 
-	r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r->fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (r->fd < 0)
 		return failed(r, -errno, strerror(errno));
-	if (connect(r->fd, (const struct sockaddr *)addr, sizeof(*addr)) && errno != EINPROGRESS)
+	if (connect(r->fd, &addr->sa, bench_inet_len(addr)) && errno != EINPROGRESS)
 		rc = -errno;
 	else
 		rc = remote_ready(&wait, r->fd, POLLOUT, bench_now_ns() + CONNECT_NS);
@@ -174,7 +180,7 @@ static int greet(struct remote *r)
 				"version", bench_version()), NULL);
 }
 
-static int open_once(struct remote *r, const struct sockaddr_in *addr)
+static int open_once(struct remote *r, const union bench_inet *addr)
 {
 	int rc;
 
@@ -192,7 +198,7 @@ int remote_open(struct remote **ret_remote, struct run *run, const struct plan_j
 {
 	uint64_t give_up_ns = bench_now_ns() + BUSY_NS;
 	struct remote *r = calloc(1, sizeof(*r));
-	struct sockaddr_in addr;
+	union bench_inet addr;
 	int rc;
 
 	if (!r)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "peer/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,9 +16,10 @@
 #include <unistd.h>
 
 #include "bench/clock.h"
+#include "core/inet.h"
 
-/* Connections that have not shown the key yet. When all places are taken the oldest one goes, so a
- * flood of strangers delays a client but does not lock it out. */
+/* Connections that have not shown the key yet. When all places are taken one of the host that has
+ * most of them goes, so that strangers keep nobody out but who shares their address. */
 #define NR_PENDING 16
 /* The whole handshake takes three messages. */
 #define GREET_NS (5 * BENCH_NS_PER_SEC)
@@ -36,7 +36,7 @@ struct pending {
 	int fd; /* -1 = free */
 	uint64_t since_ns, deadline_ns;
 	bool refused; /* nothing more is read from it but its end */
-	struct sockaddr_in client;
+	union bench_inet client;
 	struct wire_greeting greeting;
 };
 
@@ -50,21 +50,22 @@ struct server {
 	uint64_t told_ns;
 };
 
-static int parse(const char *text, struct sockaddr_in *ret_addr, struct bench_err *err)
+static int parse(const char *text, union bench_inet *ret_addr, struct bench_err *err)
 {
-	const char *colon = strrchr(text, ':');
-	char host[64], *end = NULL;
+	char host[BENCH_INET_TEXT], *end = NULL;
+	const char *word = "";
 	unsigned long port = 0;
+	int rc = inet_endpoint(text, host, sizeof(host), &word);
 
-	snprintf(host, sizeof(host), "%.*s", colon ? (int)(colon - text) : 0, text);
-	if (colon && colon[1] >= '0' && colon[1] <= '9')
-		port = strtoul(colon + 1, &end, 10);
-	*ret_addr = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	if (!end || *end || port > 65535 || inet_pton(AF_INET, host, &ret_addr->sin_addr) != 1)
-		return bench_fail(err, -EINVAL,
-				  "--listen=%s: give ADDR:PORT, an IPv4 address of this host and a port, "
-				  "such as 0.0.0.0:5210",
-				  text);
+	if (!rc && *word >= '0' && *word <= '9')
+		port = strtoul(word, &end, 10);
+	if (rc || !end || *end || port > 65535 || bench_inet_parse(ret_addr, host))
+		return bench_fail(
+			err, -EINVAL,
+			"--listen=%s: give ADDR:PORT, an address of this host and a port, such as "
+			"0.0.0.0:5210 or [::]:5210",
+			text);
+	bench_inet_set_port(ret_addr, (uint16_t)port);
 	return 0;
 }
 
@@ -96,11 +97,11 @@ int peer_listen(struct peer_listener *l, const char *text, struct bench_err *err
 	rc = rc ? rc : open_signals(l, err);
 	if (rc)
 		return rc;
-	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	l->fd = socket(l->addr.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd >= 0)
 		(void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&l->addr, len) || listen(l->fd, NR_PENDING) ||
-	    getsockname(l->fd, (struct sockaddr *)&l->addr, &len))
+	if (l->fd < 0 || bind(l->fd, &l->addr.sa, bench_inet_len(&l->addr)) ||
+	    listen(l->fd, NR_PENDING) || getsockname(l->fd, &l->addr.sa, &len))
 		return bench_fail(err, -errno, "--listen=%s: %s", text, strerror(errno));
 	return 0;
 }
@@ -114,11 +115,6 @@ void peer_close(struct peer_listener *l)
 	sodium_memzero(&l->key, sizeof(l->key));
 }
 
-static void address_text(const struct sockaddr_in *addr, char *text, size_t size)
-{
-	(void)inet_ntop(AF_INET, &addr->sin_addr, text, (socklen_t)size); /* has room */
-}
-
 static void drop(struct pending *p)
 {
 	close(p->fd);
@@ -128,11 +124,11 @@ static void drop(struct pending *p)
 /* What a stranger did is counted, and told now and then: a log must not grow by what they do. */
 static void drop_stranger(struct server *s, struct pending *p, const char *what)
 {
-	char text[INET_ADDRSTRLEN];
+	char text[BENCH_INET_TEXT];
 
 	s->strangers++;
 	if (bench_now_ns() >= s->told_ns + TELL_NS || !s->told_ns) {
-		address_text(&p->client, text, sizeof(text));
+		bench_inet_print(&p->client, text);
 		fprintf(stderr, "bench: peer: %u connection%s without the key, last from %s: %s\n",
 			s->strangers, s->strangers == 1 ? "" : "s", text, what);
 		s->strangers = 0;
@@ -141,20 +137,41 @@ static void drop_stranger(struct server *s, struct pending *p, const char *what)
 	drop(p);
 }
 
+/* A free place, or that of the oldest connection of the host that has most of them. */
+static struct pending *find_place(struct server *s)
+{
+	struct pending *place = NULL;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < NR_PENDING; i++) {
+		struct pending *p = &s->pending[i];
+		unsigned nr = 0;
+
+		if (p->fd < 0)
+			return p;
+		for (unsigned j = 0; j < NR_PENDING; j++)
+			nr += inet_same_host(&s->pending[j].client, &p->client);
+		if (nr > most || (nr == most && p->since_ns < place->since_ns)) {
+			place = p;
+			most = nr;
+		}
+	}
+	return place;
+}
+
 static void take_connection(struct server *s)
 {
-	struct pending *p = &s->pending[0];
-	struct sockaddr_in client;
+	struct pending *p;
+	union bench_inet client = { 0 };
 	socklen_t len = sizeof(client);
 	unsigned gone = GONE_MS;
-	int fd = accept4(s->l->fd, (struct sockaddr *)&client, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(s->l->fd, &client.sa, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int one = 1;
 
 	if (fd < 0)
 		return;
-	for (unsigned i = 0; i < NR_PENDING && p->fd >= 0; i++)
-		if (s->pending[i].fd < 0 || s->pending[i].since_ns < p->since_ns)
-			p = &s->pending[i];
+	inet_unmap(&client);
+	p = find_place(s);
 	if (p->fd >= 0)
 		drop_stranger(s, p, "too many at once");
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -168,9 +185,9 @@ static void take_connection(struct server *s)
 static void child_main(struct server *s, int fd, struct wire *wire, const char *client)
 {
 	struct peer_listener *l = s->l;
-	struct sockaddr_in ours = { 0 };
+	union bench_inet ours = { 0 };
 	socklen_t len = sizeof(ours);
-	char address[INET_ADDRSTRLEN];
+	char address[BENCH_INET_TEXT];
 	sigset_t set;
 	int status;
 
@@ -182,18 +199,19 @@ static void child_main(struct server *s, int fd, struct wire *wire, const char *
 	peer_close(l);
 	/* Until a run blocks them again there is nothing to put away, and nobody who would look. */
 	mask_signals(SIG_UNBLOCK, &set);
-	(void)getsockname(fd, (struct sockaddr *)&ours, &len); /* it is connected */
-	address_text(&ours, address, sizeof(address));
+	(void)getsockname(fd, &ours.sa, &len); /* it is connected */
+	inet_unmap(&ours);
+	bench_inet_print(&ours, address);
 	status = l->serve(wire, client, address, l->arg);
 	_exit(status ? 1 : 0);
 }
 
 static void serve(struct server *s, struct pending *p, struct wire *wire)
 {
-	char client[INET_ADDRSTRLEN];
+	char client[BENCH_INET_TEXT];
 	json_t *busy;
 
-	address_text(&p->client, client, sizeof(client));
+	bench_inet_print(&p->client, client);
 	if (s->child_fd >= 0) {
 		busy = json_pack("{s:o, s:b}", "error",
 				 json_sprintf("it is busy with a client at %s", s->client), "busy",

@@ -4,20 +4,21 @@
 #ifndef PEER_LISTEN_H
 #define PEER_LISTEN_H
 
-#include <netinet/in.h>
 #include "bench/error.h"
+#include "bench/inet.h"
 #include "peer/wire.h"
 
 struct peer_listener {
 	int fd, signal_fd; /* -1 = not open */
-	struct sockaddr_in addr;
+	union bench_inet addr;
 	struct wire_key key;
 	/* In the child: serve this client, whose key was good; the exit status. address: ours. */
 	int (*serve)(struct wire *wire, const char *client, const char *address, const void *arg);
 	const void *arg;
 };
 
-/* Read "ADDR:PORT" (numeric, IPv4; port 0 = any free one) and listen there. -EINVAL, -EADDRINUSE,
+/* Read "ADDR:PORT" (numeric, IPv6 in brackets; port 0 = any free one) and listen there. -EINVAL,
+ * -EADDRINUSE,
  * ...: err says which address. */
 int peer_listen(struct peer_listener *ret_listener, const char *text, struct bench_err *err);
 /* Until a signal ends it: the signal's number, or negative errno. */

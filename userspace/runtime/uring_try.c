@@ -153,14 +153,18 @@ int bench_async_try(enum bench_async_way way, struct bench_err *err)
 		[BENCH_ASYNC_SEND_ZC] =
 			"zero-copy send that says whether it copied needs Linux 6.2",
 	};
-	struct io_uring ring = { .ring_fd = -1 };
+	struct io_uring ring;
 	struct pair pair;
 	int rc = pair_open(&pair);
 
-	if (!rc)
-		rc = io_uring_queue_init(8, &ring, 0);
 	if (rc) {
-		ring.ring_fd = -1;
+		pair_close(&pair);
+		return bench_fail(err, rc,
+				  "cannot try it over 127.0.0.1: %s; is the interface lo up?",
+				  strerror(-rc));
+	}
+	rc = io_uring_queue_init(8, &ring, 0);
+	if (rc) {
 		pair_close(&pair);
 		return bench_fail(err, rc, "cannot try it: %s", strerror(-rc));
 	}
@@ -172,8 +176,7 @@ int bench_async_try(enum bench_async_way way, struct bench_err *err)
 		rc = uring_napi(ring.ring_fd, 1);
 	else
 		rc = try_recv(&ring, &pair, way == BENCH_ASYNC_MULTISHOT_RECV);
-	if (ring.ring_fd >= 0)
-		io_uring_queue_exit(&ring);
+	io_uring_queue_exit(&ring);
 	pair_close(&pair);
 	if (rc)
 		return bench_fail(err, -EOPNOTSUPP, "%s; here: %s", names[way], strerror(-rc));
