@@ -262,6 +262,7 @@ const struct bench_module bench_module_disk = {
 	.params_size = sizeof(struct disk_params),
 	.state_size = sizeof(struct disk_state),
 	.validate = disk_validate,
+	.alone = disk_alone,
 	.ring = disk_ring,
 	.setup = disk_setup,
 	.enter = disk_enter,

@@ -196,6 +196,14 @@ static inline int disk_validate_sync(const struct disk_params *p, struct bench_e
 	return 0;
 }
 
+/* It is claimed as long as the job has it. */
+static inline const char *disk_alone(const void *params)
+{
+	const struct disk_params *p = params;
+
+	return p->destroy ? "the device of destroy=" : NULL;
+}
+
 static inline int disk_validate(const void *params, struct bench_err *err)
 {
 	const struct disk_params *p = params;

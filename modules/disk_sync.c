@@ -109,6 +109,7 @@ const struct bench_module bench_module_disk_sync = {
 	.params_size = sizeof(struct disk_params),
 	.state_size = sizeof(struct disk_sync),
 	.validate = disk_validate,
+	.alone = disk_alone,
 	.setup = disk_setup,
 	.enter = disk_sync_enter,
 	.begin = disk_begin,

@@ -45,6 +45,8 @@ before=$(sum "$blank")
 check_one_line 'a device is not written without destroy=' 2 "see destroy=" b "disk,rw=randwrite,filename=$blank"
 check_one_line 'destroy= needs a device' 2 'destroy= goes with filename=' b disk,rw=randwrite,destroy=x
 check_one_line 'destroy= with reading' 2 'destroy= goes with filename=' b "disk,rw=randread,filename=$blank,destroy=x"
+check_one_line 'both runtimes at once' 2 'one job at a time' \
+	b --runtime=uring,blocking "disk,rw=randwrite,filename=$blank,destroy=$PWD/blank"
 check_one_line 'append to a device' 2 'layout=append' b "disk,rw=write,layout=append,filename=$blank,destroy=$PWD/blank"
 refused 'the wrong name' "is '$PWD/blank': give that" "$blank" "$PWD/blan"
 refused 'a file' 'no block device' "$PWD/blank" "$PWD/blank"

@@ -273,7 +273,6 @@ static int check_rate(const struct plan_job *job, struct bench_err *err)
 /* A job with its server's end on another host is the client's end here. */
 static int check_peer(const struct plan *plan, const struct job_spec *spec, struct bench_err *err)
 {
-	const char *colon = spec->common.peer ? strrchr(spec->common.peer, ':') : NULL;
 	const struct bench_module *m = spec->module;
 
 	if (!spec->common.peer && spec->common.peer_cpus)
@@ -281,18 +280,30 @@ static int check_peer(const struct plan *plan, const struct job_spec *spec, stru
 	if (!spec->common.peer)
 		return 0;
 	if (!m->split)
-		return bench_fail(err, -EINVAL, "%s: module '%s' has no end that could be elsewhere; "
-				  "peer= is for net and net_sync", spec->name, m->name);
-	if (!colon || colon == spec->common.peer || !colon[1])
-		return bench_fail(err, -EINVAL, "%s: peer=%s: give HOST:PORT", spec->name,
-				  spec->common.peer);
+		return bench_fail(err, -EINVAL,
+				  "%s: module '%s' has no end that could be elsewhere; "
+				  "peer= is for net and net_sync",
+				  spec->name, m->name);
 	if (!plan->settings->key)
-		return bench_fail(err, -EINVAL, "%s: peer= needs --key=FILE, the key of `bench peer`",
+		return bench_fail(err, -EINVAL,
+				  "%s: peer= needs --key=FILE, the key of `bench peer`",
 				  spec->name);
-	if (plan->runtime == RUNTIME_BOTH)
-		return bench_fail(err, -EINVAL, "%s: a peer serves one job at a time: give one runtime, "
-				  "not both, with peer=", spec->name);
 	return 0;
+}
+
+/* With both runtimes a job and its sibling are set up together. */
+static int check_alone(const struct plan *plan, const struct job_spec *spec, struct bench_err *err)
+{
+	const struct bench_module *m = spec->module;
+	const char *what = spec->common.peer ? "the peer"
+			   : m->alone	     ? m->alone(spec->params)
+					     : NULL;
+
+	if (plan->runtime != RUNTIME_BOTH || !what)
+		return 0;
+	return bench_fail(err, -EINVAL,
+			  "%s: %s is for one job at a time: give one runtime, not both", spec->name,
+			  what);
 }
 
 static int place(const struct plan *plan, struct plan_job *job, struct bench_err *err)
@@ -300,6 +311,7 @@ static int place(const struct plan *plan, struct plan_job *job, struct bench_err
 	struct cpu_choice choice = { 0 };
 	int rc = check_peer(plan, job->spec, err);
 
+	rc = rc ? rc : check_alone(plan, job->spec, err);
 	if (!rc && job->spec->common.peer)
 		rc = remote_split(job, err);
 	if (rc)

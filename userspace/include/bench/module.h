@@ -11,7 +11,7 @@
 #include "bench/metric.h"
 #include "bench/option.h"
 
-#define BENCH_MODULE_ABI 3
+#define BENCH_MODULE_ABI 4
 
 /* What the module needs to execute; decides which callbacks are mandatory. */
 enum bench_exec {
@@ -201,6 +201,10 @@ struct bench_module {
 	/* Put in what a parameter's "choose for me" value stands for, so that the saved result tells
 	 * it. After validate(). Optional; touches nothing else. */
 	void (*resolve)(void *params);
+	/* What of these parameters is for one job at a time, in words ("the device of destroy="),
+	 * or NULL: nothing is. With both runtimes two jobs are set up together, so that is refused.
+	 * Optional. */
+	const char *(*alone)(const void *params);
 	/* Can it run on this host? 0, or negative errno and why; the job is then skipped.
 	 * Optional; leaves no trace. */
 	int (*check)(const void *params, struct bench_err *err);
