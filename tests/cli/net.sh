@@ -79,8 +79,6 @@ else
 		'all(j["status"] == "ok" or "needs Linux" in j["reason"] for j in d["jobs"])'
 fi
 
-# --- a shaped peer ---
-
 # --- IPv6 ---
 
 if [ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6; then
@@ -91,6 +89,8 @@ if [ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6; then
 else
 	skip 'IPv6' 'lo has no address of it'
 fi
+
+# --- a shaped peer ---
 
 if ! ip netns add "$far" 2>/dev/null || ! ip link add "$near" type veth peer name "$near"p 2>/dev/null ||
 	! ip link set "$near"p netns "$far" || ! ip addr add $net.1/30 dev "$near" ||
