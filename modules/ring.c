@@ -183,10 +183,17 @@ static int ring_begin(struct bench_worker *w)
 	return 0;
 }
 
+/* Out of the way of those that do not. */
+static __attribute__((noinline, cold)) void ring_nop_failed(struct bench_worker *w,
+							    const struct bench_op *op)
+{
+	bench_worker_fail(w, op->res, "NOP: %s", strerror(-op->res));
+}
+
 static void ring_nop_done(struct bench_worker *w, struct bench_op *op)
 {
 	if (op->res) {
-		bench_worker_fail(w, op->res, "NOP: %s", strerror(-op->res));
+		ring_nop_failed(w, op);
 		return;
 	}
 	if (!bench_running(w, op->done_ns))
@@ -199,7 +206,7 @@ static void ring_nop_done(struct bench_worker *w, struct bench_op *op)
 static void ring_nop_counted(struct bench_worker *w, struct bench_op *op)
 {
 	if (op->res) {
-		bench_worker_fail(w, op->res, "NOP: %s", strerror(-op->res));
+		ring_nop_failed(w, op);
 		return;
 	}
 	if (!bench_running(w, op->done_ns))

@@ -184,7 +184,7 @@ static bool put_rings(const struct job_run *jr, struct bench_metric_set *set, ch
 			continue;
 		inflight_max += s->inflight_max;
 		if (s->inflight_ns)
-			inflight += s->inflight_integral / (double)s->inflight_ns;
+			inflight += (double)s->inflight_integral / (double)s->inflight_ns;
 		put_hist(set, "runtime.submit_batch", "ops", s->submit_batch);
 		put_hist(set, "runtime.reap_batch", "ops", s->reap_batch);
 		put_hist(set, "runtime.loop_lag", "ns", s->loop_lag);

@@ -33,11 +33,11 @@ bool collect_little(const struct job_run *jr, char *text, size_t size)
 		/* The law is about all ops: none may have failed or be without latency. */
 		if (wr->w.errors || wr->w.latency->count != wr->w.ops + open->drained || !wr->w.ops)
 			return true;
-		depth += wr->async.inflight_integral + wr->async.queued_integral;
+		depth += (double)(wr->async.inflight_integral + wr->async.queued_integral);
 		depth += open->line_integral;
 		/* What was under way at the end had no latency then, but was in the system. */
 		latency += (double)(wr->w.latency->sum - open->drained_ns);
-		latency += wr->async.rest_integral;
+		latency += (double)wr->async.rest_integral;
 		if (wr->async.inflight_ns > longest_ns)
 			longest_ns = wr->async.inflight_ns;
 	}

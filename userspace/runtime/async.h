@@ -34,10 +34,10 @@ struct async_stats {
 	struct bench_hist *submit_batch; /* operations per submitting enter */
 	struct bench_hist *reap_batch;	/* completions per reap that found any */
 	struct bench_hist *loop_lag;	/* ns from a timer's due time to its callback */
-	double inflight_integral;	/* ns x operations */
-	double queued_integral;		/* the same, from being described to being handed over */
-	double rest_integral;		/* of it, from when they were due, those whose end is not yet
-					   counted: under way, or reaped in the last turn */
+	uint64_t inflight_integral;	/* ns x operations */
+	uint64_t queued_integral;	/* the same, from being described to being handed over */
+	uint64_t rest_integral; /* of it, from when they were due, those whose end is not yet
+				   counted: under way, or reaped in the last turn */
 	uint64_t inflight_ns;		/* time the integral covers */
 	unsigned inflight_max;
 	unsigned sq_depth_max;		/* SQEs queued when entering, max */

@@ -58,8 +58,7 @@ static inline __attribute__((always_inline)) void account_submit(struct bench_as
 	uring_inflight_until(a, now_ns);
 	/* They were described in this turn, after its look at the clock. */
 	if (now_ns > a->now_ns)
-		a->stats.queued_integral +=
-			(double)(nr - passive - internal) * (double)(now_ns - a->now_ns);
+		a->stats.queued_integral += (nr - passive - internal) * (now_ns - a->now_ns);
 	uring_inflight_add(a, nr - passive - internal);
 	repeat_record(&a->submit_repeat, a->stats.submit_batch, nr - internal);
 }
@@ -373,15 +372,16 @@ static inline bool moves_bytes(uint8_t opcode)
 	       (waits == URING_WAITS_IPC && opcode != URING_OP_RECEIVE);
 }
 
-/* The callback of an operation that is done. */
-static inline void run_one(struct bench_async *a, struct bench_worker *w, struct bench_op *op)
+/* The callback of an operation that is done, with this result. passive: URING_OP_PASSIVE or 0. */
+static inline void run_one(struct bench_async *a, struct bench_worker *w, struct bench_op *op,
+			   int res, uint8_t passive)
 {
-	if (op->res > 0 && moves_bytes(op->opcode)) {
+	if (res > 0 && moves_bytes(op->opcode)) {
 		a->turn_ops++;
-		a->turn_bytes += (uint32_t)op->res;
+		a->turn_bytes += (uint32_t)res;
 	}
 	op->done_ns = a->now_ns;
-	op->state = (op->state & URING_OP_PASSIVE) | URING_OP_RUNNING;
+	op->state = passive | URING_OP_RUNNING;
 	op->done(w, op);
 	if (uring_op_running(op))
 		bench_op_put(a, op);
@@ -399,19 +399,23 @@ static void reap_at_once(struct bench_async *a, struct bench_worker *w)
 
 	a->now_ns = bench_now_ns();
 	uring_inflight_until(a, a->now_ns);
-	while ((int)(end - a->cq_head) > 0 && !a->failed) {
-		const struct io_uring_cqe *cqe = &cqes[a->cq_head & mask];
+	for (unsigned head; (int)(end - (head = a->cq_head)) > 0; done++) {
+		const struct io_uring_cqe *cqe = &cqes[head & mask];
 		uint64_t data = cqe->user_data;
 		struct bench_op *op = &a->ops[(uint16_t)data];
+		unsigned flags = cqe->flags;
+		uint8_t passive;
+		int res;
 
-		if ((uint16_t)data >= a->depth || !belongs(op, data, cqe->flags))
+		if ((uint16_t)data >= a->depth || !belongs(op, data, flags))
 			break;
-		op->res = result_of(a, cqe);
-		op->cqe_flags = cqe->flags;
-		a->cq_head++;
-		a->stats.completed += !(op->state & URING_OP_PASSIVE);
-		done++;
-		run_one(a, w, op);
+		res = op->res = result_of(a, cqe);
+		op->cqe_flags = flags;
+		passive = op->state & URING_OP_PASSIVE;
+		a->cq_head = head + 1;
+		if (!passive)
+			a->stats.completed++;
+		run_one(a, w, op, res, passive);
 	}
 	__atomic_store_n(a->cq_khead, a->cq_head, __ATOMIC_RELEASE);
 	if (nr > a->stats.cq_depth_max)
@@ -456,7 +460,7 @@ static void run_ready(struct bench_async *a, struct bench_worker *w)
 	a->ready_tail = &a->ready;
 	for (; op; op = next) {
 		next = op->next;
-		run_one(a, w, op);
+		run_one(a, w, op, op->res, op->state & URING_OP_PASSIVE);
 	}
 }
 
@@ -509,9 +513,9 @@ void async_window_begin(struct bench_async *a)
 
 /* What the operations without an end in this window have spent in it since they were due. The last
  * turn ends the window, so what it reaped came too late. */
-static double rest_integral(const struct bench_async *a, uint64_t now_ns)
+static uint64_t rest_integral(const struct bench_async *a, uint64_t now_ns)
 {
-	double rest = 0;
+	uint64_t rest = 0;
 
 	for (unsigned i = 0; i < a->depth; i++) {
 		const struct bench_op *op = &a->ops[i];
@@ -521,9 +525,9 @@ static double rest_integral(const struct bench_async *a, uint64_t now_ns)
 			continue;
 		if (state == URING_OP_KERNEL || state == URING_OP_READY ||
 		    state == URING_OP_HELD)
-			rest += now_ns > op->intended_ns ? (double)(now_ns - op->intended_ns) : 0;
+			rest += now_ns > op->intended_ns ? now_ns - op->intended_ns : 0;
 		else if (state == URING_OP_FREE && op->done_ns && op->done_ns == a->now_ns)
-			rest += (double)(op->done_ns - op->intended_ns);
+			rest += op->done_ns - op->intended_ns;
 	}
 	return rest;
 }
@@ -551,7 +555,7 @@ unsigned async_inflight_max(const struct bench_async *a)
 void async_inflight_now(const struct bench_async *a, struct async_now *ret_now)
 {
 	ret_now->at_ns = a->inflight_since_ns;
-	ret_now->inflight_ns = (uint64_t)a->stats.inflight_integral;
+	ret_now->inflight_ns = a->stats.inflight_integral;
 	ret_now->next =
 		uring_inflight(a) + uring_queued(a) - a->queued_passive - a->queued_internal;
 }

@@ -237,8 +237,7 @@ static inline unsigned uring_inflight(const struct bench_async *a)
 /* in flight x time, up to now_ns. */
 static inline void uring_inflight_until(struct bench_async *a, uint64_t now_ns)
 {
-	a->stats.inflight_integral +=
-		(double)uring_inflight(a) * (double)(now_ns - a->inflight_since_ns);
+	a->stats.inflight_integral += uring_inflight(a) * (now_ns - a->inflight_since_ns);
 	a->inflight_since_ns = now_ns;
 }
 

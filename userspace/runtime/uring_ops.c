@@ -79,9 +79,9 @@ static inline uint64_t describe(struct bench_async *a, struct bench_op *op, uint
 	bool passive = op->passive;
 	uint8_t flags = passive ? URING_OP_PASSIVE : 0;
 
-	assert(op->state == URING_OP_TAKEN || uring_op_running(op));
-	assert(op->done);
 	if (__builtin_expect(op->state != (URING_OP_RUNNING | flags) || op->opcode != opcode, 0)) {
+		assert(op->state == URING_OP_TAKEN || uring_op_running(op));
+		assert(op->done);
 		if (op->state != URING_OP_TAKEN)
 			uring_live_sub(a, op);
 		uring_live_add(a, opcode, passive);
@@ -100,32 +100,52 @@ static __attribute__((noinline, cold)) void refuse(struct bench_async *a, struct
 	uring_ready(a, op, a->refuse ? a->refuse : -EAGAIN);
 }
 
-/* An SQE behind those that wait, in a full SQ. */
-static __attribute__((noinline, cold)) struct io_uring_sqe *make_room(struct bench_async *a)
+/* In registers. */
+struct described {
+	struct io_uring_sqe *sqe; /* NULL = none */
+	uint64_t data;
+};
+
+/* Any operation, on any ring. */
+static __attribute__((noinline)) struct described op_sqe_any(struct bench_async *a,
+							     struct bench_op *op, uint8_t opcode)
 {
-	return uring_sqe(a);
+	struct described d = { .data = describe(a, op, opcode, URING_OP_KERNEL) };
+
+	d.sqe = a->refuse ? NULL : uring_sqe(a); /* makes room in a full SQ */
+	if (!d.sqe)
+		refuse(a, op);
+	else if (op->passive)
+		a->queued_passive++;
+	return d;
 }
 
 /* Describe op by one SQE. NULL when it could not go to the kernel; it is then ready with the
- * reason. Always inlined, so that the compiler drops the fields that are constant. */
+ * reason. Always inlined, so that the compiler drops the fields that are constant; what loops do,
+ * the same operation again from its callback, takes no call. */
 static inline __attribute__((always_inline)) struct io_uring_sqe *op_sqe(struct bench_async *a,
 									 struct bench_op *op,
 									 uint8_t opcode,
 									 uint64_t *ret_data)
 {
 	bool passive = op->passive;
-	struct io_uring_sqe *sqe;
+	uint8_t flags = passive ? URING_OP_PASSIVE : 0;
+	uint16_t slot = op->slot, gen = op->gen + 1;
+	struct described d;
 
-	*ret_data = describe(a, op, opcode, URING_OP_KERNEL);
-	if (__builtin_expect(!a->refuse && uring_queued(a) < a->sq_entries, 1))
-		sqe = &a->sqes[a->sq_tail++ & a->sq_mask];
-	else if (a->refuse || !(sqe = make_room(a))) {
-		refuse(a, op);
-		return NULL;
+	if (__builtin_expect(op->state != (URING_OP_RUNNING | flags) || op->opcode != opcode ||
+				     a->refuse || uring_queued(a) == a->sq_entries,
+			     0)) {
+		d = op_sqe_any(a, op, opcode);
+		*ret_data = d.data;
+		return d.sqe;
 	}
+	op->gen = gen;
+	op->state = URING_OP_KERNEL | flags;
 	if (passive)
 		a->queued_passive++;
-	return sqe;
+	*ret_data = uring_user_data(slot, gen);
+	return &a->sqes[a->sq_tail++ & a->sq_mask];
 }
 
 uint64_t uring_describe(struct bench_async *a, struct bench_op *op, uint8_t opcode, uint8_t state)
