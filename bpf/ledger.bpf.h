@@ -12,6 +12,8 @@
 #define PF_IO_WORKER 0x00000010 /* include/linux/sched.h */
 #define PF_KTHREAD 0x00200000
 #define TASK_UNINTERRUPTIBLE 0x0002
+/* Stopped by a signal, by a debugger, by the freezer (6.1; older ones: as if uninterruptible). */
+#define TASK_HELD (0x0004 | 0x0008 | 0x8000)
 #define TASK_NOLOAD 0x0400
 
 #define S_IFMT 0170000
@@ -390,6 +392,9 @@ static __always_inline __u32 blocked_on(struct task_struct *task, struct probe_t
 	struct syscall_now s;
 	bool iowait;
 
+	/* Whatever it was about to wait for. */
+	if (state & TASK_HELD)
+		return PROBE_BLOCKED_OTHER;
 	iowait = BPF_CORE_READ_BITFIELD(l, in_iowait);
 	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return iowait ? PROBE_BLOCKED_DISK : PROBE_BLOCKED_OTHER;

@@ -37,7 +37,7 @@ all="sleep:blocked.timer futex:blocked.futex pipe:blocked.ipc unix:blocked.ipc
 eventfd:blocked.ipc tcp:blocked.net poll:blocked.net select:blocked.ipc epoll:blocked.net
 timerfd:blocked.timer timeout:blocked.timer disk:blocked.disk fsync:blocked.disk
 fault:blocked.fault uring:${URING:-blocked.disk} uring_net:${URING:-blocked.net}
-uring_pipe:${URING:-blocked.ipc} wait:blocked.other
+uring_pipe:${URING:-blocked.ipc} wait:blocked.other stop:blocked.other
 spin:oncpu double:waiter,grandchild,grandthread storm:waiter"
 
 for pair in $all; do

@@ -9,6 +9,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -129,6 +130,32 @@ static void load_pipe(void)
 	if (pipe(fds))
 		die("pipe");
 	read_all();
+}
+
+/* Held by signals while it would wait for a pipe. */
+static void load_stop(void)
+{
+	pid_t waiter = getpid(), helper;
+
+	if (pipe(fds))
+		die("pipe");
+	helper = fork();
+	if (helper < 0)
+		die("fork");
+	if (!helper) {
+		prctl(PR_SET_NAME, "helper");
+		while (now_ns() < end_ns) {
+			kill(waiter, SIGSTOP);
+			for (unsigned i = 0; i < 10; i++)
+				nap();
+			kill(waiter, SIGCONT);
+		}
+		_exit(0);
+	}
+	close(fds[1]);
+	while (read(fds[0], &(char){ 0 }, 1) > 0)
+		;
+	waitpid(helper, NULL, 0);
 }
 
 static void load_unix(void)
@@ -438,13 +465,28 @@ static const struct kind {
 	const char *name;
 	void (*run)(void);
 } kinds[] = {
-	{ "sleep", load_sleep },     { "futex", load_futex },	{ "pipe", load_pipe },
-	{ "unix", load_unix },	     { "eventfd", load_eventfd }, { "tcp", load_tcp },
-	{ "poll", load_poll },	     { "select", load_select },	{ "epoll", load_epoll },
-	{ "timerfd", load_timerfd }, { "timeout", load_timeout }, { "disk", load_disk },
-	{ "fsync", load_fsync },     { "fault", load_fault },	{ "uring", load_uring },
-	{ "uring_net", load_uring_net }, { "uring_pipe", load_uring_pipe }, { "wait", load_wait },	{ "spin", load_spin },
-	{ "storm", load_storm },     { "double", load_double },
+	{ "sleep", load_sleep },
+	{ "futex", load_futex },
+	{ "pipe", load_pipe },
+	{ "stop", load_stop },
+	{ "unix", load_unix },
+	{ "eventfd", load_eventfd },
+	{ "tcp", load_tcp },
+	{ "poll", load_poll },
+	{ "select", load_select },
+	{ "epoll", load_epoll },
+	{ "timerfd", load_timerfd },
+	{ "timeout", load_timeout },
+	{ "disk", load_disk },
+	{ "fsync", load_fsync },
+	{ "fault", load_fault },
+	{ "uring", load_uring },
+	{ "uring_net", load_uring_net },
+	{ "uring_pipe", load_uring_pipe },
+	{ "wait", load_wait },
+	{ "spin", load_spin },
+	{ "storm", load_storm },
+	{ "double", load_double },
 };
 
 int main(int argc, char **argv)

@@ -17,9 +17,10 @@
 #include "core/slow.h"
 
 /* A kernel that is made up: the worker waits on the run queue behind "hog" up to runnable_ns, is
- * then on a CPU until it blocks on a disk at blocked_ns, for good. */
+ * then on a CPU until it blocks at blocked_ns, for good. */
 static struct {
 	uint64_t runnable_ns, blocked_ns;
+	unsigned blocked_on; /* enum probe_cause, 0 = a disk */
 	uint64_t extra_ns; /* told too much */
 	unsigned crowd;	   /* so many hogs take turns; 0 = the one */
 	unsigned asked;
@@ -46,7 +47,8 @@ static inline int made_up_history(const struct probe_set *set, pid_t tid, uint64
 	ret->ns[PROBE_CAUSE_RUNQUEUE] = overlap(from_ns, to_ns, 0, kernel.runnable_ns);
 	ret->ns[PROBE_CAUSE_ONCPU] =
 		overlap(from_ns, to_ns, kernel.runnable_ns, kernel.blocked_ns) + kernel.extra_ns;
-	ret->ns[PROBE_CAUSE_DISK] = overlap(from_ns, to_ns, kernel.blocked_ns, UINT64_MAX);
+	ret->ns[kernel.blocked_on ? kernel.blocked_on : PROBE_CAUSE_DISK] =
+		overlap(from_ns, to_ns, kernel.blocked_ns, UINT64_MAX);
 	for (unsigned i = 0; i < kernel.crowd; i++) {
 		/* Others than last time, and the last one is whoever is left. */
 		snprintf(ret->culprits[i].who, sizeof(ret->culprits[i].who), "hog (%u)",

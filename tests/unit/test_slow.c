@@ -66,6 +66,7 @@ static void answer_by_socket_is_split_between_both_ends(void **state)
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.runnable_ns = 500; /* both ends, as they are one in this kernel */
 	kernel.blocked_ns = 600;
+	kernel.blocked_on = PROBE_CAUSE_NET;
 	kernel.answer = (struct probe_answer){ .sent_ns = 300, .answered_ns = 800 };
 	source.peer = 7;
 	slow_take_apart(&source, &t, &op);
@@ -73,9 +74,16 @@ static void answer_by_socket_is_split_between_both_ends(void **state)
 	assert_int_equal(op.ns[SLOW_PEER_RUNQUEUE], 200);   /* 300 .. 500 */
 	assert_int_equal(op.ns[SLOW_PEER_ONCPU], 100);	    /* .. 600 */
 	assert_int_equal(op.ns[SLOW_NETWORK], 200);	    /* .. 800 */
-	assert_int_equal(op.ns[PROBE_CAUSE_DISK], 300);	    /* .. 1100 */
+	assert_int_equal(op.ns[PROBE_CAUSE_NET], 300);	    /* .. 1100 */
 	assert_int_equal(sum_of(&op), 1000);
 	assert_int_equal(op.culprits[0].ns, 200); /* of the worker's own wait only */
+
+	/* It was not for messages that the other end slept. */
+	kernel.blocked_on = PROBE_CAUSE_FAULT;
+	slow_take_apart(&source, &t, &op);
+	assert_int_equal(op.ns[SLOW_PEER], 200);
+	assert_int_equal(op.ns[SLOW_NETWORK], 0);
+	assert_int_equal(sum_of(&op), 1000);
 
 	/* Nobody knows when it was sent, or what the other end did. */
 	kernel.answer.sent_ns = 0;

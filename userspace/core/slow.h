@@ -18,8 +18,9 @@ enum {
 	SLOW_DEVICE,			       /* with the device */
 	SLOW_PEER_ONCPU,		       /* with the other end: its thread was at work, ... */
 	SLOW_PEER_RUNQUEUE,		       /* ... or waited for a CPU */
-	SLOW_NETWORK, /* it was under way, and the other end's thread slept */
-	SLOW_PEER,    /* until the answer was sent, where no more is known */
+	SLOW_NETWORK, /* it was under way, and the other end's thread waited for messages */
+	SLOW_PEER,    /* until the answer was sent, where no more is known or it slept for something
+			 else */
 	SLOW_UNKNOWN,
 	SLOW_NR_CAUSES,
 };

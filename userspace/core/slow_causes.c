@@ -112,7 +112,7 @@ static void add_waits(const struct slow_source *s, uint64_t from_ns, uint64_t to
 }
 
 /* [from, to) of an op whose answer is not there yet: what the other end's thread did, as far as
- * that is known. While that one sleeps, nothing has come to it. */
+ * that is known. While that one waits for messages, none has come to it. */
 static void add_peer(const struct slow_source *s, uint64_t from_ns, uint64_t to_ns,
 		     struct slow_op *op)
 {
@@ -124,6 +124,11 @@ static void add_peer(const struct slow_source *s, uint64_t from_ns, uint64_t to_
 		{ PROBE_CAUSE_HARDIRQ, SLOW_PEER_ONCPU },
 		{ PROBE_CAUSE_SOFTIRQ, SLOW_PEER_ONCPU },
 		{ PROBE_CAUSE_STEAL, SLOW_PEER_ONCPU },
+		{ PROBE_CAUSE_DISK, SLOW_PEER },
+		{ PROBE_CAUSE_FUTEX, SLOW_PEER },
+		{ PROBE_CAUSE_TIMER, SLOW_PEER },
+		{ PROBE_CAUSE_FAULT, SLOW_PEER },
+		{ PROBE_CAUSE_OTHER, SLOW_PEER },
 		{ PROBE_CAUSE_UNACCOUNTED, SLOW_PEER },
 	};
 	uint64_t left = to_ns > from_ns ? to_ns - from_ns : 0;
