@@ -142,6 +142,22 @@ else
 	tc -n "$a" qdisc del dev ve0 root
 fi
 
+# A server that is stopped for 300 ms: all that is due meanwhile is late, and its end says why.
+client key -o held.json --duration=1s --trials=1 --warmup=500ms "net,rate=200,peer=$at" &
+measuring=$!
+for _ in $(seq 100); do
+	pgrep -P "$peer" >/dev/null && break
+	sleep 0.05
+done
+sleep 1
+pkill -STOP -P "$peer"
+sleep 0.3
+pkill -CONT -P "$peer"
+wait $measuring
+expect 'a stopped server' "$(json held.json 'd["jobs"][0]["status"], [0.2 < m["value"] < 0.4 for m in d["jobs"][0]["peer"]["job"]["metrics"] if m["name"] == "wall.time" and m["labels"]["cause"] == "blocked.other"]')" "('ok', [True])"
+expect 'delays each that was due' \
+	"$(json held.json 'len([s for s in d["jobs"][0]["slow"] if s["class"] == "worst" and s["latency_ns"] > 1e8])')" 32
+
 # Strangers.
 fuzz() { nsenter --net="/run/netns/$a" python3 "$here/peer_fuzz.py" 10.77.0.2 "$port" "$work/key" "$1"; }
 size() { awk '/^VmRSS/ {print $2}' "/proc/$peer/status"; }
@@ -162,7 +178,7 @@ for _ in $(seq 100); do
 	grep -q held held && break
 	sleep 0.05
 done
-client key -o held.json "net_sync,peer=$at"
+client key -o silent.json "net_sync,peer=$at"
 expect 'silent ones keep nobody out' "$code" 0
 echo >&9
 exec 9>&-
