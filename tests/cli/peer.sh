@@ -139,6 +139,9 @@ if ! tc -n "$a" qdisc add dev ve0 root tbf rate 20mbit burst 32k latency 50ms 2>
 else
 	client key -o slow.json --duration=500ms "net,mode=stream,size=64k,peer=$at"
 	expect 'a shaped network' "$code $(json slow.json '[0.5 < m["value"] * 8 / 20e6 < 1.3 for m in d["jobs"][0]["peer"]["job"]["metrics"] if m["name"] == "net.rx"]')" '0 [True]'
+	tc -n "$a" qdisc replace dev ve0 root tbf rate 1mbit burst 1600 latency 500ms
+	client key -o late.json --duration=1s --trials=1 "net,size=4000,rate=20,peer=$at"
+	expect 'what is late there is late by the network' "$(json late.json '[s["latency_ns"] > 15e6 and s["causes"].get("blocked.net", 0) > 0.8 * s["latency_ns"] for s in d["jobs"][0]["slow"] if s["class"] == "worst"].count(True) >= 10')" True
 	tc -n "$a" qdisc del dev ve0 root
 fi
 
@@ -157,6 +160,7 @@ wait $measuring
 expect 'a stopped server' "$(json held.json 'd["jobs"][0]["status"], [0.2 < m["value"] < 0.4 for m in d["jobs"][0]["peer"]["job"]["metrics"] if m["name"] == "wall.time" and m["labels"]["cause"] == "blocked.other"]')" "('ok', [True])"
 expect 'delays each that was due' \
 	"$(json held.json 'len([s for s in d["jobs"][0]["slow"] if s["class"] == "worst" and s["latency_ns"] > 1e8])')" 32
+expect 'by the peer' "$(json held.json '[s["causes"].get("peer", 0) > 0.9 * s["latency_ns"] for s in d["jobs"][0]["slow"] if s["class"] == "worst"].count(True)')" 32
 
 # Strangers.
 fuzz() { nsenter --net="/run/netns/$a" python3 "$here/peer_fuzz.py" 10.77.0.2 "$port" "$work/key" "$1"; }

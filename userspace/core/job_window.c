@@ -12,6 +12,7 @@
 #include "core/result.h"
 #include "core/sampling.h"
 #include "core/series.h"
+#include "core/stalls.h"
 #include "core/trace.h"
 
 /* The window starts this long after the workers were told, enough for all of them to wake up. */
@@ -112,6 +113,16 @@ static void keep(struct execution *x)
 	x->nr_trials++;
 }
 
+/* What the server's end counted, and its part of what was slow here. */
+static int remote_counted(struct execution *x)
+{
+	int rc = execution_check(x, remote_ended(x->remote, &x->jr.job));
+
+	for (unsigned i = 0; !rc && i < x->jr.nr; i++)
+		stalls_charge(remote_stalls(x->remote), x->jr.workers[i].w.slow);
+	return rc;
+}
+
 int execution_end(struct execution *x, bool good,
 		  int (*exchange)(struct execution *x, void *arg), void *arg)
 {
@@ -125,7 +136,7 @@ int execution_end(struct execution *x, bool good,
 		there = execution_check(x, remote_end(x->remote));
 	rc = execution_phase(x, "end", worker_end, jr->nr, bench_now_ns());
 	if (x->remote && !there)
-		there = execution_check(x, remote_ended(x->remote, &jr->job));
+		there = remote_counted(x);
 	if (exchange)
 		there = exchange(x, arg);
 	if (good && !rc && !there && jr->trial && !x->run->stop)

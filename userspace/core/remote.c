@@ -19,6 +19,7 @@
 #include "core/remote_wait.h"
 #include "core/result.h"
 #include "core/run.h"
+#include "core/stalls.h"
 #include "core/version.h"
 
 /* To connect and for the handshake. */
@@ -45,6 +46,7 @@ struct remote {
 	json_t *row;
 	uint64_t values[BENCH_TELL_MAX];
 	unsigned nr_values;
+	struct stalls stalls;
 	bool busy; /* the last answer was that it serves another client */
 	struct bench_err err;
 };
@@ -395,9 +397,15 @@ int remote_ended(struct remote *r, struct bench_job *job)
 	if (rc)
 		return rc;
 	keep_values(r, answer);
+	stalls_read(&r->stalls, json_object_get(answer, "stalls"), r->offset_ns);
 	json_decref(answer);
 	r->job->spec->module->hear(job, r->values, r->nr_values);
 	return 0;
+}
+
+const struct stalls *remote_stalls(const struct remote *r)
+{
+	return &r->stalls;
 }
 
 int remote_finish(struct remote *r)

@@ -14,9 +14,10 @@
 struct plan_job;
 struct run;
 struct plan;
+struct stalls;
 
 /* What both sides must agree on; raised with each change of the messages. */
-#define REMOTE_PROTOCOL 1
+#define REMOTE_PROTOCOL 2
 
 struct remote;
 
@@ -47,6 +48,8 @@ int remote_done(struct remote *r);
 /* Before and after the client's end(): then both tell each other what they counted. */
 int remote_end(struct remote *r);
 int remote_ended(struct remote *r, struct bench_job *job);
+/* When the server held its answers back in that window, by the clock here. */
+const struct stalls *remote_stalls(const struct remote *r);
 /* Its workers leave, and the job's row comes over. */
 int remote_finish(struct remote *r);
 /* "peer" of the job's row; NULL before remote_finish(). Borrowed. */

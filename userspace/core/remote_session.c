@@ -16,6 +16,8 @@
 #include "core/remote.h"
 #include "core/remote_wait.h"
 #include "core/result.h"
+#include "core/slow.h"
+#include "core/stalls.h"
 #include "core/verdict.h"
 #include "core/version.h"
 
@@ -44,6 +46,8 @@ struct session {
 	bool good;	/* the window at hand so far */
 	bool done;	/* the client's window is over */
 	bool gone;	/* the client is */
+	struct stalls stalls; /* of the window at hand */
+	int look_timer;
 	struct job_list jobs;
 	struct plan plan;
 	struct execution x;
@@ -260,6 +264,30 @@ static void on_silence(void *arg)
 	atomic_store(&s->x.jr.active_left, 0);
 }
 
+static void look_for_stalls(struct session *s)
+{
+	const struct job_run *jr = &s->x.jr;
+	uint64_t now = bench_now_ns();
+	/* A server's end has one worker. */
+	const struct slow_source source = {
+		.set = s->run.probes,
+		.tid = runtime_thread(s->x.runtime, jr->workers[0].thread)->tid,
+		.history = s->run.probes ? probe_history : NULL,
+	};
+
+	stalls_look(&s->stalls, &source, now < jr->window.end_ns ? now : jr->window.end_ns);
+}
+
+/* Again and again in a window. */
+static void on_look(void *arg)
+{
+	struct session *s = arg;
+
+	look_for_stalls(s);
+	s->look_timer = loop_timer(runtime_loop(s->run.runtime), bench_now_ns() + STALL_LOOK_NS,
+				   on_look, s);
+}
+
 static int do_start(struct session *s, const json_t *message)
 {
 	struct loop *loop = runtime_loop(s->run.runtime);
@@ -278,7 +306,11 @@ static int do_start(struct session *s, const json_t *message)
 	if (rc)
 		return refuse(s, rc, "the control loop failed");
 	timer = loop_timer(loop, start_ns + (uint64_t)duration + silence_ns, on_silence, s);
+	stalls_begin(&s->stalls, start_ns);
+	s->look_timer = loop_timer(loop, start_ns + STALL_LOOK_NS, on_look, s);
 	rc = execution_run(&s->x, start_ns, (uint64_t)duration);
+	look_for_stalls(s);
+	loop_cancel_timer(loop, s->look_timer);
 	loop_cancel_timer(loop, timer);
 	if (!s->done && !s->gone)
 		loop_unwatch(loop, s->wire->fd);
@@ -327,7 +359,9 @@ static int do_end(struct session *s, const json_t *message)
 	s->state = PREPARED;
 	if (s->gone)
 		return -ECONNRESET;
-	return rc ? job_failed(s, rc) : answer(s, json_pack("{s:o}", "values", values(s)));
+	return rc ? job_failed(s, rc)
+		  : answer(s, json_pack("{s:o, s:o}", "values", values(s), "stalls",
+					stalls_json(&s->stalls)));
 }
 
 static int do_finish(struct session *s, const json_t *message)
