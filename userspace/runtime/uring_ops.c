@@ -131,6 +131,7 @@ static inline __attribute__((always_inline)) struct io_uring_sqe *op_sqe(struct 
 	bool passive = op->passive;
 	uint8_t flags = passive ? URING_OP_PASSIVE : 0;
 	uint16_t slot = op->slot, gen = op->gen + 1;
+	struct io_uring_sqe *sqe;
 	struct described d;
 
 	if (__builtin_expect(op->state != (URING_OP_RUNNING | flags) || op->opcode != opcode ||
@@ -145,7 +146,10 @@ static inline __attribute__((always_inline)) struct io_uring_sqe *op_sqe(struct 
 	if (passive)
 		a->queued_passive++;
 	*ret_data = uring_user_data(slot, gen);
-	return &a->sqes[a->sq_tail++ & a->sq_mask];
+	sqe = &a->sqes[a->sq_tail++ & a->sq_mask];
+	if (!sqe)
+		__builtin_unreachable(); /* callers need not look */
+	return sqe;
 }
 
 uint64_t uring_describe(struct bench_async *a, struct bench_op *op, uint8_t opcode, uint8_t state)
