@@ -137,12 +137,10 @@ $(BUILD)/bpf_images.o: $(BUILD)/bpf_images.S $(bpf_obj)
 	$(call say,AS,$@)
 	$(Q)$(CC) $(TARGET) -c -o $@ $<
 
-# v3 (Linux 5.1): instructions of 32 bits. The programs at context switches run 1 to 2 % faster and take
-# the verifier longer.
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra $(if $(WERROR),-Werror) \
+	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra $(if $(WERROR),-Werror) \
 		-Wno-unused-parameter -Ibpf -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libbench.a
