@@ -118,9 +118,10 @@ def growth(samples, trials):
         if all(y > x for x, y in zip(a, b)):
             bad.append("%s grew from %d to %d" %
                        ({"files": "descriptors", "bpf": "BPF descriptors"}.get(name, name), a[1], b[1]))
-    # The workload itself takes memory; between two runs it has given it back, for so short a time that
-    # with one that takes and gives all the time the least that is seen is a matter of chance.
-    first, second = ([s.memory for s in stretch(samples, n - 0.5, n + 0.5)] for n in (RUNS - 2, RUNS - 1))
+    # The workload itself takes memory; between two runs, and after the last, it has given it back, for so
+    # short a time that with one that takes and gives all the time the least that is seen is a matter of chance.
+    first, second = ([s.memory for s in stretch(samples, *part)]
+                     for part in ((RUNS - 2.5, RUNS - 1.5), (RUNS - 1.5, RUNS + 1)))
     a, b = min(first), min(second)
     if b - a > KIB_MORE + KIB_PER_TRIAL * trials + (max(first) - a) / 4:
         bad.append("memory grew from %d KiB to %d KiB in %d trials" % (a, b, trials))
