@@ -97,7 +97,7 @@ struct sample_regs {
 #define sample_user(regs) ((regs)->cs & 3)
 
 /* An exception leaves -1 where a system call has its number. */
-#define REGS_NR(regs) ((long)(regs)->orig_ax)
+#define REGS_NR(regs) ((__u32)(regs)->orig_ax)
 #define REGS_ARG0(regs) ((regs)->di)
 #define REGS_ARG1(regs) ((regs)->si)
 #define REGS_ARG2(regs) ((regs)->dx)
@@ -167,7 +167,7 @@ struct sample_regs {
 };
 #define sample_user(regs) (!((regs)->pstate & 0xf))
 
-#define REGS_NR(regs) ((long)(regs)->syscallno)
+#define REGS_NR(regs) ((__u32)(regs)->syscallno)
 #define REGS_ARG0(regs) ((regs)->orig_x0)
 #define REGS_ARG1(regs) ((regs)->regs[1])
 #define REGS_ARG2(regs) ((regs)->regs[2])
@@ -183,15 +183,17 @@ struct syscall_now {
 
 static __always_inline void syscall_of(const struct pt_regs *regs, struct syscall_now *ret)
 {
-	long nr = REGS_NR(regs);
+	/* As wide as an index, so that its bound is not lost; arm64 keeps 32 bits of it. */
+	__u64 nr = REGS_NR(regs);
 
+	asm volatile("" : "+r"(nr));
 	ret->class = SYSCALL_OTHER;
 	ret->arg[0] = REGS_ARG0(regs);
 	ret->arg[1] = REGS_ARG1(regs);
 	ret->arg[2] = REGS_ARG2(regs);
-	if (nr == -1)
+	if (nr == (__u32)-1)
 		ret->class = SYSCALL_NONE;
-	else if (nr >= 0 && nr < SYSCALLS)
+	else if (nr < SYSCALLS)
 		ret->class = syscall_classes[nr];
 }
 

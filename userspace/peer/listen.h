@@ -18,8 +18,7 @@ struct peer_listener {
 };
 
 /* Read "ADDR:PORT" (numeric, IPv6 in brackets; port 0 = any free one) and listen there. -EINVAL,
- * -EADDRINUSE,
- * ...: err says which address. */
+ * -EADDRINUSE, ...: err says which address. */
 int peer_listen(struct peer_listener *ret_listener, const char *text, struct bench_err *err);
 /* Until a signal ends it: the signal's number, or negative errno. */
 int peer_serve(struct peer_listener *l);

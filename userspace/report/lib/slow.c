@@ -53,6 +53,7 @@ static const char *cause_words(const char *name)
 		{ "queue", "block queue" },
 		{ "peer.oncpu", "other end on CPU" },
 		{ "peer.runqueue", "other end's run queue" },
+		{ "peer", "other end" },
 	};
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
