@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Page faults, and nothing else. Of new memory: map 64 MiB, write to each page, give all of it back;
- * prints faults per second. "new": as stress-ng's fault stressor does it, one page of a shared file in
- * memory by a mapping of its own, which brings page tables of its own, and the clock read before and
- * after the touch; prints touches per second of that time. */
+/* Page faults, and nothing else. Of new memory: map 64 MiB, write to each page, give all of it
+ * back; prints faults per second. "call": each page by a call of a function, as most programs touch
+ * memory: a return after each fault, to a call made before it, can make the returns inside the
+ * kernel slower. "new": as stress-ng's fault stressor does it, one page of a shared file in memory
+ * by a mapping of its own, which brings page tables of its own, and the clock read before and after
+ * the touch; prints touches per second of that time. */
 #include <sys/mman.h>
 
 #include "bare.h"
@@ -16,6 +18,23 @@ static uint64_t step(void *arg)
 
 	for (unsigned at = 0; at < BYTES; at += PAGE)
 		memory[at] = 1;
+	if (madvise(arg, BYTES, MADV_DONTNEED))
+		bare_die("madvise");
+	return BYTES / PAGE;
+}
+
+__attribute__((noinline)) static void touch(volatile char *page)
+{
+	*page = 1;
+	__asm__ volatile("" ::: "memory"); /* a call in the tail is a jump, without a return */
+}
+
+static uint64_t step_call(void *arg)
+{
+	char *memory = arg;
+
+	for (unsigned at = 0; at < BYTES; at += PAGE)
+		touch(memory + at);
 	if (madvise(arg, BYTES, MADV_DONTNEED))
 		bare_die("madvise");
 	return BYTES / PAGE;
@@ -57,22 +76,23 @@ static void measure_new(const struct bare *b)
 int main(int argc, char **argv)
 {
 	struct bare b = { 0 };
+	const char *how = argc == 5 ? argv[4] : "";
 	void *memory;
 
-	if (argc != 4 && !(argc == 5 && !strcmp(argv[4], "new"))) {
-		fprintf(stderr, "usage: %s CPU WARMUP SECONDS [new]\n", argv[0]);
+	if (argc != 4 && strcmp(how, "call") && strcmp(how, "new")) {
+		fprintf(stderr, "usage: %s CPU WARMUP SECONDS [call|new]\n", argv[0]);
 		return 2;
 	}
 	b.warmup = atof(argv[2]);
 	b.seconds = atof(argv[3]);
 	bare_bind(atoi(argv[1]));
-	if (argc == 5) {
+	if (!strcmp(how, "new")) {
 		measure_new(&b);
 		return 0;
 	}
 	memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED || madvise(memory, BYTES, MADV_NOHUGEPAGE))
 		bare_die("mmap");
-	bare_measure(&b, step, memory);
+	bare_measure(&b, strcmp(how, "call") ? step : step_call, memory);
 	return 0;
 }
