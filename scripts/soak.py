@@ -111,20 +111,14 @@ def growth(samples, trials):
         return ["too few samples: it ended after %.1f s" % samples[-1].at]
     bad = []
     # What stays raises the least that there ever is, what there mostly is and the most. Some is there, or
-    # not there, for a moment only: a file to read a counter from, a thread between two jobs.
-    for name in ("files", "bpf", "threads"):
+    # not there, for a moment only: a file to read a counter from, a thread or the memory between two jobs.
+    for name, more, words, unit in (("files", 0, "descriptors", ""), ("bpf", 0, "BPF descriptors", ""),
+                                    ("threads", 0, "threads", ""),
+                                    ("memory", KIB_MORE + KIB_PER_TRIAL * trials, "memory", " KiB")):
         a, b = ([f(getattr(s, name) for s in part) for f in (min, statistics.median_low, max)]
                 for part in (first, second))
-        if all(y > x for x, y in zip(a, b)):
-            bad.append("%s grew from %d to %d" %
-                       ({"files": "descriptors", "bpf": "BPF descriptors"}.get(name, name), a[1], b[1]))
-    # The workload itself takes memory; between two runs, and after the last, it has given it back, for so
-    # short a time that with one that takes and gives all the time the least that is seen is a matter of chance.
-    first, second = ([s.memory for s in stretch(samples, *part)]
-                     for part in ((RUNS - 2.5, RUNS - 1.5), (RUNS - 1.5, RUNS + 1)))
-    a, b = min(first), min(second)
-    if b - a > KIB_MORE + KIB_PER_TRIAL * trials + (max(first) - a) / 4:
-        bad.append("memory grew from %d KiB to %d KiB in %d trials" % (a, b, trials))
+        if all(y > x + more for x, y in zip(a, b)):
+            bad.append("%s grew from %d to %d%s in %d trials" % (words, a[1], b[1], unit, trials))
     return bad
 
 

@@ -14,7 +14,7 @@ hackbench  the same                             hackbench -T, same CPUs
 timer      sched,mode=timer, fifo, shallow      cyclictest -m -p80 -i1000, same CPU
 triad      memory,mode=copy and mode=triad      stress-ng --stream, equal arrays
 fault      fault,kind=anon                      bare_fault.c, a call that touches a page in a loop
-faultcall  the same                             bare_fault.c, a loop without calls
+faultloop  the same                             bare_fault.c, a loop without calls
 returns    bare_fault.c with a call             without one: where that row's difference comes from
 faultfile  fault,kind=file                      stress-ng --fault on a file in memory: a touch
 nop1, 32   ring,stamps=0                        bare_nop.c, liburing and nothing else
@@ -178,7 +178,7 @@ def rows(args):
          lambda: stress_stream(args, cpu), "B/s", 0.97, True),
         ("fault", "anon vs a bare call", lambda: ops(args, [cpu], "fault,kind=anon"),
          lambda: bare_fault(args, cpu, "call"), "ops/s", 0.97, True),
-        ("faultcall", "anon vs a loop without calls", lambda: ops(args, [cpu], "fault,kind=anon"),
+        ("faultloop", "anon vs a loop without calls", lambda: ops(args, [cpu], "fault,kind=anon"),
          lambda: bare_fault(args, cpu), "ops/s", None, True),
         ("returns", "a bare call vs a loop without", lambda: bare_fault(args, cpu, "call"),
          lambda: bare_fault(args, cpu), "ops/s", None, True),
