@@ -145,6 +145,51 @@ static void without_stamps_the_counts_stay(void **state)
 	assert_int_equal(stamped, 3200);
 }
 
+/* Turns of a ring without stamps up to end_ns; how many of them did not look at the clock. */
+static unsigned turns_without_clock(uint64_t end_ns)
+{
+	unsigned nr = 0;
+
+	rounds_left = UINT32_MAX;
+	while (bench_async_now(a) < end_ns) {
+		uint64_t before_ns = bench_now_ns();
+
+		assert_int_equal(async_turn(a, NULL, end_ns), 0);
+		nr += bench_async_now(a) < before_ns;
+		assert_true(before_ns < end_ns + LIMIT_NS);
+	}
+	rounds_left = 0;
+	assert_int_equal(async_drain(a, NULL, bench_now_ns() + LIMIT_NS), 0);
+	return nr;
+}
+
+static void nop(void)
+{
+	struct bench_op *op = bench_op_get(a);
+
+	assert_non_null(op);
+	op->done = again;
+	bench_op_nop(a, op);
+}
+
+/* Only as long as nothing is in flight that may make a turn long. */
+static void without_stamps_the_clock_is_looked_at_less(void **state)
+{
+	struct bench_op *op;
+
+	(void)state;
+	open_kind(0);
+	bench_async_set_stamps(a, false);
+	nop();
+	assert_true(turns_without_clock(bench_now_ns() + 20 * BENCH_NS_PER_MS) > 0);
+	nop();
+	op = bench_op_get(a);
+	assert_non_null(op);
+	op->done = again;
+	bench_op_timeout(a, op, bench_now_ns() + 20 * BENCH_NS_PER_MS);
+	assert_int_equal(turns_without_clock(bench_now_ns() + 10 * BENCH_NS_PER_MS), 0);
+}
+
 static void an_empty_ring_waits_for_a_time(void **state)
 {
 	uint32_t mix = 0;
@@ -191,6 +236,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_turn_of_it_ends_at_its_limit, close_ring),
 		cmocka_unit_test_teardown(both_go_together, close_ring),
 		cmocka_unit_test_teardown(without_stamps_the_counts_stay, close_ring),
+		cmocka_unit_test_teardown(without_stamps_the_clock_is_looked_at_less, close_ring),
 		cmocka_unit_test_teardown(an_empty_ring_waits_for_a_time, close_ring),
 	};
 

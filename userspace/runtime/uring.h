@@ -47,6 +47,11 @@
 /* A deadline at least this far away is one TIMEOUT for many waits. */
 #define URING_FAR_NS (5 * BENCH_NS_PER_MS)
 
+/* Without stamps the clock need not be read in each of so many turns, if they take no longer than
+ * this. */
+#define URING_CLOCK_TURNS 8u
+#define URING_CLOCK_NS (25 * BENCH_NS_PER_US)
+
 /* bench_op.state: one of these, and URING_OP_PASSIVE as it was when the operation was described. */
 enum {
 	URING_OP_FREE,
@@ -141,6 +146,7 @@ struct bench_async {
 	struct bench_op *free;
 	struct bench_op *ready, **ready_tail;
 	uint64_t now_ns;
+	unsigned clock_skip; /* turns that may pass before the clock is read again */
 	int failed; /* sticky: the ring cannot be used any more */
 	int refuse; /* what is described now completes with this at once: failed, or -ECANCELED */
 	unsigned live, live_passive; /* described, or in the callback; live includes passive */

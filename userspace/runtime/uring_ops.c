@@ -128,7 +128,7 @@ static inline __attribute__((always_inline)) struct io_uring_sqe *op_sqe(struct 
 									 uint8_t opcode,
 									 uint64_t *ret_data)
 {
-	bool passive = op->passive;
+	bool passive = opcode != IORING_OP_NOP && op->passive; /* a NOP waits for nobody */
 	uint8_t flags = passive ? URING_OP_PASSIVE : 0;
 	uint16_t slot = op->slot, gen = op->gen + 1;
 	struct io_uring_sqe *sqe;

@@ -75,7 +75,7 @@ enum bench_async_feature {
 /* Operations that may be in flight at once on this ring. bench_op_get() gives NULL beyond it. */
 unsigned bench_async_depth(const struct bench_async *a);
 bool bench_async_has(const struct bench_async *a, enum bench_async_feature feature);
-/* CLOCK_MONOTONIC ns, read once per turn after the reap. */
+/* CLOCK_MONOTONIC ns, read once per turn after the reap; see also bench_async_set_stamps(). */
 uint64_t bench_async_now(const struct bench_async *a);
 
 /* Register a file or buffers with the ring, on the worker's thread. Registration is an
@@ -95,10 +95,11 @@ int bench_async_add_buffers(struct bench_async *a, const struct iovec *iov, unsi
  * the turn, the default, which costs fewest system calls. Holds until leave(). */
 void bench_async_set_batch(struct bench_async *a, unsigned nr);
 
-/* on = false: operations get no submit_ns, and the clock is read once per turn instead of twice: for a
- * module that measures how many operations a ring does and not how long one takes, which it then
- * accounts by bench_op_count(). Where they were submitted is not known, so it must not report latency.
- * Holds until leave(); on is the default. */
+/* on = false: operations get no submit_ns, and the clock is read once per turn instead of twice; as
+ * long as nothing in flight can wait, as with NOPs, once in up to eight turns that take 25 us
+ * together. For a module that measures how many operations a ring does and not how long one takes,
+ * which it then accounts by bench_op_count(). Where they were submitted is not known, so it must
+ * not report latency. Holds until leave(); on is the default. */
 void bench_async_set_stamps(struct bench_async *a, bool on);
 /* A ring of the worker's own, with these IORING_SETUP_* flags instead of those that the runtime found
  * best (size, CLAMP and the like come with them; SQPOLL and IOPOLL are none of what the turn here can
