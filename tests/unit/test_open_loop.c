@@ -177,6 +177,15 @@ static void a_slow_generator_is_told_from_a_slow_system(void **state)
 		bench_hist_record(r.wr->open->lateness, 20000);
 	assert_false(open_loop_put(&r.jr, r.wr->w.latency, set, note, sizeof(note)));
 	assert_non_null(strstr(note, "generator-limited"));
+	assert_non_null(strstr(note, "20.0 us late at p99,"));
+	/* It is as late as before, but where the system takes far longer. */
+	for (unsigned i = 0; i < 20; i++)
+		bench_hist_record(r.wr->w.latency, 1000000);
+	assert_true(open_loop_put(&r.jr, r.wr->w.latency, set, note, sizeof(note)));
+	for (unsigned i = 0; i < 1020; i++)
+		bench_hist_record(r.wr->open->lateness, 20000);
+	assert_false(open_loop_put(&r.jr, r.wr->w.latency, set, note, sizeof(note)));
+	assert_non_null(strstr(note, "20.0 us late at p50,"));
 	metric_set_free(set);
 	rig_done(&r);
 }
