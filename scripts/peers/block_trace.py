@@ -13,7 +13,7 @@ import os
 import re
 
 TRACEFS = "/sys/kernel/tracing"
-EVENT = re.compile(rb"(\d+)\.(\d+): block_rq_(issue|complete): \d+,\d+ (\w+) .*?(\d+) \+ (\d+) ")
+EVENT = re.compile(rb"(\d+)\.(\d+): block_rq_(issue|complete): \d+,\d+ R.*? (\d+) \+ \d+ .*\[(.*)\]")
 KIB_PER_CPU = 48 << 10  # some 8 s at 40,000 reads a second on one CPU
 
 
@@ -81,19 +81,21 @@ class Trace:
 
     def _read(self):
         """(issued, done) of each read, in us, by when it was issued. What was done before the buffer begins
-        is left out; so is what never was."""
-        issued, requests = {}, []
+        is left out; so is what never was, and the few reads that others made meanwhile."""
+        issued, by_task = {}, {}
         with open(self.root + "/trace", "rb") as file:
             for line in file:
                 m = EVENT.search(line)
-                if not m or not m[4].startswith(b"R"):
+                if not m:
                     continue
                 us = int(m[1]) * 1000000 + int(m[2])
                 if m[3] == b"issue":
-                    issued[m[5]] = us
-                elif m[5] in issued:
-                    requests.append((issued.pop(m[5]), us))
-        return sorted(requests)
+                    issued[m[4]] = us, m[5]
+                elif m[4] in issued:
+                    begun, task = issued.pop(m[4])
+                    by_task.setdefault(task, []).append((begun, us))
+        nr = sum(map(len, by_task.values()))
+        return sorted(r for requests in by_task.values() if len(requests) > nr / 100 for r in requests)
 
     def latencies(self, rate, nr):
         """Of the last nr reads: us, sorted, (from the issue, from when they were due)."""

@@ -23,9 +23,11 @@ comparison can be made: before fio sleeps until the next operation is due it wai
 (its io_u_quiesce(); only io_submit_mode=offload does not, which its manual excludes for io_uring). While the
 device stands still it so issues nothing, and what was due then counts from when it is issued at last; bench
 issues what is due all the same. Both ways of counting are shown, from the issue without a goal, and how late
-bench's own generator was. A goal is met when the whole 95 %
-interval of the ratio is on its good side. Needs fio (apt-get install fio), about 1.5 minutes for each row,
-and free space of three times --size. Exit status 1 when a goal is not met, 2 when there is no answer.
+bench's own generator was.
+
+A goal is met when the whole 95 % interval of the ratio is on its good side. Needs fio (apt-get install fio),
+about 1.5 minutes for each row, and free space of three times --size. Exit status 1 when a goal is not met, 2
+when there is no answer.
 """
 
 import argparse
