@@ -305,8 +305,7 @@ bool open_loop_put(const struct job_run *jr, const struct bench_hist *latency,
 	if (late_q > 0)
 		snprintf(note, size,
 			 "generator-limited: the load generator itself was %.1f us late at p%g, "
-			 "over a "
-			 "tenth of the latency there, %.1f us",
+			 "over a tenth of the latency there, %.1f us",
 			 (double)bench_hist_at(lateness, late_q) / 1e3, late_q * 100,
 			 (double)bench_hist_at(latency, late_q) / 1e3);
 	bench_hist_free(lateness);

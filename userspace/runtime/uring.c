@@ -389,14 +389,14 @@ static inline void run_one(struct bench_async *a, struct bench_worker *w, struct
 		(void)enter_between(a, 0);
 }
 
-/* Without stamps, and with nothing in flight that can wait, a turn is short: how long the last ones
- * took tells for how many more the time is known well enough. Not so at the end of the window, and
- * not when there is something to do at a time. */
+/* Without stamps, and with nothing in flight but what cannot wait, a turn is short: how long the
+ * last ones took tells for how many more the time is known well enough. Not so at the end of the
+ * window, and not when there is something to do at a time. */
 static inline void look_at_clock(struct bench_async *a, uint64_t wait_until_ns)
 {
 	uint64_t now_ns;
 
-	if (a->clock_skip && a->live == a->waits[URING_WAITS_NONE] &&
+	if (a->clock_skip && a->live && a->live == a->waits[URING_WAITS_NONE] &&
 	    a->now_ns + URING_CLOCK_NS < wait_until_ns) {
 		a->clock_skip--;
 		return;
