@@ -186,8 +186,11 @@ static void without_stamps_the_clock_is_looked_at_less(void **state)
 	/* With nothing in flight it waits until its limit, and knows then that it is over. */
 	a->clock_skip = URING_CLOCK_TURNS;
 	end_ns = bench_now_ns() + 3 * BENCH_NS_PER_MS;
-	assert_int_equal(async_turn(a, NULL, end_ns), 0);
-	assert_true(bench_async_now(a) >= end_ns - BENCH_NS_PER_MS);
+	/* A timeout from before may end a wait early. */
+	for (unsigned i = 0; bench_async_now(a) < end_ns; i++) {
+		assert_true(i < 4);
+		assert_int_equal(async_turn(a, NULL, end_ns), 0);
+	}
 	nop();
 	op = bench_op_get(a);
 	assert_non_null(op);
