@@ -50,8 +50,7 @@ class Trace:
 
     def __init__(self, path, size):
         major, minor = disk_of(path)
-        self.sectors = size // 512
-        self.filter = "dev == %d && nr_sector == %d" % (major << 20 | minor, self.sectors)
+        self.filter = "dev == %d && nr_sector == %d" % (major << 20 | minor, size // 512)
         self.root = "%s/instances/bench-peers-%d" % (TRACEFS, os.getpid())
         self.requests = []
 
@@ -98,14 +97,12 @@ class Trace:
         return sorted(r for requests in by_task.values() if len(requests) > nr / 100 for r in requests)
 
     def latencies(self, rate, nr):
-        """Of the last nr reads: us, sorted, (from the issue, from when they were due)."""
+        """Of the last nr reads: us from when they were due until the device was done, sorted."""
         if len(self.requests) < nr:
             raise Lost("%d of %d reads seen at the block layer" % (len(self.requests), nr))
-        gap = 1e6 / rate
         due = float("inf")
-        from_issue, from_due = [], []
-        for issued, done in reversed(self.requests):
-            due = min(issued, due - gap)
-            from_issue.append(done - issued)
-            from_due.append(done - due)
-        return sorted(from_issue[:nr]), sorted(from_due[:nr])
+        latencies = []
+        for issued, done in reversed(self.requests[-nr:]):
+            due = min(issued, due - 1e6 / rate)
+            latencies.append(done - due)
+        return sorted(latencies)
