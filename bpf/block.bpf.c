@@ -60,6 +60,9 @@ const struct probe_desc metrics[] SEC(".rodata.probe") = {
 		     "tracked threads' requests that failed", .better = PROBE_BETTER_LOWER),
 	PROBE_METRIC(PROBE_COUNT, BLOCK_UNSEEN, "block.unseen", "count", REQUEST_EVENTS,
 		     "tracked threads' requests that completed unseen: counted, without latency"),
+	PROBE_METRIC(PROBE_COUNT, BLOCK_OPEN_BYTES, "block.open_bytes", "B", REQUEST_EVENTS,
+		     "bytes sent to the device for tracked threads, not seen to end: in flight, or "
+		     "hidden"),
 };
 
 const struct probe_program programs[] SEC(".rodata.programs") = {
@@ -97,6 +100,7 @@ static __always_inline __u32 op_of(__u32 cmd_flags)
 #define UNDERWAY_JOB 1u
 #define UNDERWAY_ISSUED 2u /* since it was last queued */
 #define UNDERWAY_QUEUED_AGAIN 4u
+#define UNDERWAY_OPEN 8u /* what is left of it is in BLOCK_OPEN_BYTES */
 
 struct underway {
 	__u64 rq; /* 0 = free */
@@ -180,28 +184,27 @@ static __always_inline struct underway *row_take(struct underway_row *row, __u64
 
 /* A request of the job was with the device and its place is used again, so that it has completed,
  * and no program was run for that. When is not known. */
-static __always_inline void unseen(const struct underway *r, const volatile struct probe_span *w,
-				   __u64 *slot)
+static __always_inline void unseen(const struct underway *r, __u64 *slot)
 {
-	if (!(r->flags & UNDERWAY_JOB) || !r->left || !window_has(w, r->issue_ns))
+	if (!(r->flags & UNDERWAY_OPEN) || !r->left)
 		return;
 	value_add(&slot[BLOCK_BYTES + r->op % BLOCK_OPS], r->left);
 	value_add(&slot[BLOCK_REQUESTS + r->op % BLOCK_OPS], 1);
 	value_add(&slot[BLOCK_UNSEEN], 1);
+	value_add(&slot[BLOCK_OPEN_BYTES], -(__u64)r->left);
 }
 
 static __always_inline struct underway *underway_new(__u64 rq, __u32 bank, bool raw)
 {
-	const volatile struct probe_span *w = window_span(bank);
 	struct probe_values_element *v = values_here(bank);
 	struct underway_row *row = row_of(rq);
 	struct underway *r = row ? row_take(row, rq) : NULL;
-	__u64 serial = w->serial;
+	__u64 serial = window_span(bank)->serial;
 
 	if (!r || !v)
 		return NULL;
 	if (r->rq == rq && r->serial == serial && r->flags & UNDERWAY_ISSUED)
-		unseen(r, w, v->slot);
+		unseen(r, v->slot);
 	r->serial = serial;
 	r->insert_ns = 0;
 	r->issue_ns = 0;
@@ -282,9 +285,12 @@ static __always_inline int on_issue(__u64 *ctx, bool raw)
 	struct request *rq = request_arg(ctx);
 	__u32 bank = window_bank();
 	__u64 *word = request_begin(rq, bank, RUN_ISSUE), address, serial, now;
+	struct probe_values_element *v;
 	struct underway *r;
+	__u32 open;
 
-	if (!word)
+	v = word ? values_here(bank) : NULL;
+	if (!v)
 		return 0;
 	address = READ_ONCE(*word);
 	serial = window_span(bank)->serial;
@@ -300,7 +306,12 @@ static __always_inline int on_issue(__u64 *ctx, bool raw)
 	r->issue_ns = now;
 	r->left = GET(raw, rq, __data_len);
 	r->op = op_of(GET(raw, rq, cmd_flags));
-	r->flags = (r->flags & UNDERWAY_JOB) | UNDERWAY_ISSUED;
+	open = r->flags & UNDERWAY_OPEN;
+	if (!open && r->flags & UNDERWAY_JOB && window_has(window_span(bank), now)) {
+		value_add(&v->slot[BLOCK_OPEN_BYTES], r->left);
+		open = UNDERWAY_OPEN;
+	}
+	r->flags = (r->flags & UNDERWAY_JOB) | UNDERWAY_ISSUED | open;
 	return 0;
 }
 PROBE_TRACEPOINT(block_rq_issue, on_issue)
@@ -315,7 +326,7 @@ static __always_inline int on_requeue(__u64 *ctx, bool raw)
 
 	r = word ? underway_find(READ_ONCE(*word), window_span(bank)->serial, word) : NULL;
 	if (r)
-		r->flags = (r->flags & UNDERWAY_JOB) | UNDERWAY_QUEUED_AGAIN;
+		r->flags = (r->flags & (UNDERWAY_JOB | UNDERWAY_OPEN)) | UNDERWAY_QUEUED_AGAIN;
 	return 0;
 }
 PROBE_TRACEPOINT(block_rq_requeue, on_requeue)
@@ -447,6 +458,8 @@ static __always_inline int on_complete(__u64 *ctx, bool raw)
 	}
 	if (!r)
 		return 0;
+	if (r->flags & UNDERWAY_OPEN)
+		value_add(&v->slot[BLOCK_OPEN_BYTES], -(__u64)bytes);
 	r->done += bytes;
 	r->left = left - bytes;
 	if (bytes < left)

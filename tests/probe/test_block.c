@@ -46,7 +46,7 @@ static void direct_reads_are_counted_by_bytes_and_requests(void **state)
 	struct probe_set *set = block_set();
 	int fd = file_new(FILE_SIZE);
 	uint64_t *took = calloc(READS, sizeof(*took));
-	double bytes, requests;
+	double bytes, requests, open;
 	json_t *m;
 
 	(void)state;
@@ -55,9 +55,12 @@ static void direct_reads_are_counted_by_bytes_and_requests(void **state)
 	m = set_read(set, NULL, 0);
 	bytes = value(m, "block.bytes", "op", "read");
 	requests = value(m, "block.requests", "op", "read");
-	printf("%u reads of %u bytes: %.0f bytes in %.0f requests, %.0f completed unseen\n", READS,
-	       BLOCK, bytes, requests, value(m, "block.unseen", NULL, NULL));
+	open = value(m, "block.open_bytes", NULL, NULL);
+	printf("%u reads of %u bytes: %.0f bytes in %.0f requests, %.0f completed unseen, %.0f "
+	       "bytes open\n",
+	       READS, BLOCK, bytes, requests, value(m, "block.unseen", NULL, NULL), open);
 	/* Of the last ones some may have completed unseen, and their place not been used again. */
+	assert_true(bytes + open == READS * BLOCK);
 	assert_true(bytes <= READS * BLOCK && bytes >= READS * BLOCK * 0.99);
 	assert_true(requests <= READS && requests >= READS * 0.99);
 	assert_true(value(m, "block.bytes", "op", "write") == 0);

@@ -29,6 +29,15 @@ struct counts {
 
 static char text[400];
 
+static void put_one(struct bench_metric_set *set, const char *name, double value)
+{
+	const struct bench_metric_id id = { .name = name,
+					    .unit = "count",
+					    .source = BENCH_SOURCE_PROBE };
+
+	bench_metric_put(set, &id, value);
+}
+
 static void put_block(struct bench_metric_set *set, const char *name, double value)
 {
 	/* Reads and writes both are the job's. */
@@ -42,8 +51,10 @@ static void put_block(struct bench_metric_set *set, const char *name, double val
 	}
 }
 
-/* Two workers with one op in flight each. */
-static bool check(const struct bench_module *module, unsigned receipt, struct counts c)
+/* Two workers with one op in flight each. others, open: bytes that others moved, and that were not
+ * seen to end. */
+static bool check_with(const struct bench_module *module, unsigned receipt, struct counts c,
+		       double others, double open)
 {
 	struct bench_metric_set *set = metric_set_new();
 	struct worker_run *workers = aligned_alloc(64, 2 * sizeof(*workers));
@@ -62,20 +73,22 @@ static bool check(const struct bench_module *module, unsigned receipt, struct co
 	if (c.block_bytes > 0) {
 		put_block(set, "block.bytes", c.block_bytes);
 		put_block(set, "block.requests", c.requests);
+		put_block(set, "block.other_bytes", others);
+		put_one(set, "block.open_bytes", open);
 	}
-	if (c.unseen > 0) {
-		const struct bench_metric_id id = { .name = "block.unseen",
-						    .unit = "count",
-						    .source = BENCH_SOURCE_PROBE };
-
-		bench_metric_put(set, &id, c.unseen);
-	}
+	if (c.unseen > 0)
+		put_one(set, "block.unseen", c.unseen);
 	text[0] = '\0';
 	ok = receipt_check(&jr, OPS, BYTES, set, text, sizeof(text));
 	assert_true(ok == !text[0]);
 	metric_set_free(set);
 	free(workers);
 	return ok;
+}
+
+static bool check(const struct bench_module *module, unsigned receipt, struct counts c)
+{
+	return check_with(module, receipt, c, 0, 0);
 }
 
 static void counts_that_agree_pass(void **state)
@@ -118,6 +131,15 @@ static void bytes_that_no_device_moved_are_told(void **state)
 	assert_true(check(&blocking, ALL, (struct counts){ 0, 0, OPS - 60, BYTES * 0.94, 5 }));
 	assert_false(check(&blocking, ALL, (struct counts){ 0, 0, OPS, BYTES * 1.06, 5 }));
 	assert_false(check(&async, ALL, (struct counts){ OPS, BYTES / 2, OPS, BYTES, 5 }));
+	/* Neither does it where as much was sent on by others, or did not end in its sight. */
+	assert_true(check_with(&blocking, ALL, (struct counts){ 0, 0, OPS - 60, BYTES * 0.94, 0 },
+			       BYTES * 0.06, 0));
+	assert_true(check_with(&blocking, ALL, (struct counts){ 0, 0, OPS - 60, BYTES * 0.94, 0 },
+			       0, BYTES * 0.055));
+	assert_false(check_with(&blocking, ALL, (struct counts){ 0, 0, OPS - 60, BYTES * 0.94, 0 },
+				0, BYTES * 0.04));
+	assert_false(check_with(&blocking, ALL, (struct counts){ 0, 0, OPS, BYTES * 1.06, 0 }, 0,
+				BYTES * 0.06));
 	/* A journal may double it, but not halve it. */
 	assert_true(check(&blocking, ALL | BENCH_RECEIPT_MORE,
 			  (struct counts){ 0, 0, OPS * 2, BYTES * 2., 0 }));

@@ -14,7 +14,8 @@ struct line {
 	const char *of, *at; /* "bytes" or "ops"; "ring" or "block" */
 	double module, other, slack;
 	bool more; /* other may be larger */
-	double unseen; /* there are requests of which the probe does not know whose they are */
+	double unseen; /* there are requests of which the probe does not know whose they are, or
+			* that they ended */
 };
 
 static bool check_line(const struct line *l, struct bench_metric_set *set, char *text, size_t size)
@@ -35,9 +36,10 @@ static bool check_line(const struct line *l, struct bench_metric_set *set, char 
 	}
 	/* Where some events are known to be hidden, others may be that nothing tells of. */
 	hidden = l->unseen > 0 && l->other < l->module;
-	snprintf(note, sizeof(note), "receipt: %.0f %s by the module, but %.0f at the %s%s", l->module,
-		 l->of, l->other, l->at[0] == 'r' ? "ring" : "block layer",
-		 hidden ? ", which did not see whose some requests were" : "");
+	snprintf(note, sizeof(note), "receipt: %.0f %s by the module, but %.0f at the %s%s",
+		 l->module, l->of, l->other, l->at[0] == 'r' ? "ring" : "block layer",
+		 hidden ? ", which did not see of some requests that they ended, or whose they were"
+			: "");
 	bench_metric_put_status(set, &id, hidden ? BENCH_NOT_COUNTED : BENCH_INVALID,
 				l->other / l->module, note);
 	if (!hidden)
@@ -88,8 +90,10 @@ static bool check_block(const struct job_run *jr, double ops, double bytes,
 {
 	bool more = jr->job.receipt & BENCH_RECEIPT_MORE;
 	double unseen = metric_set_now(set, "block.unseen", NULL, NULL);
-	/* A throttled request is sent on by the kernel's own threads, and then theirs. */
-	double others = at_block(set, "block.other_bytes");
+	/* A throttled request is sent on by the kernel's own threads, and then theirs. Of one that
+	 * stayed open, long after the window, the end was hidden. */
+	double others = at_block(set, "block.other_bytes") +
+			metric_set_now(set, "block.open_bytes", NULL, NULL);
 	struct line of_bytes = { "bytes", "block", bytes, at_block(set, "block.bytes"),
 				 under_way(jr) * bytes / ops, more, unseen };
 	struct line of_ops = { "ops", "block", ops, at_block(set, "block.requests"),
