@@ -139,8 +139,7 @@ void probe_warnings(struct probe_set *set, json_t *warnings)
 		     (unsigned long long)l->lost, all);
 	if ((double)l->ambiguous_ns > (double)(set->end_ns - set->start_ns) * LOSS_WORTH_TELLING)
 		warn(warnings,
-		     "%.3f ms of the tracked threads' time is a guess, because %llu events were "
-		     "missed",
+		     "%.3f ms of the tracked threads' time is a guess: events missed: %llu",
 		     (double)l->ambiguous_ns / 1e6, (unsigned long long)l->repaired);
 	if (blame_breach(set, text, sizeof(text)))
 		warn(warnings, "%s", text);

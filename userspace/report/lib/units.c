@@ -154,8 +154,8 @@ const char *units_share(char buf[UNITS_MAX], double value)
 
 	if (!isfinite(value) || fabs(percent) >= 1e9)
 		snprintf(buf, UNITS_MAX, isfinite(value) ? "%.3g %%" : "-", percent);
-	else if (percent != 0 && fabs(percent) < 0.01)
-		snprintf(buf, UNITS_MAX, "%s0.01 %%", percent < 0 ? ">-" : "<");
+	else if (percent != 0 && fabs(percent) < 0.01) /* of so little the sign tells nothing */
+		snprintf(buf, UNITS_MAX, "<0.01 %%");
 	else
 		snprintf(buf, UNITS_MAX,
 			 fabs(percent) < 0.995 && percent != 0 ? "%.2f %%" : "%.1f %%", percent);
