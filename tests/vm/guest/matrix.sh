@@ -65,7 +65,7 @@ nvme_irqs >>/results/exec.irqs
 	measure netem-delay --runtime=blocking --no-probes --duration=1s --warmup=100ms net_sync
 retransmits >/results/netem-loss.sent
 /bin/tc qdisc change dev lo root netem loss 5% 2>/results/netem-loss.why &&
-	measure netem-loss --runtime=blocking --probes=net --duration=1s --warmup=100ms net_sync,mode=stream
+	measure netem-loss --runtime=blocking --probes=net --duration=3s --warmup=100ms net_sync,mode=stream
 retransmits >>/results/netem-loss.sent
 /bin/tc qdisc del dev lo root 2>/dev/null
 
