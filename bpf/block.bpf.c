@@ -287,7 +287,7 @@ static __always_inline int on_issue(__u64 *ctx, bool raw)
 	__u64 *word = request_begin(rq, bank, RUN_ISSUE), address, serial, now;
 	struct probe_values_element *v;
 	struct underway *r;
-	__u32 open;
+	__u64 open;
 
 	v = word ? values_here(bank) : NULL;
 	if (!v)
@@ -304,14 +304,15 @@ static __always_inline int on_issue(__u64 *ctx, bool raw)
 	if (!r->insert_ns)
 		r->insert_ns = now;
 	r->issue_ns = now;
+	/* One that was queued again may have grown there. */
+	open = r->flags & UNDERWAY_OPEN ? r->left : 0;
 	r->left = GET(raw, rq, __data_len);
 	r->op = op_of(GET(raw, rq, cmd_flags));
-	open = r->flags & UNDERWAY_OPEN;
-	if (!open && r->flags & UNDERWAY_JOB && window_has(window_span(bank), now)) {
-		value_add(&v->slot[BLOCK_OPEN_BYTES], r->left);
-		open = UNDERWAY_OPEN;
-	}
-	r->flags = (r->flags & UNDERWAY_JOB) | UNDERWAY_ISSUED | open;
+	if (r->flags & UNDERWAY_JOB && window_has(window_span(bank), now))
+		r->flags |= UNDERWAY_OPEN;
+	if (r->flags & UNDERWAY_OPEN)
+		value_add(&v->slot[BLOCK_OPEN_BYTES], r->left - open);
+	r->flags = (r->flags & (UNDERWAY_JOB | UNDERWAY_OPEN)) | UNDERWAY_ISSUED;
 	return 0;
 }
 PROBE_TRACEPOINT(block_rq_issue, on_issue)
@@ -337,11 +338,16 @@ static __always_inline int on_merge(__u64 *ctx, bool raw)
 	struct request *rq = request_arg(ctx);
 	__u32 bank = window_bank();
 	__u64 *word = request_begin(rq, bank, RUN_MERGE);
+	struct probe_values_element *v;
 	struct underway *r;
 
-	r = word ? underway_find(READ_ONCE(*word), window_span(bank)->serial, word) : NULL;
-	if (r)
-		r->rq = 0;
+	v = word ? values_here(bank) : NULL;
+	r = v ? underway_find(READ_ONCE(*word), window_span(bank)->serial, word) : NULL;
+	if (!r)
+		return 0;
+	if (r->flags & UNDERWAY_OPEN)
+		value_add(&v->slot[BLOCK_OPEN_BYTES], -(__u64)r->left);
+	r->rq = 0;
 	return 0;
 }
 PROBE_TRACEPOINT(block_rq_merge, on_merge)
