@@ -54,6 +54,18 @@ LC_ALL=C "$BENCH" report "$here/full.json" >"$work/out" 2>&1 || fail 'report in 
 golden full.ascii.txt
 if LC_ALL=C grep -q '[^ -~]' "$here/full.ascii.txt"; then fail 'ASCII report has other bytes'; else pass; fi
 
+# What could not be held against the block layer is told, not left out.
+python3 - "$here/full.json" >"$work/unseen.json" <<'EOF'
+import json, sys
+d = json.load(open(sys.argv[1], encoding="utf-8"))
+d["jobs"][0]["metrics"].append({"name": "receipt", "labels": {"at": "block", "of": "ops"}, "unit": "ratio",
+    "better": "none", "source": "runtime", "status": "not_counted", "note": "receipt: 2331 ops by the module",
+    "value": None, "ci": None, "trials": [None]})
+json.dump(d, sys.stdout)
+EOF
+expect 'a receipt that there is not' 0 '^  not counted  *receipt: 2331 ops by the module' \
+	"$BENCH" report "$work/unseen.json"
+
 # Formats for other programs: golden, and whole when strings come from an enemy.
 python3 - "$here/full.json" >"$work/evil.json" <<'EOF'
 import json, sys

@@ -156,6 +156,20 @@ static void job_receipt(struct text *t)
 		text_put(t, TEXT_DIM, " of the module's");
 }
 
+/* Why there is none, where there was something to hold the ops against. */
+static void job_no_receipt(struct text *t)
+{
+	struct metric_walk w = { 0 };
+
+	while (metric_next(t, &w)) {
+		if (strcmp(w.name, "receipt") ||
+		    strcmp(bench_result_str(w.metric, "status"), "not_counted"))
+			continue;
+		text_row(t, "not counted");
+		text_words(t, TEXT_YELLOW, bench_result_str(w.metric, "note"));
+	}
+}
+
 static void exec_status(struct text *t, const json_t *status)
 {
 	const json_t *trials = bench_result_get(status, "trials"), *trial;
@@ -255,6 +269,7 @@ static void job_speed(struct text *t)
 	job_cpu(t);
 	job_arrivals(t);
 	job_receipt(t);
+	job_no_receipt(t);
 	job_observer(t);
 	job_errors(t);
 	if (!strcmp(module, "exec") || !strcmp(module, "watch"))
